@@ -125,6 +125,7 @@ class AdoptedServer(tcp.Server):
         self._released = True
         self.connectionLost(Failure(HandedBack()))
         then(sock)
+        self._on_lost(self)  # last: somebody counts connections, and this one was here or on its way without a gap
 
     def _closeSocket(self, orderly: bool) -> None:
         if not self._released:
@@ -133,7 +134,7 @@ class AdoptedServer(tcp.Server):
     def connectionLost(self, reason: Failure) -> None:
         known = hasattr(self, "socket")
         super().connectionLost(reason)
-        if known:
+        if known and not self._released:
             self._on_lost(self)
 
 
@@ -145,9 +146,11 @@ def adopt(
     reactor: Reactor,
     make_lease: Callable[[Callable[[], AdoptedServer]], Lease],
     on_lost: Callable[[AdoptedServer], None],
+    on_made: Callable[[AdoptedServer], None],
 ) -> AdoptedServer | None:
     """Make `factory`'s protocol the owner of a connected socket and replay the preface to it.
 
+    `on_made` is told of the transport before the protocol can do anything with it, `on_lost` when it has let go of the socket.
     Returns the transport, or None where the factory declined (the socket is then closed).
     """
     protocol = factory.buildProtocol(peer)
@@ -158,6 +161,7 @@ def adopt(
     if ILeased.providedBy(protocol):
         protocol.lease = make_lease(lambda: transport)
     transport = AdoptedServer(sock, protocol, peer, reactor, on_lost)
+    on_made(transport)
     try:
         protocol.makeConnection(transport)
     except Exception:

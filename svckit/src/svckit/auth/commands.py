@@ -1,0 +1,64 @@
+"""The auth wire: what a service asks the auth service, in AMP over a Unix socket.
+
+A service greets first, and gets the key under which it mints nonces. Then it asks, one question per login, as many at once as
+it likes. Answers come in any order. The side that is asked never trusts the shape of a value: what is too long or malformed is
+`Denied`. A wire that changes so that the other side would misread it gets a new `VERSION`.
+"""
+
+from typing import Any, ClassVar
+
+from twisted.protocols import amp
+
+__all__ = ["VERSION", "Busy", "CheckDigest", "CheckPassword", "Denied", "Hello", "Stale", "WrongVersion"]
+
+VERSION = 1
+
+
+class Denied(Exception):
+    """These credentials are not a user's. Why is in the auth service's log only."""
+
+
+class Stale(Exception):
+    """The answer is right, but its nonce is too old, of a key no longer known, or was used with this count before."""
+
+
+class Busy(Exception):
+    """Too many passwords are waiting to be checked; nobody has looked at this one."""
+
+
+class WrongVersion(Exception):
+    """The two sides do not speak the same version of this wire."""
+
+
+class Hello(amp.Command):
+    """The first command on each connection."""
+
+    arguments: ClassVar[Any] = [(b"version", amp.Integer()), (b"service", amp.Unicode())]
+    response: ClassVar[Any] = [(b"key", amp.String())]
+    errors: ClassVar[Any] = {WrongVersion: b"WRONG_VERSION"}
+
+
+class CheckPassword(amp.Command):
+    """A login with the password itself (HTTP Basic, FTP)."""
+
+    arguments: ClassVar[Any] = [(b"user", amp.String()), (b"password", amp.String())]
+    response: ClassVar[Any] = [(b"avatar", amp.String())]
+    errors: ClassVar[Any] = {Denied: b"DENIED", Busy: b"BUSY"}
+
+
+class CheckDigest(amp.Command):
+    """A login by HTTP Digest; method and uri are those of the request itself."""
+
+    arguments: ClassVar[Any] = [
+        (b"user", amp.String()),
+        (b"realm", amp.String()),
+        (b"algorithm", amp.Unicode()),
+        (b"method", amp.String()),
+        (b"uri", amp.String()),
+        (b"nonce", amp.String()),
+        (b"nc", amp.Integer()),
+        (b"cnonce", amp.String()),
+        (b"response", amp.String()),
+    ]
+    response: ClassVar[Any] = [(b"avatar", amp.String())]
+    errors: ClassVar[Any] = {Denied: b"DENIED", Stale: b"STALE"}

@@ -1,0 +1,23 @@
+"""How asking the auth service can end, other than with a user."""
+
+from twisted.cred.error import UnauthorizedLogin
+
+__all__ = ["AuthUnavailable", "Malformed", "StaleNonce"]
+
+
+class AuthUnavailable(Exception):
+    """No auth service answered, or it is too busy to check one more password.
+
+    Not a refused login: nobody has looked at the credentials. An HTTP client gets 503 with Retry-After for it.
+    """
+
+
+class StaleNonce(UnauthorizedLogin):
+    """The user knows the password, but the nonce may not be used (any more): challenge again with `stale=true`.
+
+    A refusal to every other `twisted.cred` user (RFC 7616 section 3.3).
+    """
+
+
+class Malformed(ValueError):
+    """A header, a credential or a nonce is not what its RFC says; the text names the part and never its value."""

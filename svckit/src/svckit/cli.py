@@ -1,0 +1,31 @@
+"""`svckit run` and `svckit health`: what a service's container calls."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+__all__ = ["main"]
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Parse the command line and do as it says; ends the process."""
+    parser = argparse.ArgumentParser(prog="svckit", description="Runs a service behind the Portico router.")
+    commands = parser.add_subparsers(dest="command", required=True)
+    run = commands.add_parser("run", help="serve connections that the router hands over, until SIGTERM")
+    run.add_argument("what", help="an installed service's name, or package.module:make_factory")
+    run.add_argument("--service", help="the name in the router's configuration (default: the installed service's name)")
+    health = commands.add_parser("health", help="exit 0 if this container's replica answers")
+    health.add_argument("service")
+    chosen = parser.parse_args(arguments)
+    if chosen.command == "health":
+        from .health import check
+
+        problem = check(chosen.service)
+        if problem is not None:
+            print(problem, file=sys.stderr)
+        sys.exit(0 if problem is None else 1)
+    if ":" in chosen.what and not chosen.service:
+        parser.error("--service is needed where the service is given as package.module:function")
+    from .runner import run as run_service  # imports the reactor, which the health check has no time for
+
+    sys.exit(run_service(chosen.what, chosen.service or chosen.what))

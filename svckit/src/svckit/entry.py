@@ -1,0 +1,54 @@
+"""Find a service by name: an entry point of the group `portico.services`, or `package.module:function`."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.metadata import entry_points
+
+from twisted.application.service import IService
+from twisted.internet.interfaces import IProtocolFactory
+
+from .reactors import Reactor
+from .settings import Settings
+
+__all__ = ["GROUP", "NoSuchService", "ServiceParts", "find"]
+
+GROUP = "portico.services"
+
+MakeFactory = Callable[[Settings, Reactor], IProtocolFactory]
+MakeService = Callable[[Settings, Reactor], IService]
+
+
+class NoSuchService(LookupError):
+    """Nothing installed has that name, or it is not a service; the text says which."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceParts:
+    """What a service is made of; one of the two may be absent."""
+
+    make_factory: MakeFactory | None
+    make_service: MakeService | None
+
+
+def find(name: str) -> ServiceParts:
+    """The service called `name`.
+
+    Raises:
+        NoSuchService: there is none.
+    """
+    if ":" in name:
+        module_name, _, function = name.partition(":")
+        try:
+            return ServiceParts(getattr(import_module(module_name), function), None)
+        except (ImportError, AttributeError) as error:
+            raise NoSuchService(f"{name}: {error}") from None
+    found = [point for point in entry_points(group=GROUP) if point.name == name]
+    if not found:
+        known = ", ".join(sorted(point.name for point in entry_points(group=GROUP))) or "none"
+        raise NoSuchService(f"no service {name!r} is installed (installed: {known})")
+    module = found[0].load()
+    parts = ServiceParts(getattr(module, "make_factory", None), getattr(module, "make_service", None))
+    if parts.make_factory is None and parts.make_service is None:
+        raise NoSuchService(f"{module.__name__} has neither make_factory nor make_service")
+    return parts

@@ -1,0 +1,247 @@
+"""The handoff wire, version 1: what router and replica say to each other over their link. Bytes in, messages out.
+
+A link is a Unix socket of type SOCK_SEQPACKET: one message is one packet, in order, none lost while the link lives. The
+first byte names the message, integers are big-endian. Descriptors travel beside a message (SCM_RIGHTS), one at most.
+
+    HELLO       replica → router   version u8, capacity u32, service u8+text, replica u8+text
+    WELCOME     router → replica   version u8; with the descriptor of the revocation cell
+    ROUTES      router → replica   last part u8 (0 or 1), then for each pattern: yours u8 (0 or 1), u16+text
+    CONNECTION  both ways          number u64, flags u8, client address, listener address, unread bytes to the end;
+                                   with the descriptor of the connection
+    TAKEN       both ways          number u64 (all connections up to it), open connections u32
+    LOAD        replica → router   open connections u32
+    DRAINING    replica → router   nothing
+    FAREWELL    router → replica   nothing
+
+An address is a family byte (4 or 6), 4 or 16 bytes, and a port u16. `docs/handoff-protocol.md` says what the messages mean.
+"""
+
+import socket
+import struct
+from typing import NamedTuple
+
+__all__ = [
+    "CONNECTION_OVERHEAD",
+    "MESSAGE_LIMIT",
+    "VERSION",
+    "Address",
+    "Connection",
+    "Draining",
+    "Farewell",
+    "Hello",
+    "Load",
+    "Malformed",
+    "Message",
+    "Routes",
+    "Taken",
+    "Welcome",
+    "decode",
+    "encode",
+    "encode_routes",
+]
+
+VERSION = 1
+MESSAGE_LIMIT = 131_072
+"""Bytes; no message is longer. Twisted reads 64 KiB at a time, so what a service hands back fits."""
+CONNECTION_OVERHEAD = 64
+"""Bytes; a CONNECTION is never longer than its unread bytes and this."""
+
+Address = tuple[str, int]
+"""Numeric host and port."""
+
+
+class Malformed(ValueError):
+    """The peer does not speak this protocol; the link is to be closed."""
+
+
+class Hello(NamedTuple):
+    """A replica introduces itself."""
+
+    version: int
+    capacity: int
+    service: str
+    replica: str
+
+
+class Welcome(NamedTuple):
+    """The router has accepted the replica."""
+
+    version: int
+
+
+class Routes(NamedTuple):
+    """A part of the route table, each pattern with whether it leads to this service."""
+
+    last: bool
+    patterns: tuple[tuple[str, bool], ...]
+
+
+class Connection(NamedTuple):
+    """A connection changes hands, with what was read of it and not answered."""
+
+    number: int
+    client: Address
+    listener: Address
+    unread: bytes
+
+
+class Taken(NamedTuple):
+    """The sender answers for all connections up to `number` from now on."""
+
+    number: int
+    open: int
+
+
+class Load(NamedTuple):
+    """How many connections the replica has open."""
+
+    open: int
+
+
+class Draining(NamedTuple):
+    """The replica wants no more connections."""
+
+
+class Farewell(NamedTuple):
+    """The router sends no more connections."""
+
+
+Message = Hello | Welcome | Routes | Connection | Taken | Load | Draining | Farewell
+
+_HELLO, _WELCOME, _ROUTES, _CONNECTION, _TAKEN, _LOAD, _DRAINING, _FAREWELL = range(1, 9)
+_hello = struct.Struct(">BBI")
+_pair = struct.Struct(">BB")
+_pattern = struct.Struct(">BH")
+_connection = struct.Struct(">BQB")
+_taken = struct.Struct(">BQI")
+_load = struct.Struct(">BI")
+_port = struct.Struct(">H")
+
+
+def encode(message: Message) -> bytes:
+    """The packet of one message."""
+    match message:
+        case Connection(number, client, listener, unread):
+            return _connection.pack(_CONNECTION, number, 0) + _address(client) + _address(listener) + unread
+        case Taken(number, open_):
+            return _taken.pack(_TAKEN, number, open_)
+        case Load(open_):
+            return _load.pack(_LOAD, open_)
+        case Hello(version, capacity, service, replica):
+            return _hello.pack(_HELLO, version, capacity) + _text(service) + _text(replica)
+        case Welcome(version):
+            return _pair.pack(_WELCOME, version)
+        case Routes(last, patterns):
+            return _pair.pack(_ROUTES, last) + b"".join(_pattern_of(*pattern) for pattern in patterns)
+        case Draining():
+            return bytes((_DRAINING,))
+        case Farewell():
+            return bytes((_FAREWELL,))
+
+
+def encode_routes(patterns: tuple[tuple[str, bool], ...]) -> list[bytes]:
+    """The route table as packets, each within the message limit."""
+    packets: list[bytes] = []
+    part: list[bytes] = []
+    size = 2
+    for pattern in patterns:
+        packed = _pattern_of(*pattern)
+        if size + len(packed) > MESSAGE_LIMIT:
+            packets.append(_pair.pack(_ROUTES, 0) + b"".join(part))
+            part, size = [], 2
+        part.append(packed)
+        size += len(packed)
+    packets.append(_pair.pack(_ROUTES, 1) + b"".join(part))
+    return packets
+
+
+def decode(packet: bytes) -> Message:
+    """The message in one packet.
+
+    Raises:
+        Malformed: it is not a message of this version.
+    """
+    try:
+        return _decode(packet)
+    except (struct.error, IndexError, UnicodeDecodeError, OSError, ValueError) as error:
+        raise Malformed(f"a packet of {len(packet)} bytes beginning {packet[:8].hex()}: {error}") from None
+
+
+def _decode(packet: bytes) -> Message:
+    kind = packet[0]
+    if kind == _CONNECTION:
+        _, number, _flags = _connection.unpack_from(packet)
+        client, at = _read_address(packet, _connection.size)
+        listener, at = _read_address(packet, at)
+        return Connection(number, client, listener, packet[at:])
+    if kind == _TAKEN:
+        return Taken(*_taken.unpack(packet)[1:])
+    if kind == _LOAD:
+        return Load(*_load.unpack(packet)[1:])
+    if kind == _HELLO:
+        _, version, capacity = _hello.unpack_from(packet)
+        service, at = _read_text(packet, _hello.size)
+        replica, at = _read_text(packet, at)
+        _ends(packet, at)
+        return Hello(version, capacity, service, replica)
+    if kind == _WELCOME:
+        return Welcome(_pair.unpack(packet)[1])
+    if kind == _ROUTES:
+        return _read_routes(packet)
+    if kind in (_DRAINING, _FAREWELL):
+        _ends(packet, 1)
+        return Draining() if kind == _DRAINING else Farewell()
+    raise ValueError("unknown kind")
+
+
+def _ends(packet: bytes, at: int) -> None:
+    if at != len(packet):
+        raise ValueError("trailing bytes")
+
+
+def _text(text: str) -> bytes:
+    raw = text.encode()
+    return bytes((len(raw),)) + raw
+
+
+def _read_text(packet: bytes, at: int) -> tuple[str, int]:
+    end = at + 1 + packet[at]
+    if end > len(packet):
+        raise ValueError("cut short")
+    return packet[at + 1 : end].decode(), end
+
+
+def _pattern_of(pattern: str, yours: bool) -> bytes:
+    raw = pattern.encode()
+    return _pattern.pack(yours, len(raw)) + raw
+
+
+def _read_routes(packet: bytes) -> Routes:
+    patterns, at = [], 2
+    last = packet[1]
+    while at < len(packet):
+        yours, size = _pattern.unpack_from(packet, at)
+        at += _pattern.size
+        if at + size > len(packet):
+            raise ValueError("cut short")
+        patterns.append((packet[at : at + size].decode(), bool(yours)))
+        at += size
+    return Routes(bool(last), tuple(patterns))
+
+
+def _address(address: Address) -> bytes:
+    host, port = address
+    if ":" in host:
+        return b"\x06" + socket.inet_pton(socket.AF_INET6, host.partition("%")[0]) + _port.pack(port)
+    return b"\x04" + socket.inet_aton(host) + _port.pack(port)
+
+
+def _read_address(packet: bytes, at: int) -> tuple[Address, int]:
+    family = packet[at]
+    if family == 4:
+        host, end = socket.inet_ntoa(packet[at + 1 : at + 5]), at + 5
+    elif family == 6:
+        host, end = socket.inet_ntop(socket.AF_INET6, packet[at + 1 : at + 17]), at + 17
+    else:
+        raise ValueError("unknown address family")
+    return (host, _port.unpack_from(packet, end)[0]), end + 2

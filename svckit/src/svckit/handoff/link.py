@@ -1,0 +1,245 @@
+"""A replica's end of one link: says hello, takes connections, hands connections back. One link for each router.
+
+The order that makes custody exact: read a batch of connections, say TAKEN, and only when that is sent let the protocols see
+their first byte. Where TAKEN cannot be sent because the router reads nothing, the batch waits; where the link has ended, the
+revocation cell decides.
+"""
+
+import os
+import socket
+from collections import deque
+from typing import Protocol
+
+from twisted.internet.error import ConnectionDone
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from ..reactors import Reactor
+from . import packets
+from .cell import is_revoked
+from .codec import (
+    Connection,
+    Draining,
+    Farewell,
+    Hello,
+    Load,
+    Malformed,
+    Message,
+    Routes,
+    Taken,
+    Welcome,
+    decode,
+    encode,
+)
+from .custody import Custody
+
+__all__ = ["Link", "Owner", "Returned"]
+
+BATCH = 32
+"""Packets read at one go, so that the service's own connections get their turn."""
+
+
+class Returned:
+    """A connection on its way back to a router."""
+
+    __slots__ = ("client", "listener", "sock", "unread")
+
+    def __init__(self, sock: socket.socket, client: tuple[str, int], listener: tuple[str, int], unread: bytes) -> None:
+        self.sock, self.client, self.listener, self.unread = sock, client, listener, unread
+
+
+class Owner(Protocol):
+    """Whom a link tells what happens on it."""
+
+    def hello(self) -> Hello: ...
+    def adopt(self, connection: Connection, descriptor: int, link: "Link") -> None: ...
+    def routes(self, patterns: tuple[tuple[str, bool], ...]) -> None: ...
+    def welcomed(self, link: "Link") -> None: ...
+    def farewell(self, link: "Link") -> None: ...
+    def ended(self, link: "Link", returned: list[Returned]) -> None: ...
+    def load(self) -> int: ...
+
+
+class Link:
+    """One SOCK_SEQPACKET connection from a router; a descriptor of the Twisted reactor."""
+
+    log = Logger()
+
+    def __init__(self, sock: socket.socket, owner: Owner, reactor: Reactor) -> None:
+        sock.setblocking(False)
+        packets.widen(sock)
+        self._sock, self._owner, self._reactor = sock, owner, reactor
+        self._custody: Custody[Returned] = Custody()
+        self._unsent: deque[tuple[bytes, socket.socket | None]] = deque()
+        self._arrived: list[tuple[Connection, int]] = []
+        self._patterns: tuple[tuple[str, bool], ...] = ()
+        self._cell = -1
+        self.welcomed = self.ended = self.said_farewell = False
+        reactor.addReader(self)  # type: ignore[arg-type]
+        self._send(owner.hello())
+
+    def fileno(self) -> int:
+        """For the reactor; -1 once ended."""
+        return self._sock.fileno()
+
+    def logPrefix(self) -> str:
+        """For the reactor."""
+        return "handoff"
+
+    @property
+    def settled(self) -> bool:
+        """Nothing of ours is on its way to the router."""
+        return self.ended or (not self._custody and not self._unsent)
+
+    # -- receiving
+
+    def doRead(self) -> None:
+        """Take what has come, in one batch."""
+        number, over = 0, False
+        for _ in range(BATCH):
+            try:
+                packet, descriptor = packets.receive(self._sock)
+            except (BlockingIOError, InterruptedError):
+                break
+            except ConnectionResetError:
+                continue  # said once, before what is still queued: the router went without reading all of ours
+            except packets.DescriptorsLost as error:
+                # Not taken, so still the router's: ending the link gives it, and all behind it, to another replica.
+                self.log.error("too many descriptors are open here: {error}", error=str(error))
+                over = True
+                break
+            except OSError:
+                over = True
+                break
+            if not packet:
+                over = True
+                break
+            try:
+                message = decode(packet)
+            except Malformed as error:
+                self.log.error("the router does not speak this protocol: {error}", error=str(error))
+                over = True
+                break
+            if isinstance(message, Connection) and descriptor is not None:
+                number = message.number
+                self._arrived.append((message, descriptor))
+            else:
+                self._hear(message, descriptor)
+        if number:
+            self._take(number)
+        if over:
+            self.end()
+
+    def _hear(self, message: Message, descriptor: int | None) -> None:
+        match message:
+            case Taken(number, _):
+                for returned in self._custody.taken(number):
+                    returned.sock.close()
+                if self.said_farewell and self.settled:
+                    self._owner.farewell(self)
+            case Routes(last, patterns):
+                self._patterns += patterns
+                if last:
+                    self._owner.routes(self._patterns)
+                    self._patterns = ()
+            case Welcome(_) if descriptor is not None:
+                self._cell, descriptor = descriptor, None
+                self.welcomed = True
+                self._owner.welcomed(self)
+            case Farewell():
+                self.said_farewell = True
+                self._owner.farewell(self)
+            case _:
+                self.log.error("the router sent a {kind}, which it never should", kind=type(message).__name__)
+        if descriptor is not None:
+            os.close(descriptor)
+
+    def _take(self, number: int) -> None:
+        self._send(Taken(number, self._owner.load() + len(self._arrived)))
+        if not self._unsent and not self.ended:
+            self._adopt_arrived()
+
+    def _adopt_arrived(self) -> None:
+        arrived, self._arrived = self._arrived, []
+        for connection, descriptor in arrived:
+            self._owner.adopt(connection, descriptor, self)
+
+    # -- sending
+
+    def say_draining(self) -> None:
+        """Ask the router for no more connections."""
+        self._send(Draining())
+
+    def say_load(self) -> None:
+        """Tell how many connections are open."""
+        self._send(Load(self._owner.load()))
+
+    def hand_back(self, returned: Returned) -> None:
+        """Send a connection back; it is in our custody until the router takes it."""
+        number = self._custody.sent(returned)
+        message = Connection(number, returned.client, returned.listener, returned.unread)
+        self._send(message, returned.sock)
+
+    def _send(self, message: Message, carried: socket.socket | None = None) -> None:
+        if self.ended:
+            return
+        self._unsent.append((encode(message), carried))
+        if len(self._unsent) == 1:
+            self._flush()
+
+    def _flush(self) -> None:
+        while self._unsent:
+            packet, carried = self._unsent[0]
+            try:
+                packets.send(self._sock, packet, None if carried is None else carried.fileno())
+            except (BlockingIOError, InterruptedError):
+                self._reactor.addWriter(self)  # type: ignore[arg-type]
+                return
+            except OSError:
+                # Not ended here: connections that were sent to us may still lie unread in the queue.
+                self._unsent.clear()
+                self._decide_on_arrived()
+                break
+            self._unsent.popleft()
+        self._reactor.removeWriter(self)  # type: ignore[arg-type]
+
+    def doWrite(self) -> None:
+        """The router reads again."""
+        self._flush()
+        if not self._unsent and self._arrived:
+            self._adopt_arrived()
+
+    # -- the end
+
+    def _decide_on_arrived(self) -> None:
+        """TAKEN could not be said, as the link has ended: are the connections ours?"""
+        if self._cell >= 0 and is_revoked(self._cell):
+            arrived, self._arrived = self._arrived, []
+            for _, descriptor in arrived:
+                os.close(descriptor)  # never shut down: another replica is serving them
+        else:
+            self._adopt_arrived()  # the router is dead, and nobody else has them
+
+    def connectionLost(self, reason: Failure) -> None:
+        """For the reactor."""
+        self.end()
+
+    def end(self) -> None:
+        """Close the link. What was not taken of our hand-backs goes to the owner, to try another router."""
+        if self.ended:
+            return
+        if self._arrived:
+            self._decide_on_arrived()
+        self.ended = True
+        self._reactor.removeReader(self)  # type: ignore[arg-type]
+        self._reactor.removeWriter(self)  # type: ignore[arg-type]
+        self._sock.close()
+        if self._cell >= 0:
+            os.close(self._cell)
+            self._cell = -1
+        self._unsent.clear()
+        self._owner.ended(self, self._custody.reclaim())
+
+    def shut(self) -> None:
+        """End the link from our side, in good order."""
+        self.connectionLost(Failure(ConnectionDone()))

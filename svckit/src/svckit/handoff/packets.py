@@ -1,0 +1,59 @@
+"""Packets with descriptors over a SOCK_SEQPACKET link: the only place that knows about ancillary data."""
+
+import array
+import os
+import socket
+
+from .codec import MESSAGE_LIMIT
+
+__all__ = ["DescriptorsLost", "receive", "send", "widen"]
+
+_ROOM = socket.CMSG_SPACE(array.array("i").itemsize)
+_FLAGS = socket.MSG_DONTWAIT | socket.MSG_CMSG_CLOEXEC
+_buffer = memoryview(bytearray(MESSAGE_LIMIT))  # one for all: a fresh one for each packet would cost more than the packet
+LINK_BUFFER = 1 << 20
+"""Bytes asked for as the link's send buffer (the kernel's own limit may be lower): how many connections may be on their way."""
+
+
+class DescriptorsLost(OSError):
+    """The kernel could not give us a descriptor that came with a packet: this process has too many open."""
+
+
+def widen(link: socket.socket) -> None:
+    """Give a link room for many packets."""
+    link.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, LINK_BUFFER)
+
+
+def send(link: socket.socket, packet: bytes, descriptor: int | None = None) -> None:
+    """Send one packet, with a descriptor if there is one; the sender keeps its own copy.
+
+    Raises:
+        BlockingIOError: the other side does not read, its queue is full.
+        OSError: ETOOMANYREFS (too many descriptors on their way), or the link has ended.
+    """
+    if descriptor is None:
+        link.send(packet, socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
+    else:
+        rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", (descriptor,)))]
+        link.sendmsg((packet,), rights, socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
+
+
+def receive(link: socket.socket) -> tuple[bytes, int | None]:
+    """The next packet and its descriptor, or (b"", None) at the end of the link.
+
+    Raises:
+        BlockingIOError: there is none now.
+        DescriptorsLost: a packet came and its descriptor did not.
+        OSError: the link has broken.
+    """
+    size, ancillary, flags, _ = link.recvmsg_into((_buffer,), _ROOM, _FLAGS)
+    packet = bytes(_buffer[:size])
+    descriptors: list[int] = []
+    for level, kind, data in ancillary:
+        if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
+            descriptors += array.array("i", data[: len(data) - len(data) % 4])
+    for surplus in descriptors[1:]:
+        os.close(surplus)
+    if flags & socket.MSG_CTRUNC and not descriptors:
+        raise DescriptorsLost(f"a packet of {len(packet)} bytes lost its descriptor")
+    return packet, descriptors[0] if descriptors else None

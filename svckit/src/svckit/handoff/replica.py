@@ -1,0 +1,252 @@
+"""The replica side of the handoff: a socket file that stands for this replica, and the connections that came through it.
+
+Appearing is registering: the router finds the file in the service's folder and connects. Unlinking is draining. The end of a
+link is the death of a router, which costs the connections here nothing.
+
+Drain, in this order: unlink the file; say DRAINING on every link; let each protocol that can (`IDrainable`) end or hand back
+its connection; wait for the rest until the drain time is up; let them say goodbye (`expire`); abort what is left.
+"""
+
+import os
+import resource
+import socket
+from pathlib import Path
+
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.interfaces import IDelayedCall, IProtocolFactory
+from twisted.logger import Logger
+
+from ..lease import IDrainable, Lease, Ownership
+from ..reactors import Reactor
+from ..settings import Settings
+from ..transport import AdoptedServer, address_of, adopt
+from ..web import MISDIRECTED
+from .codec import CONNECTION_OVERHEAD, MESSAGE_LIMIT, VERSION, Connection, Hello
+from .link import Link, Returned
+from .socketfile import bind, sweep
+
+__all__ = ["HandoffReplica"]
+
+LOAD_DELAY = 0.05
+"""Seconds; changes of the load within it are reported together."""
+HAND_BACK_TIMEOUT = 5.0
+"""Seconds that a handed-back connection waits for a router to take it, while there is none."""
+GOODBYE_TIME = 2.0
+"""Seconds between the goodbye at the end of the drain time and the abort."""
+RESERVED_DESCRIPTORS = 64
+"""Descriptors that connections may not use: files, links, logs."""
+
+
+class HandoffReplica(Service):
+    """Serves the connections that routers hand over to this replica."""
+
+    log = Logger()
+
+    def __init__(self, settings: Settings, factory: IProtocolFactory, folder: Path, reactor: Reactor) -> None:
+        """`folder` is the service's own: its socket files are its replicas."""
+        self._settings, self._factory, self._reactor = settings, factory, reactor
+        self.path = folder / f"{settings.replica}.sock"
+        self.ownership = Ownership()
+        self._listener: socket.socket | None = None
+        self._links: set[Link] = set()
+        self._connections: set[AdoptedServer] = set()
+        self._parked: list[tuple[Returned, IDelayedCall]] = []
+        self._load_report: IDelayedCall | None = None
+        self._drained: Deferred[None] | None = None
+        soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        self._capacity = max(1, soft - RESERVED_DESCRIPTORS)
+
+    # -- service
+
+    def startService(self) -> None:
+        """Listen; from now on routers find this replica."""
+        super().startService()
+        self._factory.doStart()
+        sweep(self.path.parent)
+        self._listener = bind(self.path)
+        self._reactor.addReader(self)  # type: ignore[arg-type]
+        self.log.info("{service} is ready at {path}", service=self._settings.service, path=str(self.path))
+
+    def stopService(self) -> Deferred[None]:
+        """Drain; fires when every connection has ended or is in other hands."""
+        super().stopService()
+        if self._drained is not None or self._listener is None:
+            return succeed(None)
+        drained = self._drained = Deferred()
+        drained.addCallback(lambda _: self._close_links())
+        self.path.unlink(missing_ok=True)
+        self._reactor.removeReader(self)  # type: ignore[arg-type]
+        self._listener.close()
+        self._listener = None
+        self.log.info("draining {count} connections", count=len(self._connections))
+        for link in list(self._links):
+            link.say_draining()
+        for transport in list(self._connections):
+            self._drain(transport)
+        self._reactor.callLater(self._settings.drain_time, self._expire)
+        self._look_whether_drained()
+        return drained
+
+    # -- descriptor of the reactor: the listening socket
+
+    def fileno(self) -> int:
+        """For the reactor."""
+        return -1 if self._listener is None else self._listener.fileno()
+
+    def logPrefix(self) -> str:
+        """For the reactor."""
+        return "handoff"
+
+    def doRead(self) -> None:
+        """A router connects."""
+        assert self._listener is not None
+        try:
+            sock, _ = self._listener.accept()
+        except OSError:
+            return
+        self._links.add(Link(sock, self, self._reactor))
+
+    def connectionLost(self, reason: object) -> None:
+        """For the reactor, at its end."""
+        if self._listener is not None:
+            self._listener.close()
+            self._listener = None
+        self.path.unlink(missing_ok=True)
+
+    # -- what links tell
+
+    def hello(self) -> Hello:
+        """Who we are."""
+        return Hello(VERSION, self._capacity, self._settings.service, self._settings.replica)
+
+    def load(self) -> int:
+        """How many connections are open here."""
+        return len(self._connections)
+
+    def routes(self, patterns: tuple[tuple[str, bool], ...]) -> None:
+        """The router's routes, to know which requests are ours."""
+        self.ownership.update(patterns)
+
+    def adopt(self, connection: Connection, descriptor: int, link: Link) -> None:
+        """A connection is ours to answer."""
+        try:
+            sock = socket.socket(fileno=descriptor)
+        except OSError:
+            os.close(descriptor)
+            return
+        transport = adopt(
+            sock,
+            self._factory,
+            address_of(*connection.client),
+            connection.unread,
+            self._reactor,
+            lambda transport: Lease(self.ownership, lambda unread: self._release(transport(), connection, link, unread)),
+            self._lost,
+            self._connections.add,
+        )
+        if transport is not None and transport.connected and self._drained is not None:
+            self._drain(transport)
+
+    def welcomed(self, link: Link) -> None:
+        """A router is there: it takes what waited for one."""
+        if self._drained is not None:
+            link.say_draining()
+        parked, self._parked = self._parked, []
+        for returned, timeout in parked:
+            timeout.cancel()
+            link.hand_back(returned)
+
+    def farewell(self, link: Link) -> None:
+        """This router will send nothing more."""
+        self._look_whether_drained()
+
+    def ended(self, link: Link, returned: list[Returned]) -> None:
+        """A router is gone; what it had not taken of our hand-backs waits for another."""
+        self._links.discard(link)
+        for each in returned:
+            self._return(each, None)
+        self._look_whether_drained()
+
+    # -- handing back
+
+    def _release(self, transport: AdoptedServer, connection: Connection, link: Link, unread: bytes) -> None:
+        client, listener = connection.client, connection.listener
+        transport.release(lambda sock: self._return(Returned(sock, client, listener, unread), link))
+
+    def _return(self, returned: Returned, link: Link | None) -> None:
+        """Send it by the link that it came from, by another one, or when there is one again."""
+        if len(returned.unread) > MESSAGE_LIMIT - CONNECTION_OVERHEAD:
+            self._misdirected(returned)
+            return
+        if link is None or link.ended or not link.welcomed:
+            link = next((other for other in self._links if other.welcomed and not other.ended), None)
+        if link is not None:
+            link.hand_back(returned)
+            return
+        timeout = self._reactor.callLater(HAND_BACK_TIMEOUT, self._give_up, returned)
+        self._parked.append((returned, timeout))
+
+    def _give_up(self, returned: Returned) -> None:
+        self._parked = [each for each in self._parked if each[0] is not returned]
+        self._misdirected(returned)
+        self._look_whether_drained()
+
+    def _misdirected(self, returned: Returned) -> None:
+        """Nobody takes it: the safety net of HTTP."""
+        sock = returned.sock
+        try:
+            if returned.unread:
+                sock.send(MISDIRECTED)
+            sock.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass  # the client went first
+        sock.close()
+
+    # -- load and drain
+
+    def _lost(self, transport: AdoptedServer) -> None:
+        self._connections.discard(transport)
+        if self._load_report is None:
+            self._load_report = self._reactor.callLater(LOAD_DELAY, self._report_load)
+        self._look_whether_drained()
+
+    def _report_load(self) -> None:
+        self._load_report = None
+        for link in list(self._links):
+            link.say_load()
+
+    def _drain(self, transport: AdoptedServer) -> None:
+        if IDrainable.providedBy(transport.protocol):
+            transport.protocol.drain()
+
+    def _expire(self) -> None:
+        if not self._connections:
+            return
+        self.log.info("the drain time is up, {count} connections are open", count=len(self._connections))
+        for transport in list(self._connections):
+            if IDrainable.providedBy(transport.protocol):
+                transport.protocol.expire()
+            else:
+                transport.loseConnection()
+        self._reactor.callLater(GOODBYE_TIME, self._abort)
+
+    def _abort(self) -> None:
+        for transport in list(self._connections):
+            transport.abortConnection()
+
+    def _look_whether_drained(self) -> None:
+        """Drained: no connection, none on its way in (each router has said farewell), none on its way back."""
+        drained = self._drained
+        if drained is None or drained.called or self._connections or self._parked:
+            return
+        if all(link.ended or (link.said_farewell and link.settled) for link in self._links):
+            drained.callback(None)
+
+    def _close_links(self) -> None:
+        for link in list(self._links):
+            link.end()
+        if self._load_report is not None:
+            self._load_report.cancel()
+            self._load_report = None
+        self._factory.doStop()

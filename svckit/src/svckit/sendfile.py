@@ -1,0 +1,242 @@
+"""Answer a request with an open file: conditions, ranges, and the bytes by sendfile(2).
+
+The bytes of a large file never come into Python's memory. While a file is under way, the transport's `doWrite` is replaced on
+the instance: it first flushes what was written before (the head) by the class's own method, then lets the kernel copy from
+file to socket. The class's method comes back before `request.finish()`, so whatever waits for an empty write buffer (a
+release of the socket, a close) happens there, as ever; and nothing can wait for it earlier, because the request is not done.
+
+On a transport that is no plain TCP connection (TLS, one in memory) the file is copied piece by piece.
+"""
+
+import os
+import time
+from collections.abc import Callable
+from typing import Any
+
+from twisted.internet import main, tcp
+from twisted.internet.interfaces import IDelayedCall, IPushProducer, IReactorTime
+from twisted.python.failure import Failure
+from twisted.web.http import datetimeToString
+from twisted.web.server import Request
+from zope.interface import implementer
+
+from .conditional import Portion, etag_of, select
+
+__all__ = ["PER_TURN", "PIECE", "SMALL", "STALL", "answer", "send"]
+
+SMALL = 32 * 1024
+"""Bytes below which a file is sent in one write, together with its head."""
+PER_TURN = 1 << 20
+"""Most bytes that one connection may send before the others get their turn."""
+PIECE = 64 * 1024
+"""Bytes that are read and written at a time where sendfile cannot be used."""
+STALL = 60.0
+"""Seconds without a byte taken by the client after which the connection is cut."""
+
+
+def answer(request: Request, fd: int, about: os.stat_result) -> None:
+    """Answer a GET or HEAD with the regular file `fd` (closed at the end, in every case) and finish the request.
+
+    Content-Type and other headers of the resource are the caller's; ETag, Last-Modified, Accept-Ranges, Content-Length and
+    Content-Range are set here. `about` is the file's fstat.
+    """
+    now = time.time()
+    etag, modified = etag_of(about), min(int(about.st_mtime), int(now))  # section 8.8.2.1: never later than Date
+    portion = select(request.method, lambda name: _joined(request, name), etag, modified, about.st_size, now)
+    headers = request.responseHeaders
+    headers.setRawHeaders(b"ETag", [etag])
+    headers.setRawHeaders(b"Last-Modified", [datetimeToString(modified)])
+    headers.setRawHeaders(b"Accept-Ranges", [b"bytes"])
+    request.setResponseCode(portion.status)
+    if portion.status in (304, 412, 416):
+        os.close(fd)
+        _answer_without(request, portion, about.st_size)
+        return
+    headers.setRawHeaders(b"Content-Length", [b"%d" % portion.count])
+    if portion.status == 206:
+        last = portion.start + portion.count - 1
+        headers.setRawHeaders(b"Content-Range", [b"bytes %d-%d/%d" % (portion.start, last, about.st_size)])
+    if request.method == b"HEAD" or portion.count == 0:
+        os.close(fd)
+        request.finish()
+    elif portion.count < SMALL:
+        _send_small(request, fd, portion)
+    else:
+        send(request, fd, portion.start, portion.count)
+
+
+def _joined(request: Request, name: bytes) -> bytes | None:
+    values = request.requestHeaders.getRawHeaders(name)
+    return None if values is None else b", ".join(values)
+
+
+def _answer_without(request: Request, portion: Portion, size: int) -> None:
+    headers = request.responseHeaders
+    for name in (b"Content-Type", b"Content-Disposition"):  # they speak of the file, which does not come
+        headers.removeHeader(name)
+    body = {304: b"", 412: b"A precondition of the request failed.\n", 416: b"The file has no such bytes.\n"}[portion.status]
+    if portion.status == 416:
+        headers.setRawHeaders(b"Content-Range", [b"bytes */%d" % size])
+    if portion.status != 304:
+        headers.setRawHeaders(b"Content-Type", [b"text/plain; charset=utf-8"])
+        headers.setRawHeaders(b"Content-Length", [b"%d" % len(body)])
+        request.write(body)
+    request.finish()
+
+
+def _send_small(request: Request, fd: int, portion: Portion) -> None:
+    try:
+        data = os.pread(fd, portion.count, portion.start)
+    finally:
+        os.close(fd)
+    if len(data) != portion.count:  # cut short since it was measured: the promised length cannot be kept
+        request.channel.transport.abortConnection()
+        return
+    request.write(data)
+    request.finish()
+
+
+def send(request: Request, fd: int, offset: int, count: int) -> None:
+    """Send `count` bytes (at least 1) of `fd` from `offset` as the body of `request`, then finish it and close `fd`.
+
+    The head must be set, Content-Length included. If the file turns out to be shorter, or the client takes nothing for
+    `STALL` seconds, the connection is cut: a wrong body never looks like a right one.
+    """
+    transport = request.channel.transport
+    plain = isinstance(transport, tcp.Connection) and not transport.TLS
+    sending: _Sending = _KernelSending(request, fd, offset, count) if plain else _PieceSending(request, fd, offset, count)
+    request.notifyFinish().addErrback(sending.lost)
+    request.write(b"")  # the head
+    sending.start()
+
+
+class _Sending:
+    """What both ways have in common: the position, the end, the timer."""
+
+    def __init__(self, request: Request, fd: int, offset: int, count: int) -> None:
+        self.request, self.fd, self.offset, self.left = request, fd, offset, count
+        self.transport = request.channel.transport
+        self._stall: IDelayedCall | None = None
+
+    def start(self) -> None:
+        clock: IReactorTime = self.request.channel.site.clock
+        self._stall = clock.callLater(STALL, self.transport.abortConnection)
+
+    def advance(self, sent: int) -> None:
+        self.offset += sent
+        self.left -= sent
+        if self._stall is not None:
+            self._stall.reset(STALL)
+
+    def release(self) -> None:
+        """Let go of everything; called once, at the end or when the connection is lost."""
+        if self._stall is not None and self._stall.active():
+            self._stall.cancel()
+        os.close(self.fd)
+        self.fd = -1
+
+    def lost(self, reason: Failure) -> None:
+        if self.fd >= 0:
+            self.release()
+
+
+class _KernelSending(_Sending):
+    """sendfile(2), driven by the reactor through the transport's `doWrite`."""
+
+    def start(self) -> None:
+        super().start()
+        self._hook: Callable[[], Any] = self._do_write
+        self.transport.doWrite = self._hook
+        self.transport.startWriting()
+
+    def release(self) -> None:
+        super().release()
+        if self.transport.__dict__.get("doWrite") is self._hook:  # abortConnection puts one of its own there
+            del self.transport.doWrite
+
+    def _do_write(self) -> Any:
+        transport = self.transport
+        if _pending(transport):
+            result = type(transport).doWrite(transport)
+            if result is not None or _pending(transport):
+                return result
+            transport.startWriting()  # the class's method has just stopped it
+        try:
+            finished = self._send_one_turn()
+        except BlockingIOError:
+            return None
+        except OSError:
+            return main.CONNECTION_LOST
+        if finished:
+            # Writing goes on: the class's method runs once more, finds nothing, and does what it does when all is out.
+            self.release()
+            self.request.finish()
+        return None
+
+    def _send_one_turn(self) -> bool:
+        budget = PER_TURN
+        while self.left and budget > 0:
+            sent = os.sendfile(self.transport.fileno(), self.fd, self.offset, min(self.left, budget))
+            if sent == 0:
+                raise OSError("the file has become shorter")
+            self.request.sentLength += sent
+            budget -= sent
+            self.advance(sent)
+        return not self.left
+
+
+def _pending(transport: Any) -> bool:
+    return len(transport.dataBuffer) > transport.offset or bool(transport._tempDataLen)
+
+
+@implementer(IPushProducer)
+class _PieceSending(_Sending):
+    """Read and write in turns, as long as the consumer takes it."""
+
+    _next: IDelayedCall | None = None
+    _paused = False
+
+    def start(self) -> None:
+        super().start()
+        self.request.registerProducer(self, True)
+        self._schedule()
+
+    def release(self) -> None:
+        self._cancel()
+        super().release()
+
+    def pauseProducing(self) -> None:
+        self._paused = True
+        self._cancel()
+
+    def resumeProducing(self) -> None:
+        self._paused = False
+        self._schedule()
+
+    def stopProducing(self) -> None:
+        self._paused = True
+        self._cancel()
+
+    def _cancel(self) -> None:
+        if self._next is not None and self._next.active():
+            self._next.cancel()
+        self._next = None
+
+    def _schedule(self) -> None:
+        if self._next is None and self.fd >= 0 and not self._paused:
+            self._next = self.request.channel.site.clock.callLater(0, self._step)
+
+    def _step(self) -> None:
+        self._next = None
+        data = os.pread(self.fd, min(self.left, PIECE), self.offset)
+        if not data:
+            self.transport.abortConnection()
+            return
+        self.advance(len(data))
+        self.request.write(data)
+        if self.left:
+            self._schedule()
+        elif self.fd >= 0:
+            self.release()
+            self.request.unregisterProducer()
+            self.request.finish()

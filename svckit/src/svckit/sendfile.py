@@ -90,10 +90,15 @@ def _send_small(request: Request, fd: int, portion: Portion) -> None:
     finally:
         os.close(fd)
     if len(data) != portion.count:  # cut short since it was measured: the promised length cannot be kept
-        request.channel.transport.abortConnection()
+        _transport_of(request).abortConnection()
         return
     request.write(data)
     request.finish()
+
+
+def _transport_of(request: Request) -> Any:
+    """Typed as what it can do, which no one interface of Twisted's says."""
+    return request.channel.transport
 
 
 def send(request: Request, fd: int, offset: int, count: int) -> None:
@@ -102,7 +107,7 @@ def send(request: Request, fd: int, offset: int, count: int) -> None:
     The head must be set, Content-Length included. If the file turns out to be shorter, or the client takes nothing for
     `STALL` seconds, the connection is cut: a wrong body never looks like a right one.
     """
-    transport = request.channel.transport
+    transport = _transport_of(request)
     plain = isinstance(transport, tcp.Connection) and not transport.TLS
     sending: _Sending = _KernelSending(request, fd, offset, count) if plain else _PieceSending(request, fd, offset, count)
     request.notifyFinish().addErrback(sending.lost)
@@ -115,12 +120,13 @@ class _Sending:
 
     def __init__(self, request: Request, fd: int, offset: int, count: int) -> None:
         self.request, self.fd, self.offset, self.left = request, fd, offset, count
-        self.transport = request.channel.transport
+        self.transport = _transport_of(request)
+        channel: Any = request.channel
+        self.clock: IReactorTime = channel.site.clock
         self._stall: IDelayedCall | None = None
 
     def start(self) -> None:
-        clock: IReactorTime = self.request.channel.site.clock
-        self._stall = clock.callLater(STALL, self.transport.abortConnection)
+        self._stall = self.clock.callLater(STALL, self.transport.abortConnection)
 
     def advance(self, sent: int) -> None:
         self.offset += sent
@@ -224,7 +230,7 @@ class _PieceSending(_Sending):
 
     def _schedule(self) -> None:
         if self._next is None and self.fd >= 0 and not self._paused:
-            self._next = self.request.channel.site.clock.callLater(0, self._step)
+            self._next = self.clock.callLater(0, self._step)
 
     def _step(self) -> None:
         self._next = None

@@ -19,6 +19,8 @@ from .paths import BadTarget, normalise
 
 __all__ = ["GuardedChannel", "GuardedRequest", "GuardedSite"]
 
+access_log = Logger(namespace="access")
+
 MISDIRECTED = b"HTTP/1.1 421 Misdirected Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 
 
@@ -122,7 +124,6 @@ class GuardedSite(server.Site):
     """A `twisted.web.server.Site` for a service behind the router; it logs one structured event a request."""
 
     protocol = GuardedChannel  # type: ignore[assignment]
-    log_events = Logger(namespace="access")
 
     def __init__(
         self, resource: IResource, reactor: IReactorTime, requestFactory: type[server.Request] = GuardedRequest, **kw: Any
@@ -134,7 +135,7 @@ class GuardedSite(server.Site):
     def log(self, request: http.Request) -> None:
         peer = request.getClientAddress()
         began = getattr(request, "began", self.clock.seconds())
-        self.log_events.info(
+        access_log.info(
             "{client} {method} {uri} {status} {sent}",
             client=getattr(peer, "host", None) or str(peer),
             method=request.method.decode("latin-1"),

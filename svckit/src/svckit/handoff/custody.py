@@ -4,7 +4,7 @@ A connection that was sent stays in the sender's custody, descriptor and all, un
 says so *before* it serves a single byte. So when a link ends, both sides agree: what was taken is the receiver's (its TAKEN is
 still in the sender's queue, to be read before the end-of-file), what was not is the sender's, and nobody has answered on it.
 
-Without I/O; `router/tests` and `svckit/tests` walk through every order of events.
+Without I/O. Used by the replica's link (`svckit.handoff.link`) and by the router's (`portico.link`).
 """
 
 from collections import deque
@@ -34,6 +34,11 @@ class Custody(Generic[T]):
     def last_sent(self) -> int:
         """The highest number so far; 0 before the first."""
         return self._next - 1
+
+    @property
+    def oldest(self) -> T | None:
+        """What waits longest to be taken."""
+        return self._waiting[0][1] if self._waiting else None
 
     def sent(self, item: T) -> int:
         """`item` is on its way; returns its number."""

@@ -3,8 +3,8 @@
 Appearing is registering: the router finds the file in the service's folder and connects. Unlinking is draining. The end of a
 link is the death of a router, which costs the connections here nothing.
 
-Drain, in this order: unlink the file; say DRAINING on every link; let each protocol that can (`IDrainable`) end or hand back
-its connection; wait for the rest until the drain time is up; let them say goodbye (`expire`); abort what is left.
+Drain, in this order: unlink the file; say DRAINING on every link; drain the connections (`svckit.live`); go when every router
+has said farewell and taken what was handed back.
 """
 
 import os
@@ -17,10 +17,10 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IDelayedCall, IProtocolFactory
 from twisted.logger import Logger
 
-from ..lease import IDrainable, Lease, Ownership
+from ..lease import Ownership
+from ..live import LiveConnections
 from ..reactors import Reactor
 from ..settings import Settings
-from ..transport import AdoptedServer, address_of, adopt
 from ..web import MISDIRECTED
 from .codec import CONNECTION_OVERHEAD, MESSAGE_LIMIT, VERSION, Connection, Hello
 from .link import Link, Returned
@@ -32,8 +32,6 @@ LOAD_DELAY = 0.05
 """Seconds; changes of the load within it are reported together."""
 HAND_BACK_TIMEOUT = 5.0
 """Seconds that a handed-back connection waits for a router to take it, while there is none."""
-GOODBYE_TIME = 2.0
-"""Seconds between the goodbye at the end of the drain time and the abort."""
 RESERVED_DESCRIPTORS = 64
 """Descriptors that connections may not use: files, links, logs."""
 
@@ -50,7 +48,7 @@ class HandoffReplica(Service):
         self.ownership = Ownership()
         self._listener: socket.socket | None = None
         self._links: set[Link] = set()
-        self._connections: set[AdoptedServer] = set()
+        self._live = LiveConnections(factory, self.ownership, reactor, settings.drain_time, self._fewer)
         self._parked: list[tuple[Returned, IDelayedCall]] = []
         self._load_report: IDelayedCall | None = None
         self._drained: Deferred[None] | None = None
@@ -79,12 +77,9 @@ class HandoffReplica(Service):
         self._reactor.removeReader(self)  # type: ignore[arg-type]
         self._listener.close()
         self._listener = None
-        self.log.info("draining {count} connections", count=len(self._connections))
         for link in list(self._links):
             link.say_draining()
-        for transport in list(self._connections):
-            self._drain(transport)
-        self._reactor.callLater(self._settings.drain_time, self._expire)
+        self._live.drain()
         self._look_whether_drained()
         return drained
 
@@ -122,7 +117,7 @@ class HandoffReplica(Service):
 
     def load(self) -> int:
         """How many connections are open here."""
-        return len(self._connections)
+        return len(self._live)
 
     def routes(self, patterns: tuple[tuple[str, bool], ...]) -> None:
         """The router's routes, to know which requests are ours."""
@@ -135,18 +130,13 @@ class HandoffReplica(Service):
         except OSError:
             os.close(descriptor)
             return
-        transport = adopt(
+        client, listener = connection.client, connection.listener
+        self._live.take(
             sock,
-            self._factory,
-            address_of(*connection.client),
+            client,
             connection.unread,
-            self._reactor,
-            lambda transport: Lease(self.ownership, lambda unread: self._release(transport(), connection, link, unread)),
-            self._lost,
-            self._connections.add,
+            lambda sock, unread: self._return(Returned(sock, client, listener, unread), link),
         )
-        if transport is not None and transport.connected and self._drained is not None:
-            self._drain(transport)
 
     def welcomed(self, link: Link) -> None:
         """A router is there: it takes what waited for one."""
@@ -169,10 +159,6 @@ class HandoffReplica(Service):
         self._look_whether_drained()
 
     # -- handing back
-
-    def _release(self, transport: AdoptedServer, connection: Connection, link: Link, unread: bytes) -> None:
-        client, listener = connection.client, connection.listener
-        transport.release(lambda sock: self._return(Returned(sock, client, listener, unread), link))
 
     def _return(self, returned: Returned, link: Link | None) -> None:
         """Send it by the link that it came from, by another one, or when there is one again."""
@@ -205,8 +191,7 @@ class HandoffReplica(Service):
 
     # -- load and drain
 
-    def _lost(self, transport: AdoptedServer) -> None:
-        self._connections.discard(transport)
+    def _fewer(self) -> None:
         if self._load_report is None:
             self._load_report = self._reactor.callLater(LOAD_DELAY, self._report_load)
         self._look_whether_drained()
@@ -216,29 +201,10 @@ class HandoffReplica(Service):
         for link in list(self._links):
             link.say_load()
 
-    def _drain(self, transport: AdoptedServer) -> None:
-        if IDrainable.providedBy(transport.protocol):
-            transport.protocol.drain()
-
-    def _expire(self) -> None:
-        if not self._connections:
-            return
-        self.log.info("the drain time is up, {count} connections are open", count=len(self._connections))
-        for transport in list(self._connections):
-            if IDrainable.providedBy(transport.protocol):
-                transport.protocol.expire()
-            else:
-                transport.loseConnection()
-        self._reactor.callLater(GOODBYE_TIME, self._abort)
-
-    def _abort(self) -> None:
-        for transport in list(self._connections):
-            transport.abortConnection()
-
     def _look_whether_drained(self) -> None:
         """Drained: no connection, none on its way in (each router has said farewell), none on its way back."""
         drained = self._drained
-        if drained is None or drained.called or self._connections or self._parked:
+        if drained is None or drained.called or self._live or self._parked:
             return
         if all(link.ended or (link.said_farewell and link.settled) for link in self._links):
             drained.callback(None)

@@ -1,0 +1,129 @@
+"""The access log: one JSON line for each connection that the router has decided on, written when it leaves the router.
+
+    time       when it left, UTC
+    client     address of the client
+    service    the service that owns the route, or null
+    replica    who took it, or null
+    how        "handed over", "in process", "tcp", or "answered"
+    status     the status that the router itself answered, or null; 0 is a close without a word
+    ended_by   "router" where the router answered, "service" or "client" for tcp, null for a connection that lives on elsewhere
+    why        the reason of an answer
+    method, target, host     of the request that was routed, or null
+    returned   true where a service had handed it back before
+    ms         time that it spent in the router
+    up, down   bytes for tcp, else null
+
+Lines are gathered and written together, as a write for each would cost more than the hand-over.
+"""
+
+import re
+import sys
+from datetime import datetime, timezone
+from typing import TextIO
+
+import msgspec
+from svckit.reactors import Reactor
+from twisted.internet.interfaces import IDelayedCall
+
+from .arrival import Arrival
+from .core.answers import Answer
+
+__all__ = ["AccessLog"]
+
+FLUSH_DELAY = 0.1
+"""Seconds that a line may wait for others."""
+
+_host = re.compile(rb"^host:[ \t]*([^\r\n]*?)[ \t]*\r$", re.IGNORECASE | re.MULTILINE).search
+
+
+class Line(msgspec.Struct):
+    """One line; the module's head says what the fields mean."""
+
+    time: str
+    client: str
+    port: int
+    service: str | None
+    replica: str | None
+    how: str
+    status: int | None
+    ended_by: str | None
+    why: str | None
+    method: str | None
+    target: str | None
+    host: str | None
+    returned: bool
+    ms: float
+    up: int | None = None
+    down: int | None = None
+    log: str = "access"
+
+
+class AccessLog:
+    """Writes lines to `stream`, in batches."""
+
+    def __init__(self, reactor: Reactor, stream: TextIO = sys.stdout) -> None:
+        self._reactor, self._stream = reactor, stream
+        self._lines: list[bytes] = []
+        self._encode = msgspec.json.Encoder().encode
+        self._flush_call: IDelayedCall | None = None
+
+    def answered(self, arrival: Arrival, answer: Answer) -> None:
+        """The router has answered itself."""
+        ended_by = "client" if answer.status == 0 and not arrival.preface else "router"
+        self._add(arrival, "answered", None, answer.status, ended_by, answer.why)
+
+    def put_through(self, arrival: Arrival, how: str, replica: str | None) -> None:
+        """The connection lives on elsewhere."""
+        self._add(arrival, how, replica, None, None, None)
+
+    def tunnel_ended(self, arrival: Arrival, replica: str, ended_by: str, up: int, down: int) -> None:
+        """A connection through a tcp target is over."""
+        self._add(arrival, "tcp", replica, None, ended_by, None, up, down)
+
+    def _add(
+        self,
+        arrival: Arrival,
+        how: str,
+        replica: str | None,
+        status: int | None,
+        ended_by: str | None,
+        why: str | None,
+        up: int | None = None,
+        down: int | None = None,
+    ) -> None:
+        head = arrival.head
+        method = target = host = None
+        if head is not None:
+            method, target = head.method.decode("latin-1"), head.target.decode("latin-1")
+            found = _host(head.fields)
+            host = found[1].decode("latin-1") if found else None
+        line = Line(
+            datetime.now(timezone.utc).isoformat(timespec="milliseconds"),
+            *arrival.client,
+            arrival.service.name if arrival.service is not None else None,
+            replica,
+            how,
+            status,
+            ended_by,
+            why,
+            method,
+            target,
+            host,
+            arrival.returned,
+            round((self._reactor.seconds() - arrival.since) * 1000, 2),
+            up,
+            down,
+        )
+        self._lines.append(self._encode(line))
+        if self._flush_call is None:
+            self._flush_call = self._reactor.callLater(FLUSH_DELAY, self.flush)
+
+    def flush(self) -> None:
+        """Write what has gathered."""
+        if self._flush_call is not None and self._flush_call.active():
+            self._flush_call.cancel()
+        self._flush_call = None
+        if self._lines:
+            lines, self._lines = self._lines, []
+            self._stream.write(b"\n".join(lines).decode() + "\n")
+            self._stream.flush()

@@ -1,0 +1,47 @@
+"""A connection while it is in the router's hands."""
+
+import socket
+from _socket import socket as RawSocket
+from typing import TYPE_CHECKING
+
+from .core.head import Head
+
+if TYPE_CHECKING:
+    from .service import RoutedService
+
+__all__ = ["Address", "Arrival", "RawSocket"]
+
+Address = tuple[str, int]
+"""Numeric host and port."""
+
+
+class Arrival:
+    """A socket, who is at its other end, and what was read of it: the preface.
+
+    The socket is the C one: nothing of what `socket.socket` adds is needed, and one is made for each connection.
+    """
+
+    __slots__ = ("client", "handed_at", "head", "listener", "preface", "returned", "service", "since", "sock")
+
+    def __init__(
+        self, sock: RawSocket, client: Address, listener: Address, since: float, preface: bytes = b"", returned: bool = False
+    ) -> None:
+        self.sock = sock
+        self.client = client
+        self.listener = listener
+        self.since = since
+        """When it came to the router, by the reactor's clock in seconds."""
+        self.preface = preface
+        self.returned = returned
+        """A service has handed it back."""
+        self.head: Head | None = None
+        self.service: RoutedService | None = None
+        self.handed_at = 0.0
+
+    def as_socket(self) -> socket.socket:
+        """The socket for Twisted, which wants the Python one. The arrival has none after that."""
+        return socket.socket(fileno=self.sock.detach())
+
+    def close(self) -> None:
+        """Close our descriptor. Never shuts the connection down: it may be somebody else's by now."""
+        self.sock.close()

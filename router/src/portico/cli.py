@@ -1,0 +1,101 @@
+"""The command line: `portico run`, `check`, `status`, `health`."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from .config import Admin, BadConfig, Config, Listener, address, load
+
+__all__ = ["main"]
+
+BAD_USAGE = 2
+"""Exit status where the router cannot start because it was told something wrong."""
+DEFAULT_ADMIN = "127.0.0.1:8081"
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Parse the command line and do as it says; ends the process."""
+    chosen = _parser().parse_args(arguments)
+    try:
+        sys.exit(chosen.call(chosen))
+    except BadConfig as error:
+        print(f"portico: {error}", file=sys.stderr)
+        sys.exit(BAD_USAGE)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="portico", description="A prefix router that hands connections over and leaves.")
+    commands = parser.add_subparsers(dest="command", required=True)
+
+    run = commands.add_parser("run", help="route until SIGTERM or Ctrl-C")
+    run.add_argument("file", type=Path, metavar="FILE", help="the configuration, portico.toml")
+    run.add_argument("--in-process", action="store_true", help="run the handoff services in this process, without containers")
+    run.add_argument(
+        "--state", type=Path, default=Path("var"), metavar="DIR", help="with --in-process: where services keep things"
+    )
+    run.add_argument("--listen", metavar="HOST:PORT", help="listen here instead of where FILE says")
+    run.add_argument("--admin", metavar="HOST:PORT", help="operators' port; with --in-process there is none unless given")
+    run.set_defaults(call=_run)
+
+    check = commands.add_parser("check", help="say what is wrong with a configuration, without starting")
+    check.add_argument("file", type=Path, metavar="FILE")
+    check.set_defaults(call=_check)
+
+    for name, call, text in (
+        ("status", _status, "print services, replicas and counts as JSON"),
+        ("health", _health, "exit 0 if the router answers on its operators' port"),
+    ):
+        command = commands.add_parser(name, help=text)
+        command.add_argument("--admin", default=DEFAULT_ADMIN, metavar="HOST:PORT")
+        command.set_defaults(call=call)
+    return parser
+
+
+def _run(chosen: argparse.Namespace) -> int:
+    from .main import run  # imports the reactor
+
+    config = load(chosen.file)
+    if chosen.listen:
+        _checked(chosen.listen, "--listen")
+        config = msgspec.structs.replace(config, listeners=[Listener(chosen.listen)])
+    return run(_with_admin(config, chosen), chosen.state if chosen.in_process else None)
+
+
+def _with_admin(config: Config, chosen: argparse.Namespace) -> Config:
+    if chosen.admin:
+        _checked(chosen.admin, "--admin")
+        return msgspec.structs.replace(config, admin=Admin(chosen.admin))
+    return msgspec.structs.replace(config, admin=None) if chosen.in_process else config
+
+
+def _checked(text: str, option: str) -> None:
+    try:
+        address(text)
+    except ValueError as error:
+        raise BadConfig(f"{option}: {error}") from None
+
+
+def _check(chosen: argparse.Namespace) -> int:
+    config = load(chosen.file)
+    print(f"{chosen.file}: {len(config.routes)} routes to {len(config.services)} services")
+    return 0
+
+
+def _status(chosen: argparse.Namespace) -> int:
+    from .client import fetch
+
+    status, body = fetch(chosen.admin, "/status")
+    print(body.decode("utf-8", "replace"), end="" if status == 200 else "\n")
+    return 0 if status == 200 else 1
+
+
+def _health(chosen: argparse.Namespace) -> int:
+    from .client import fetch
+
+    status, body = fetch(chosen.admin, "/healthz")
+    if status != 200:
+        print(body.decode("utf-8", "replace"), file=sys.stderr)
+    return 0 if status == 200 else 1

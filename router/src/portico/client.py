@@ -1,0 +1,31 @@
+"""Ask a running router's operators' port."""
+
+from http.client import HTTPConnection, HTTPException
+
+from .config import BadConfig, address
+
+__all__ = ["fetch"]
+
+TIMEOUT = 3.0
+"""Seconds for the whole answer."""
+
+
+def fetch(admin: str, path: str) -> tuple[int, bytes]:
+    """Status and body; status 0 with the reason where there is no answer.
+
+    Raises:
+        BadConfig: `admin` is not an address.
+    """
+    try:
+        host, port = address(admin)
+    except ValueError as error:
+        raise BadConfig(f"--admin: {error}") from None
+    connection = HTTPConnection(host, port, timeout=TIMEOUT)
+    try:
+        connection.request("GET", path)
+        response = connection.getresponse()
+        return response.status, response.read()
+    except (OSError, HTTPException) as error:
+        return 0, f"no answer from {admin}: {error}".encode()
+    finally:
+        connection.close()

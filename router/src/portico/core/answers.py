@@ -1,0 +1,54 @@
+"""What a client gets from the router itself, when something is wrong. Errors are values, each with the answer it stands for.
+
+`docs/errors.md` lists them for the people who meet them.
+"""
+
+from typing import NamedTuple
+
+__all__ = [
+    "BAD_GATEWAY",
+    "BAD_REQUEST",
+    "GATEWAY_TIMEOUT",
+    "HEAD_TIMEOUT",
+    "HEAD_TOO_LARGE",
+    "MISDIRECTED",
+    "NOT_HTTP",
+    "NO_REPLICA",
+    "NO_ROUTE",
+    "SILENT",
+    "VERSION",
+    "Answer",
+]
+
+RETRY_AFTER = 2
+"""Seconds that a client is asked to wait when a service has no replica."""
+
+
+class Answer(NamedTuple):
+    """A final answer; the connection closes after it. `status` 0 with no bytes: closed without a word."""
+
+    status: int
+    why: str
+    wire: bytes
+
+
+def _answer(status: int, phrase: str, why: str, extra: str = "") -> Answer:
+    body = f"{status} {phrase}: {why}.\n"
+    head = (
+        f"HTTP/1.1 {status} {phrase}\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: {len(body)}\r\n"
+        f"Cache-Control: no-store\r\n{extra}Connection: close\r\n\r\n"
+    )
+    return Answer(status, why, (head + body).encode("ascii"))
+
+
+BAD_REQUEST = _answer(400, "Bad Request", "the request line or a header is malformed")
+NO_ROUTE = _answer(404, "Not Found", "no service owns this path")
+HEAD_TIMEOUT = _answer(408, "Request Timeout", "the request's head did not arrive in time")
+MISDIRECTED = _answer(421, "Misdirected Request", "this connection cannot be put through to the service of that path")
+HEAD_TOO_LARGE = _answer(431, "Request Header Fields Too Large", "the request's head is larger than this server takes")
+BAD_GATEWAY = _answer(502, "Bad Gateway", "the service refused the connection")
+NO_REPLICA = _answer(503, "Service Unavailable", "the service has no replica now", f"Retry-After: {RETRY_AFTER}\r\n")
+GATEWAY_TIMEOUT = _answer(504, "Gateway Timeout", "the service did not accept the connection in time")
+VERSION = _answer(505, "HTTP Version Not Supported", "this server speaks HTTP/1.1 and HTTP/1.0")
+NOT_HTTP = Answer(0, "not HTTP, and nothing else matches", b"")
+SILENT = Answer(0, "the client sent nothing", b"")

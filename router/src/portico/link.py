@@ -1,0 +1,265 @@
+"""The router's end of one link to one replica: offers connections, keeps them until they are taken, takes them back.
+
+The states of a link follow each other and never return: connecting (HELLO is awaited), ready, draining (the replica wants no
+more), ended. At the end everything that the replica had not taken is still ours, untouched, and goes to another one. That is
+exact, because a replica says TAKEN before it serves a byte, and what it said can be read before the end-of-file.
+"""
+
+import errno
+import os
+import socket
+from collections import deque
+from collections.abc import Callable
+from typing import Protocol
+
+from svckit.handoff import packets
+from svckit.handoff.cell import Cell
+from svckit.handoff.codec import (
+    VERSION,
+    Connection,
+    Draining,
+    Farewell,
+    Hello,
+    Load,
+    Malformed,
+    Message,
+    Taken,
+    Welcome,
+    decode,
+    encode,
+    encode_routes,
+)
+from svckit.handoff.custody import Custody
+from twisted.logger import Logger
+
+from .arrival import Arrival, RawSocket
+from .poller import READ, WRITE, Poller
+
+__all__ = ["Link", "Owner"]
+
+BATCH = 64
+"""Packets read at one go."""
+
+
+class Owner(Protocol):
+    """Whom a link tells what happens on it; the handoff target."""
+
+    def ready(self, link: "Link") -> None:
+        """The replica can be offered connections, for the first time or again."""
+
+    def taken(self, link: "Link", arrival: Arrival) -> None:
+        """The connection is the replica's."""
+
+    def returned(self, link: "Link", arrivals: list[Arrival]) -> None:
+        """Connections that the replica handed back."""
+
+    def ended(self, link: "Link", reclaimed: list[Arrival]) -> None:
+        """The replica is gone; these it never took."""
+
+
+class Link:
+    """One SOCK_SEQPACKET connection to a replica."""
+
+    log = Logger()
+
+    def __init__(
+        self,
+        sock: socket.socket,
+        path: str,
+        service: str,
+        patterns: tuple[tuple[str, bool], ...],
+        owner: Owner,
+        poller: Poller,
+        clock: Callable[[], float],
+    ) -> None:
+        """`clock` gives seconds; `patterns` is what the replica is told of the routes."""
+        packets.widen(sock)
+        self._sock, self._owner, self._poller, self._clock = sock, owner, poller, clock
+        self.path, self._service, self._patterns = path, service, patterns
+        self.replica = path
+        self.since = clock()
+        self.connecting, self.draining, self.ended = True, False, False
+        self.capacity = self._reported = 0
+        self._custody: Custody[Arrival] = Custody()
+        self._unsent: deque[bytes] = deque()
+        self._blocked = False
+        self._came: list[Arrival] = []
+        self._cell = Cell()
+        poller.add(sock.fileno(), READ, self._on_events)
+
+    # -- what the balancing looks at
+
+    @property
+    def load(self) -> int:
+        """Connections that the replica has, or has on their way."""
+        return self._reported + len(self._custody)
+
+    @property
+    def willing(self) -> bool:
+        """Whether a connection may be offered now."""
+        return not (self.connecting or self.draining or self.ended or self._blocked)
+
+    @property
+    def overdue(self) -> float:
+        """For how many seconds the oldest connection, or HELLO, has been waited for."""
+        if self.connecting:
+            return self._clock() - self.since
+        oldest = self._custody.oldest
+        return 0.0 if oldest is None else self._clock() - oldest.handed_at
+
+    def status(self) -> dict[str, object]:
+        """For `/status`."""
+        state = "connecting" if self.connecting else "draining" if self.draining else "full" if self._blocked else "ready"
+        return {"replica": self.replica, "state": state, "open": self.load, "capacity": self.capacity}
+
+    # -- offering
+
+    def offer(self, arrival: Arrival) -> bool:
+        """Send the connection; False if it does not go out, and is untouched."""
+        message = Connection(self._custody.next_number, arrival.client, arrival.listener, arrival.preface)
+        try:
+            packets.send(self._sock, encode(message), arrival.sock.fileno())
+        except (BlockingIOError, InterruptedError):
+            self._block()
+            return False
+        except OSError as error:
+            if error.errno == errno.ETOOMANYREFS:
+                return False  # too many descriptors on their way everywhere; the target tries again in a moment
+            return False  # the end of the link is on its way to us, and with it what the replica had still taken
+        arrival.handed_at = self._clock()
+        self._custody.sent(arrival)
+        return True
+
+    def _block(self) -> None:
+        if not self._blocked:
+            self._blocked = True
+            self._poller.change(self._sock.fileno(), READ, READ | WRITE)
+
+    def _send(self, packet: bytes) -> None:
+        """Control messages wait their turn where connections may be refused."""
+        self._unsent.append(packet)
+        if not self._blocked:
+            self._flush()
+
+    def _flush(self) -> None:
+        while self._unsent:
+            try:
+                packets.send(self._sock, self._unsent[0], self._cell.descriptor if _is_welcome(self._unsent[0]) else None)
+            except (BlockingIOError, InterruptedError):
+                self._block()
+                return
+            except OSError:
+                self._unsent.clear()  # it ends; what came is ours to act on, as the replica has let go of it
+                break
+            self._unsent.popleft()
+        if self._came:
+            came, self._came = self._came, []
+            self._owner.returned(self, came)
+
+    # -- hearing
+
+    def _on_events(self, events: int) -> None:
+        if events & WRITE and self._blocked:
+            self._blocked = False
+            self._poller.change(self._sock.fileno(), READ | WRITE, READ)
+            self._flush()
+            if self.willing:
+                self._owner.ready(self)
+        if events & ~WRITE:
+            self._read()
+
+    def _read(self) -> None:
+        number, over = 0, False
+        for _ in range(BATCH):
+            try:
+                packet, descriptor = packets.receive(self._sock)
+            except (BlockingIOError, InterruptedError):
+                break
+            except ConnectionResetError:
+                continue  # said once, before what is still queued: the replica went without reading all of ours
+            except packets.DescriptorsLost as error:
+                self.log.error("too many descriptors are open here: {error}", error=str(error))
+                over = True
+                break
+            except OSError:
+                over = True
+                break
+            if not packet:
+                over = True
+                break
+            try:
+                message = decode(packet)
+                if isinstance(message, Connection) and descriptor is not None:
+                    number = message.number
+                    self._came.append(self._arrival_of(message, descriptor))
+                    continue
+                self._hear(message)
+            except ValueError as error:  # Malformed, or a number that was never sent
+                self.log.error("{replica} breaks the protocol: {error}", replica=self.replica, error=str(error))
+                over = True
+            if descriptor is not None:
+                os.close(descriptor)
+            if over or self.ended:
+                break
+        if number and not self.ended:
+            self._send(encode(Taken(number, 0)))  # said before we act on them
+        if over:
+            self.end()
+
+    def _arrival_of(self, message: Connection, descriptor: int) -> Arrival:
+        sock = RawSocket(socket.AF_INET, socket.SOCK_STREAM, 0, descriptor)
+        return Arrival(sock, message.client, message.listener, self._clock(), message.unread, returned=True)
+
+    def _hear(self, message: Message) -> None:
+        match message:
+            case Taken(number, open_):
+                for arrival in self._custody.taken(number):
+                    self._owner.taken(self, arrival)
+                self._reported = open_
+            case Load(open_):
+                self._reported = open_
+            case Draining():
+                if not self.draining:
+                    self.draining = True
+                    self._send(encode(Farewell()))
+            case Hello(version, capacity, service, replica) if self.connecting:
+                if version != VERSION or service != self._service:
+                    raise Malformed(f"version {version} of {service!r}, expected version {VERSION} of {self._service!r}")
+                self.connecting = False
+                self.capacity, self.replica = capacity, replica
+                self._send(encode(Welcome(VERSION)))
+                for packet in encode_routes(self._patterns):
+                    self._send(packet)
+                self._owner.ready(self)
+            case _:
+                raise Malformed(f"{type(message).__name__} is not a replica's to send now")
+
+    # -- the end
+
+    def revoke(self) -> None:
+        """Take back what the replica has not taken in time. It may wake up later: the cell tells it that it came too late."""
+        self._cell.revoke()
+        self._sock.shutdown(socket.SHUT_RD)  # from now on it cannot say TAKEN; what it had said is still to be read
+        for _ in range(len(self._custody) + BATCH):
+            if self.ended:
+                return
+            self._read()
+        self.end()
+
+    def end(self) -> None:
+        """Close the link; what was not taken goes back to the owner."""
+        if self.ended:
+            return
+        self.ended = True
+        self._poller.remove(self._sock.fileno())
+        self._sock.close()
+        self._cell.close()
+        self._unsent.clear()
+        if self._came:  # the replica has let go of them, whether it heard us or not
+            came, self._came = self._came, []
+            self._owner.returned(self, came)
+        self._owner.ended(self, self._custody.reclaim())
+
+
+def _is_welcome(packet: bytes) -> bool:
+    return packet[:1] == encode(Welcome(VERSION))[:1]

@@ -1,0 +1,129 @@
+"""A listening port: accept many at a time, read what is there, hand on.
+
+TCP_DEFER_ACCEPT lets the kernel keep a connection until its first bytes have come, so at accept the whole head is nearly always
+there: one accept, one receive, one decision. Connections without bytes are let through after a second.
+
+When the process runs out of descriptors the listener rests for a moment instead of spinning on a connection that it cannot
+accept; the kernel's queue holds what comes meanwhile.
+"""
+
+import contextlib
+import errno
+import os
+import socket
+from _socket import socket as RawSocket
+from collections.abc import Callable
+
+from svckit.reactors import Reactor
+from twisted.internet.interfaces import IDelayedCall
+from twisted.logger import Logger
+
+from .arrival import Address, Arrival
+from .poller import READ, Poller
+
+__all__ = ["Listener"]
+
+ACCEPTS_AT_ONCE = 32
+"""Connections accepted before others get their turn."""
+BACKLOG = 4_096
+"""Connections that the kernel queues (its own limit, net.core.somaxconn, may be lower)."""
+DEFER_ACCEPT = 1
+"""Seconds, rounded up by the kernel to a step of its own."""
+REST = 0.1
+"""Seconds without accepting when descriptors have run out."""
+
+_EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+_V4_IN_V6 = "::ffff:"
+
+
+class Listener:
+    """One port."""
+
+    log = Logger()
+
+    def __init__(self, at: Address, head_size: int, poller: Poller, reactor: Reactor, admit: Callable[[Arrival], None]) -> None:
+        """`head_size` bounds the first read, in bytes.
+
+        Raises:
+            OSError: the port cannot be had; the text names it.
+        """
+        self._poller, self._reactor, self._admit = poller, reactor, admit
+        self._head_size = head_size
+        self._sock = _listen(at)
+        self.at: Address = self._sock.getsockname()[:2]
+        self._resting: IDelayedCall | None = None
+
+    def start(self) -> None:
+        """Accept from now on."""
+        self._poller.add(self._sock.fileno(), READ, self._acceptable)
+
+    def stop(self) -> None:
+        """Accept no more and close the port."""
+        if self._sock.fileno() < 0:
+            return
+        if self._resting is not None:
+            self._resting.cancel()
+        else:
+            self._poller.remove(self._sock.fileno())
+        self._sock.close()
+
+    def _acceptable(self, events: int) -> None:
+        accept, admit, clock = self._sock._accept, self._admit, self._reactor.seconds  # type: ignore[attr-defined]
+        for _ in range(ACCEPTS_AT_ONCE):
+            try:
+                descriptor, peer = accept()
+            except (BlockingIOError, InterruptedError):
+                return
+            except OSError as error:
+                if error.errno in _EXHAUSTED:
+                    self._rest(error)
+                    return
+                continue  # that client is gone already
+            sock = RawSocket(socket.AF_INET, socket.SOCK_STREAM, 0, descriptor)
+            try:
+                preface = sock.recv(self._head_size, socket.MSG_DONTWAIT)
+            except (BlockingIOError, InterruptedError):
+                preface = b""
+            except OSError:
+                sock.close()
+                continue
+            else:
+                if not preface:
+                    sock.close()  # came and went without a word
+                    continue
+            admit(Arrival(sock, _plain(peer), self.at, clock(), preface))
+
+    def _rest(self, error: OSError) -> None:
+        self.log.error("cannot accept, resting for {seconds} s: {why}", seconds=REST, why=os.strerror(error.errno or 0))
+        self._poller.remove(self._sock.fileno())
+        self._resting = self._reactor.callLater(REST, self._rested)
+
+    def _rested(self) -> None:
+        self._resting = None
+        self.start()
+
+
+def _plain(peer: tuple[str, int]) -> Address:
+    """Host and port; an IPv4 client of a `[::]` listener has its IPv4 address."""
+    host, port = peer[0], peer[1]
+    return (host[len(_V4_IN_V6) :] if host.startswith(_V4_IN_V6) and "." in host else host), port
+
+
+def _listen(at: Address) -> RawSocket:
+    host, port = at
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    sock = RawSocket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC, 0)
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # inherited: saves a call for each connection
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_DEFER_ACCEPT, DEFER_ACCEPT)
+        sock.bind(at)
+        sock.listen(BACKLOG)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            sock.close()
+        where = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        raise OSError(error.errno, f"cannot listen on {where}: {error.strerror or error}") from None
+    return sock

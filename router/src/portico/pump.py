@@ -1,0 +1,270 @@
+"""Two sockets joined so that what one sends the other gets, by splice(2): bulk data never enters this program.
+
+Each `End` carries the flow *from* its socket *to* its peer. Small pieces are received and sent, as splice costs twice as much
+for them; once a read fills the buffer the flow goes through a pipe in the kernel, and back again when it thins out. What the
+receiving side does not take stays where it is, and the sending side is not read meanwhile: memory is flat under a slow reader.
+
+One side's end-of-file is passed on as such (half-close), one side's reset as a reset. EPOLLHUP cannot be masked, so a socket
+from which nothing is wanted is taken out of epoll, else it would spin, or a peer that has half-closed would look dead.
+"""
+
+import contextlib
+import fcntl
+import os
+import socket
+from _socket import socket as RawSocket
+from collections.abc import Callable
+
+from .poller import ERROR, HANGUP, READ, WRITE, Poller
+
+__all__ = ["Pipes", "join"]
+
+SMALL = 65_536
+"""Bytes; a read that fills this much switches to splice."""
+PIPE_SIZE = 262_144
+"""Bytes asked for each pipe; an unprivileged user has 64 MiB of pipes in all."""
+THIN = 4_096
+"""Bytes; a splice that moves less switches back."""
+TURNS = 16
+"""Splices of one flow in one go, so that others get their turn."""
+_SPLICE = os.SPLICE_F_MOVE | os.SPLICE_F_NONBLOCK
+_RESET = b"\1\0\0\0\0\0\0\0"
+
+Ended = Callable[[str, int, int], None]
+"""Told who ended it ("client" or "service"), and the bytes up and down."""
+
+
+class Pipes:
+    """Pipes for reuse. One with bytes left in it is never used again."""
+
+    KEPT = 64
+
+    def __init__(self) -> None:
+        self._free: list[tuple[int, int]] = []
+
+    def get(self) -> tuple[int, int]:
+        """An empty non-blocking pipe.
+
+        Raises:
+            OSError: too many descriptors.
+        """
+        if self._free:
+            return self._free.pop()
+        pipe = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        with contextlib.suppress(OSError):  # over the user's share: the default size works too
+            fcntl.fcntl(pipe[1], fcntl.F_SETPIPE_SZ, PIPE_SIZE)
+        return pipe
+
+    def put(self, pipe: tuple[int, int], empty: bool) -> None:
+        """Give a pipe back."""
+        if empty and len(self._free) < self.KEPT:
+            self._free.append(pipe)
+        else:
+            os.close(pipe[0])
+            os.close(pipe[1])
+
+    def close(self) -> None:
+        """Close those that are kept."""
+        while self._free:
+            self.put(self._free.pop(), False)
+
+
+class End:
+    """One of the two sockets, and the flow from it to its peer."""
+
+    __slots__ = (
+        "_at_eof",
+        "_descriptor",
+        "_in_pipe",
+        "_name",
+        "_pending",
+        "_pipe",
+        "_splicing",
+        "_told",
+        "_tunnel",
+        "_wanted",
+        "moved",
+        "peer",
+        "sock",
+    )
+
+    peer: "End"
+
+    def __init__(self, sock: RawSocket, name: str, tunnel: "Tunnel") -> None:
+        self.sock, self._name, self._tunnel = sock, name, tunnel
+        self._descriptor = sock.fileno()
+        self._pending = b""
+        self._pipe: tuple[int, int] | None = None
+        self._in_pipe = 0
+        self._splicing = False
+        self._at_eof = False  # this side sends no more
+        self._told = False  # and its peer has been told so
+        self._wanted = 0
+        self.moved = 0
+
+    def start(self, events: int, pending: bytes = b"") -> None:
+        """Watch the socket; `pending` goes to the peer before anything that is read."""
+        self._pending = pending
+        self._wanted = events
+        self._tunnel.poller.add(self._descriptor, events, self._on_events)
+
+    def want(self, events: int) -> None:
+        """Watch for exactly these events."""
+        if events != self._wanted:
+            self._tunnel.poller.change(self._descriptor, self._wanted, events)
+            self._wanted = events
+
+    def _on_events(self, events: int) -> None:
+        if events & WRITE and not self.peer.drain():
+            return
+        if self._tunnel.over:
+            return
+        if events & READ:
+            self._read()
+        elif events & (ERROR | HANGUP):
+            if self._wanted & READ:
+                self._read()  # what is left is delivered, then recv tells end-of-file or reset
+            else:
+                self._tunnel.close(self._name, reset=True)
+
+    # -- moving
+
+    def _read(self) -> None:
+        if self._pending or self._in_pipe or self._at_eof:
+            return
+        try:
+            if self._splicing:
+                self._splice()
+            else:
+                self._copy()
+        except (BlockingIOError, InterruptedError):
+            pass
+        except OSError:
+            self._tunnel.close(self._name, reset=True)
+
+    def _copy(self) -> None:
+        piece = self.sock.recv(SMALL, socket.MSG_DONTWAIT)
+        if not piece:
+            self._end_of_file()
+            return
+        try:
+            sent = self.peer.sock.send(piece, socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
+        except (BlockingIOError, InterruptedError):
+            sent = 0
+        self.moved += sent
+        if sent < len(piece):
+            self._pending = piece[sent:]
+            self._wait_for_peer()
+        elif len(piece) == SMALL:
+            self._splicing = True
+
+    def _splice(self) -> None:
+        if self._pipe is None:
+            self._pipe = self._tunnel.pipes.get()
+        source, sink = self._pipe
+        for _ in range(TURNS):
+            got = os.splice(self._descriptor, sink, PIPE_SIZE, flags=_SPLICE)
+            if not got:
+                self._end_of_file()
+                return
+            self._in_pipe = got
+            try:
+                while self._in_pipe:
+                    gone = os.splice(source, self.peer._descriptor, self._in_pipe, flags=_SPLICE)
+                    self._in_pipe -= gone
+                    self.moved += gone
+            except (BlockingIOError, InterruptedError):
+                self._wait_for_peer()
+                return
+            if got < THIN:
+                self._splicing = False
+                return
+
+    def _wait_for_peer(self) -> None:
+        self.want(self._wanted & ~READ)
+        self.peer.want(self.peer._wanted | WRITE)
+
+    def drain(self) -> bool:
+        """The peer takes bytes again: push what is held. False when the tunnel has ended by that."""
+        try:
+            if self._pending:
+                sent = self.peer.sock.send(self._pending, socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
+                self.moved += sent
+                self._pending = self._pending[sent:]
+            while self._in_pipe and self._pipe is not None:
+                gone = os.splice(self._pipe[0], self.peer._descriptor, self._in_pipe, flags=_SPLICE)
+                self._in_pipe -= gone
+                self.moved += gone
+        except (BlockingIOError, InterruptedError):
+            return True
+        except OSError:
+            self._tunnel.close(self.peer._name, reset=True)
+            return False
+        if self._pending:
+            return True
+        self.peer.want(self.peer._wanted & ~WRITE)
+        if self._at_eof:
+            self._pass_on_eof()
+            return not self._tunnel.over
+        self.want(self._wanted | READ)
+        return True
+
+    # -- ending
+
+    def _end_of_file(self) -> None:
+        self._at_eof = True
+        self.want(self._wanted & ~READ)
+        if not self._pending and not self._in_pipe:
+            self._pass_on_eof()
+
+    def _pass_on_eof(self) -> None:
+        if self._told:
+            return
+        self._told = True
+        if self.peer._told:
+            self._tunnel.close(self.peer._name, reset=False)
+            return
+        try:
+            self.peer.sock.shutdown(socket.SHUT_WR)
+        except OSError:
+            self._tunnel.close(self.peer._name, reset=True)
+
+    def close(self, reset: bool) -> None:
+        """Let go of the socket and the pipe."""
+        if reset:
+            with contextlib.suppress(OSError):
+                self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+        self._tunnel.poller.remove(self._descriptor, self._wanted)
+        self.sock.close()
+        if self._pipe is not None:
+            self._tunnel.pipes.put(self._pipe, not self._in_pipe)
+            self._pipe = None
+
+
+class Tunnel:
+    """The two ends together."""
+
+    def __init__(self, client: RawSocket, server: RawSocket, poller: Poller, pipes: Pipes, ended: Ended) -> None:
+        self.poller, self.pipes, self._ended = poller, pipes, ended
+        self.over = False
+        self.client = End(client, "client", self)
+        self.server = End(server, "service", self)
+        self.client.peer, self.server.peer = self.server, self.client
+
+    def close(self, by: str, reset: bool) -> None:
+        """End both; `by` is who ended it first."""
+        if self.over:
+            return
+        self.over = True
+        self.client.close(reset)
+        self.server.close(reset)
+        self._ended(by, self.client.moved, self.server.moved)
+
+
+def join(client: RawSocket, server: RawSocket, preface: bytes, poller: Poller, pipes: Pipes, ended: Ended) -> Tunnel:
+    """Join two connected sockets; `preface` goes to the server first."""
+    client.setblocking(False)  # splice(2) from a socket waits unless the socket itself is non-blocking
+    tunnel = Tunnel(client, server, poller, pipes, ended)
+    tunnel.client.start(0 if preface else READ, preface)
+    tunnel.server.start(READ | WRITE if preface else READ)
+    return tunnel

@@ -1,0 +1,81 @@
+"""A service as the router sees it: a target, and a queue for the moments in which the target can take nothing."""
+
+from collections import deque
+from typing import Protocol
+
+from svckit.reactors import Reactor
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IDelayedCall
+
+from .arrival import Arrival
+from .config import Limits
+from .core.answers import NO_REPLICA, Answer
+
+__all__ = ["Refusals", "RoutedService", "Target"]
+
+
+class Target(Protocol):
+    """One way to put a connection through. The same tests run against all three."""
+
+    def offer(self, arrival: Arrival) -> bool:
+        """Take the connection, now or never: after True it is the target's affair, after False it is untouched."""
+
+    def start(self) -> None:
+        """Begin to look for replicas."""
+
+    def stop(self) -> "Deferred[None]":
+        """Drain: take no more; fires when nothing of ours is left in it."""
+
+    def status(self) -> dict[str, object]:
+        """For `/status`: the kind of target and its replicas."""
+
+
+class Refusals(Protocol):
+    """Who answers a client when its service cannot."""
+
+    def answer(self, arrival: Arrival, answer: Answer) -> None:
+        """Send `answer` and close."""
+
+
+class RoutedService:
+    """A name, a target, a queue."""
+
+    def __init__(self, name: str, limits: Limits, reactor: Reactor, refusals: Refusals) -> None:
+        self.name = name
+        self.target: Target
+        self._limits, self._reactor, self._refusals = limits, reactor, refusals
+        self._queue: deque[tuple[Arrival, IDelayedCall]] = deque()
+
+    def __repr__(self) -> str:
+        return f"<RoutedService {self.name}, {len(self._queue)} queued>"
+
+    @property
+    def queued(self) -> int:
+        """Connections that wait for a replica."""
+        return len(self._queue)
+
+    def put_through(self, arrival: Arrival) -> None:
+        """Hand the connection to the target, at once or as soon as there is room. The queue comes first."""
+        arrival.service = self
+        if self._queue or not self.target.offer(arrival):
+            self._hold(arrival)
+
+    def _hold(self, arrival: Arrival) -> None:
+        if len(self._queue) >= self._limits.queue_size:
+            self._refusals.answer(arrival, NO_REPLICA)
+            return
+        timeout = self._reactor.callLater(self._limits.queue_timeout, self._give_up, arrival)
+        self._queue.append((arrival, timeout))
+
+    def _give_up(self, arrival: Arrival) -> None:
+        self._queue = deque(entry for entry in self._queue if entry[0] is not arrival)
+        self._refusals.answer(arrival, NO_REPLICA)
+
+    def room(self) -> None:
+        """The target may be able to take connections again."""
+        while self._queue:
+            arrival, timeout = self._queue[0]
+            if not self.target.offer(arrival):
+                return
+            self._queue.popleft()
+            timeout.cancel()

@@ -1,0 +1,158 @@
+"""Handoff: the accepted socket itself goes to a replica on this host, and the router leaves the data path.
+
+Which replicas there are is read from the service's folder: each socket file is one. A file that appears is linked, a link that
+ends is forgotten, and what its replica had not taken goes to another one.
+"""
+
+from collections.abc import Callable
+from itertools import count
+from pathlib import Path
+
+from svckit.handoff import socketfile
+from svckit.reactors import Reactor
+from twisted.internet.defer import Deferred
+from twisted.internet.task import LoopingCall
+from twisted.logger import Logger
+
+from ..accesslog import AccessLog
+from ..arrival import Arrival
+from ..core.balance import least_connections
+from ..link import Link
+from ..poller import Poller
+from ..service import RoutedService
+
+__all__ = ["HandoffTarget"]
+
+SCAN_INTERVAL = 0.2
+"""Seconds between looks into the folder; also how often overdue links are noticed."""
+SUSPENSION = 1.0
+"""Seconds until a replica whose link was given up is linked again."""
+
+
+class HandoffTarget:
+    """The replicas of one service on this host."""
+
+    log = Logger()
+
+    def __init__(
+        self,
+        service: RoutedService,
+        folder: Path,
+        patterns: tuple[tuple[str, bool], ...],
+        take_timeout: float,
+        poller: Poller,
+        reactor: Reactor,
+        readmit: Callable[[Arrival], None],
+        access: AccessLog,
+    ) -> None:
+        """`readmit` takes a connection that a replica hands back; `take_timeout` is in seconds."""
+        self._service, self._folder, self._patterns = service, folder, patterns
+        self._take_timeout, self._poller, self._reactor = take_timeout, poller, reactor
+        self._readmit, self._access = readmit, access
+        self._links: dict[str, Link] = {}
+        self._suspended: dict[str, float] = {}
+        self._turn = count()
+        self._drained: Deferred[None] | None = None
+        self._scanner = LoopingCall(self._tick)
+        self._scanner.clock = reactor
+
+    # -- target
+
+    def start(self) -> None:
+        """Begin to look for replicas."""
+        self._scanner.start(SCAN_INTERVAL)
+
+    def offer(self, arrival: Arrival) -> bool:
+        """Send it to the replica with the fewest connections that has room for it."""
+        willing = [link for link in self._links.values() if link.willing]
+        return any(link.offer(arrival) for link in least_connections(willing, next(self._turn)))
+
+    def stop(self) -> "Deferred[None]":
+        """Drain: fires when each connection that was offered is taken, or was given up."""
+        drained = self._drained = Deferred()
+        drained.addCallback(lambda _: self._close())
+        self._look_whether_drained()
+        return drained
+
+    def _close(self) -> None:
+        if self._scanner.running:
+            self._scanner.stop()
+        for link in list(self._links.values()):
+            link.end()
+
+    def status(self) -> dict[str, object]:
+        """The replicas."""
+        return {"target": "handoff", "folder": str(self._folder), "replicas": [link.status() for link in self._links.values()]}
+
+    # -- the folder
+
+    def _tick(self) -> None:
+        for link in list(self._links.values()):
+            if link.overdue > self._take_timeout:
+                self._give_up(link)
+        if self._drained is None:
+            self._scan()
+            self._service.room()  # also after ETOOMANYREFS, which has no event of its own
+        self._look_whether_drained()
+
+    def _scan(self) -> None:
+        now = self._reactor.seconds()
+        try:
+            found = [str(path) for path in self._folder.glob("*.sock")]
+        except OSError:
+            return
+        for path in found:
+            if path not in self._links and self._suspended.get(path, 0.0) <= now:
+                self._suspended.pop(path, None)
+                self._connect(path)
+
+    def _connect(self, path: str) -> None:
+        try:
+            sock = socketfile.connect(path)
+        except OSError:  # a dead replica's file, or one that is not ready
+            return
+        name = self._service.name
+        self._links[path] = Link(sock, path, name, self._patterns, self, self._poller, self._reactor.seconds)
+
+    def _give_up(self, link: Link) -> None:
+        self.log.warn(
+            "{service}: {replica} takes nothing, its link is given up", service=self._service.name, replica=link.replica
+        )
+        self._suspended[link.path] = self._reactor.seconds() + SUSPENSION
+        link.revoke()
+
+    # -- what links tell
+
+    def ready(self, link: Link) -> None:
+        """A replica is there, or has room again."""
+        self._service.room()
+
+    def taken(self, link: Link, arrival: Arrival) -> None:
+        """Our part is done: log it and let go of our descriptor."""
+        self._access.put_through(arrival, "handed over", link.replica)
+        arrival.close()
+        self._look_whether_drained()
+
+    def returned(self, link: Link, arrivals: list[Arrival]) -> None:
+        """The replica gave these back."""
+        for arrival in arrivals:
+            self._readmit(arrival)
+
+    def ended(self, link: Link, reclaimed: list[Arrival]) -> None:
+        """The replica is gone; what it had not taken goes to another one."""
+        if self._links.get(link.path) is link:
+            del self._links[link.path]
+        self.log.info(
+            "{service}: {replica} is gone, {count} connections go elsewhere",
+            service=self._service.name,
+            replica=link.replica,
+            count=len(reclaimed),
+        )
+        for arrival in reclaimed:
+            self._service.put_through(arrival)
+        self._look_whether_drained()
+
+    def _look_whether_drained(self) -> None:
+        drained = self._drained
+        if drained is not None and not drained.called and not any(link.overdue for link in self._links.values()):
+            drained.callback(None)

@@ -1,0 +1,68 @@
+"""In-process: the protocol of a factory takes over the very same socket, and the preface is replayed to it."""
+
+import socket
+from collections.abc import Callable
+from typing import cast
+
+from svckit.lease import Ownership
+from svckit.live import LiveConnections
+from svckit.reactors import Reactor
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IProtocolFactory
+
+from ..accesslog import AccessLog
+from ..arrival import Arrival, RawSocket
+
+__all__ = ["InProcessTarget"]
+
+
+class InProcessTarget:
+    """A service that runs in the router's own process: one replica, always there."""
+
+    def __init__(
+        self,
+        factory: IProtocolFactory,
+        ownership: Ownership,
+        reactor: Reactor,
+        readmit: Callable[[Arrival], None],
+        access: AccessLog,
+        drain_time: float,
+    ) -> None:
+        """`readmit` takes a connection that the service hands back."""
+        self._factory, self._reactor = factory, reactor
+        self._readmit, self._access = readmit, access
+        self._live = LiveConnections(factory, ownership, reactor, drain_time, self._fewer)
+        self._drained: Deferred[None] | None = None
+
+    def start(self) -> None:
+        """Tell the factory that it begins."""
+        self._factory.doStart()
+
+    def offer(self, arrival: Arrival) -> bool:
+        """Always takes: what a service in this process cannot serve now, nobody can."""
+        self._access.put_through(arrival, "in process", None)
+        client, listener = arrival.client, arrival.listener
+
+        def back(sock: socket.socket, unread: bytes) -> None:
+            self._readmit(Arrival(cast(RawSocket, sock), client, listener, self._reactor.seconds(), unread, returned=True))
+
+        self._live.take(arrival.as_socket(), client, arrival.preface, back)
+        return True
+
+    def stop(self) -> "Deferred[None]":
+        """Drain."""
+        self._live.drain()
+        drained: Deferred[None] = Deferred()
+        drained.addCallback(lambda _: self._factory.doStop())
+        self._drained = drained
+        self._fewer()
+        return drained
+
+    def _fewer(self) -> None:
+        if self._drained is not None and not self._live:
+            drained, self._drained = self._drained, None
+            drained.callback(None)
+
+    def status(self) -> dict[str, object]:
+        """One replica: this process."""
+        return {"target": "in-process", "replicas": [{"replica": "this process", "open": len(self._live)}]}

@@ -1,0 +1,91 @@
+"""The connections that a service has open, however they came: adopted one by one, drained together."""
+
+import socket
+from collections.abc import Callable
+
+from twisted.internet.interfaces import IProtocolFactory
+from twisted.logger import Logger
+
+from .lease import HandBack, IDrainable, Lease, Ownership
+from .reactors import Reactor
+from .transport import AdoptedServer, address_of, adopt
+
+__all__ = ["GOODBYE_TIME", "LiveConnections"]
+
+GOODBYE_TIME = 2.0
+"""Seconds between the goodbye at the end of the drain time and the abort."""
+
+Back = Callable[[socket.socket, bytes], None]
+"""Takes the socket of a connection that the service gives back, and what it had read of it."""
+
+
+class LiveConnections:
+    """Adopts connections for one factory.
+
+    Drain: each protocol that can (`IDrainable`) ends or hands back its connection as soon as what is under way is done; when
+    the drain time is up the rest says goodbye (`expire`); what is left after that is aborted.
+    """
+
+    log = Logger()
+
+    def __init__(
+        self,
+        factory: IProtocolFactory,
+        ownership: Ownership,
+        reactor: Reactor,
+        drain_time: float,
+        fewer: Callable[[], None],
+    ) -> None:
+        """`drain_time` is in seconds; `fewer` is called whenever a connection has gone."""
+        self._factory, self._ownership, self._reactor = factory, ownership, reactor
+        self._drain_time, self._fewer = drain_time, fewer
+        self._open: set[AdoptedServer] = set()
+        self.draining = False
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+    def take(self, sock: socket.socket, client: tuple[str, int], preface: bytes, back: Back) -> None:
+        """Make the factory's protocol the owner of the connection; it may give it to `back` later."""
+
+        def lease_for(transport: Callable[[], AdoptedServer]) -> Lease:
+            hand_back: HandBack = lambda unread: transport().release(lambda sock: back(sock, unread))  # noqa: E731
+            return Lease(self._ownership, hand_back)
+
+        peer = address_of(*client)
+        transport = adopt(sock, self._factory, peer, preface, self._reactor, lease_for, self._lost, self._open.add)
+        if transport is not None and transport.connected and self.draining:
+            _drain(transport)
+
+    def _lost(self, transport: AdoptedServer) -> None:
+        self._open.discard(transport)
+        self._fewer()
+
+    def drain(self) -> None:
+        """Begin to drain; those that are still taken are drained too, after their first request."""
+        self.draining = True
+        if self._open:
+            self.log.info("draining {count} connections", count=len(self._open))
+        for transport in list(self._open):
+            _drain(transport)
+        self._reactor.callLater(self._drain_time, self._expire)
+
+    def _expire(self) -> None:
+        if not self._open:
+            return
+        self.log.info("the drain time is up, {count} connections are open", count=len(self._open))
+        for transport in list(self._open):
+            if IDrainable.providedBy(transport.protocol):
+                transport.protocol.expire()
+            else:
+                transport.loseConnection()
+        self._reactor.callLater(GOODBYE_TIME, self._abort)
+
+    def _abort(self) -> None:
+        for transport in list(self._open):
+            transport.abortConnection()
+
+
+def _drain(transport: AdoptedServer) -> None:
+    if IDrainable.providedBy(transport.protocol):
+        transport.protocol.drain()

@@ -32,6 +32,7 @@ DEFER_ACCEPT = 1
 REST = 0.1
 """Seconds without accepting when descriptors have run out."""
 
+_DONTWAIT = int(socket.MSG_DONTWAIT)
 _EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 _V4_IN_V6 = "::ffff:"
 
@@ -58,30 +59,36 @@ class Listener:
         self._poller.add(self._sock.fileno(), READ, self._acceptable)
 
     def stop(self) -> None:
-        """Accept no more and close the port."""
+        """Accept what has already connected, for closing the port would reset it; then close the port."""
         if self._sock.fileno() < 0:
             return
         if self._resting is not None:
             self._resting.cancel()
         else:
             self._poller.remove(self._sock.fileno())
+            while self._accept_some():
+                pass
         self._sock.close()
 
     def _acceptable(self, events: int) -> None:
+        self._accept_some()
+
+    def _accept_some(self) -> bool:
+        """Accept a batch; whether there may be more."""
         accept, admit, clock = self._sock._accept, self._admit, self._reactor.seconds  # type: ignore[attr-defined]
         for _ in range(ACCEPTS_AT_ONCE):
             try:
                 descriptor, peer = accept()
             except (BlockingIOError, InterruptedError):
-                return
+                return False
             except OSError as error:
                 if error.errno in _EXHAUSTED:
                     self._rest(error)
-                    return
+                    return False
                 continue  # that client is gone already
             sock = RawSocket(socket.AF_INET, socket.SOCK_STREAM, 0, descriptor)
             try:
-                preface = sock.recv(self._head_size, socket.MSG_DONTWAIT)
+                preface = sock.recv(self._head_size, _DONTWAIT)
             except (BlockingIOError, InterruptedError):
                 preface = b""
             except OSError:
@@ -92,6 +99,7 @@ class Listener:
                     sock.close()  # came and went without a word
                     continue
             admit(Arrival(sock, _plain(peer), self.at, clock(), preface))
+        return True
 
     def _rest(self, error: OSError) -> None:
         self.log.error("cannot accept, resting for {seconds} s: {why}", seconds=REST, why=os.strerror(error.errno or 0))

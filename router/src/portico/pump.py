@@ -28,6 +28,8 @@ THIN = 4_096
 TURNS = 16
 """Splices of one flow in one go, so that others get their turn."""
 _SPLICE = os.SPLICE_F_MOVE | os.SPLICE_F_NONBLOCK
+_DONTWAIT = int(socket.MSG_DONTWAIT)
+_SEND_FLAGS = int(socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
 _RESET = b"\1\0\0\0\0\0\0\0"
 
 Ended = Callable[[str, int, int], None]
@@ -143,12 +145,12 @@ class End:
             self._tunnel.close(self._name, reset=True)
 
     def _copy(self) -> None:
-        piece = self.sock.recv(SMALL, socket.MSG_DONTWAIT)
+        piece = self.sock.recv(SMALL, _DONTWAIT)
         if not piece:
             self._end_of_file()
             return
         try:
-            sent = self.peer.sock.send(piece, socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
+            sent = self.peer.sock.send(piece, _SEND_FLAGS)
         except (BlockingIOError, InterruptedError):
             sent = 0
         self.moved += sent
@@ -188,7 +190,7 @@ class End:
         """The peer takes bytes again: push what is held. False when the tunnel has ended by that."""
         try:
             if self._pending:
-                sent = self.peer.sock.send(self._pending, socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
+                sent = self.peer.sock.send(self._pending, _SEND_FLAGS)
                 self.moved += sent
                 self._pending = self._pending[sent:]
             while self._in_pipe and self._pipe is not None:

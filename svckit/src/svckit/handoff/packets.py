@@ -9,7 +9,11 @@ from .codec import MESSAGE_LIMIT
 __all__ = ["DescriptorsLost", "receive", "send", "widen"]
 
 _ROOM = socket.CMSG_SPACE(array.array("i").itemsize)
-_FLAGS = socket.MSG_DONTWAIT | socket.MSG_CMSG_CLOEXEC
+# plain integers: combining the enumeration's members costs more than the system call's own overhead
+_RECEIVE_FLAGS = int(socket.MSG_DONTWAIT | socket.MSG_CMSG_CLOEXEC)
+_SEND_FLAGS = int(socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
+_TRUNCATED = int(socket.MSG_CTRUNC)
+_SOL_SOCKET, _SCM_RIGHTS = int(socket.SOL_SOCKET), int(socket.SCM_RIGHTS)
 _buffer = memoryview(bytearray(MESSAGE_LIMIT))  # one for all: a fresh one for each packet would cost more than the packet
 LINK_BUFFER = 1 << 20
 """Bytes asked for as the link's send buffer (the kernel's own limit may be lower): how many connections may be on their way."""
@@ -32,10 +36,10 @@ def send(link: socket.socket, packet: bytes, descriptor: int | None = None) -> N
         OSError: ETOOMANYREFS (too many descriptors on their way), or the link has ended.
     """
     if descriptor is None:
-        link.send(packet, socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
+        link.send(packet, _SEND_FLAGS)
     else:
-        rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", (descriptor,)))]
-        link.sendmsg((packet,), rights, socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
+        rights = ((_SOL_SOCKET, _SCM_RIGHTS, array.array("i", (descriptor,))),)
+        link.sendmsg((packet,), rights, _SEND_FLAGS)
 
 
 def receive(link: socket.socket) -> tuple[bytes, int | None]:
@@ -46,14 +50,14 @@ def receive(link: socket.socket) -> tuple[bytes, int | None]:
         DescriptorsLost: a packet came and its descriptor did not.
         OSError: the link has broken.
     """
-    size, ancillary, flags, _ = link.recvmsg_into((_buffer,), _ROOM, _FLAGS)
+    size, ancillary, flags, _ = link.recvmsg_into((_buffer,), _ROOM, _RECEIVE_FLAGS)
     packet = bytes(_buffer[:size])
     descriptors: list[int] = []
     for level, kind, data in ancillary:
-        if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
+        if level == _SOL_SOCKET and kind == _SCM_RIGHTS:
             descriptors += array.array("i", data[: len(data) - len(data) % 4])
     for surplus in descriptors[1:]:
         os.close(surplus)
-    if flags & socket.MSG_CTRUNC and not descriptors:
+    if flags & _TRUNCATED and not descriptors:
         raise DescriptorsLost(f"a packet of {len(packet)} bytes lost its descriptor")
     return packet, descriptors[0] if descriptors else None

@@ -1,0 +1,109 @@
+"""What the tests of the static service share: a tree of files, a site in memory, and an auth that is a double."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from staticsvc.service import make_factory
+from svckit.settings import Settings
+from twisted.internet.protocol import connectionDone
+from twisted.internet.task import Clock
+from twisted.internet.testing import StringTransport
+from twisted.web.resource import Resource
+from twisted.web.server import NOT_DONE_YET
+
+Answer = tuple[int, dict[str, str], bytes]
+
+
+class Door(Resource):
+    """Lets in who says so; the double of `svckit.auth.protect`."""
+
+    isLeaf = True
+
+    def __init__(self, inner: Any, folder: Path, reactor: Any) -> None:
+        super().__init__()
+        self.inner, self.folder, self.reactor = inner, folder, reactor
+
+    def render(self, request: Any) -> Any:
+        if request.getHeader(b"Authorization") == b"yes":
+            return self.inner.render(request)
+        request.setResponseCode(401)
+        request.setHeader(b"Content-Length", b"0")
+        request.finish()
+        return NOT_DONE_YET
+
+
+class Client:
+    """Asks a site, each time on a connection of its own."""
+
+    def __init__(self, site: Any, clock: Clock) -> None:
+        self.site, self.clock = site, clock
+
+    def raw(self, request: bytes) -> bytes:
+        """All that the site sends."""
+        transport, channel = StringTransport(), self.site.buildProtocol(None)
+        channel.makeConnection(transport)
+        channel.dataReceived(request)
+        self.clock.advance(0)
+        channel.connectionLost(connectionDone)
+        return transport.value()
+
+    def ask(self, target: str, *headers: str, method: str = "GET") -> Answer:
+        """One exchange; `target` may hold surrogates for bytes that are no UTF-8."""
+        lines = [f"{method} {target} HTTP/1.1", "Host: x", *headers, "", ""]
+        head, _, body = self.raw("\r\n".join(lines).encode("utf-8", "surrogateescape")).partition(b"\r\n\r\n")
+        first, *fields = head.decode("latin-1").split("\r\n")
+        return int(first.split(" ")[1]), {k.lower(): v for k, _, v in (f.partition(": ") for f in fields)}, body
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    root = tmp_path / "root"
+    for folder in ("sub/deep", "private/inner", "noindex"):
+        (root / folder).mkdir(parents=True)
+    for name, text in {
+        "index.html": "<p>top",
+        "hello.txt": "hello",
+        "sub/index.html": "<p>sub",
+        "sub/deep/x.bin": "deep",
+        "private/index.html": "<p>private",
+        "private/inner/secret.txt": "secret",
+        "noindex/a.txt": "a",
+        ".env": "PASSWORD=1",
+        "sub/.git": "ref",
+    }.items():
+        (root / name).write_text(text)
+    (tmp_path / "outside.txt").write_text("outside")
+    return root
+
+
+Make = Callable[..., Client]
+
+
+@pytest.fixture
+def make(root: Path, tmp_path: Path) -> Iterator[Make]:
+    clocks: list[Clock] = []
+
+    def make_client(auth: bool = True, **options: object) -> Client:
+        clocks.append(Clock())
+        settings = Settings(
+            service="static",
+            replica="r1",
+            state=tmp_path,
+            auth=tmp_path / "auth" if auth else None,
+            options={"root": str(root), **options},
+        )
+        return Client(make_factory(settings, clocks[-1], Door), clocks[-1])  # type: ignore[arg-type]
+
+    yield make_client
+
+
+@pytest.fixture
+def client(make: Make) -> Client:
+    return make()
+
+
+@pytest.fixture
+def make_site_client() -> type[Client]:
+    return Client

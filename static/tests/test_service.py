@@ -1,0 +1,49 @@
+"""Options, and what stops the service from starting."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from staticsvc.service import make_factory
+from svckit.settings import BadOptions, Settings
+from svckit.web import GuardedSite
+from twisted.internet.task import Clock
+
+
+def start(auth: Path | None = None, protect: Any = None, **options: object) -> Any:
+    settings = Settings(service="static", replica="r1", state=Path("/nonexistent"), auth=auth, options=options)
+    return make_factory(settings, Clock(), protect)  # type: ignore[arg-type]
+
+
+def test_starts_with_nothing_said() -> None:
+    assert isinstance(start(), GuardedSite)
+
+
+def test_the_examples_are_served(make: Any) -> None:
+    client = make(root="")
+    for target in ("/static/", "/static/hello.txt", "/static/portico.svg"):
+        assert client.ask(target)[0] == 200
+    assert b"logged in" in client.ask("/static/private/", "Authorization: yes")[2]
+
+
+def test_protect_gets_the_folder_of_the_auth_sockets(tmp_path: Path) -> None:
+    seen: list[tuple[Any, ...]] = []
+    start(tmp_path, lambda *given: seen.append(given) or given[0])
+    ((resource, folder, reactor),) = seen
+    assert folder == tmp_path and isinstance(reactor, Clock) and resource.isLeaf
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        ({"root": "/nonexistent"}, "static: root: /nonexistent: expected a folder to read"),
+        ({"root": "/etc/passwd"}, "root: /etc/passwd"),
+        ({"pages": "/nonexistent"}, "static: pages: /nonexistent: expected a folder"),
+        ({"pages": "/proc/self/task"}, "expected a file to read"),
+        ({"listing": "perhaps"}, "listing"),
+        ({"listings": "true"}, "unknown option 'listings'"),
+    ],
+)
+def test_bad_options_are_said_at_the_start(options: dict[str, str], text: str) -> None:
+    with pytest.raises(BadOptions, match=text):
+        start(**options)

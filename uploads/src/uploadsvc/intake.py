@@ -1,0 +1,102 @@
+"""What is decided about an upload before its first byte: whether, under which name, and how many at a time."""
+
+from dataclasses import dataclass
+
+from svckit.conditional import Header, etag_of, failed_precondition
+from svckit.paths import BadTarget, normalise
+
+from . import refusals
+from .names import BadName, from_segment
+from .refusals import Refusal
+from .sink import Flow, Run, Sink
+from .store import Store
+
+__all__ = ["PREFIX", "Intake", "Place", "Ticket", "find"]
+
+PREFIX = b"/uploads"
+"""Where the router has put the service."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What a path names: the list (no name), the list with its slash forgotten, or a file."""
+
+    name: str = ""
+    slash_forgotten: bool = False
+
+    @property
+    def methods(self) -> bytes:
+        return refusals.NAME_METHODS if self.name else refusals.LIST_METHODS
+
+
+def find(path: bytes) -> Place | Refusal:
+    """The place of a path in normal form."""
+    if path == PREFIX:
+        return Place(slash_forgotten=True)
+    if not path.startswith(PREFIX + b"/"):
+        return refusals.NOT_FOUND
+    rest = path[len(PREFIX) + 1 :]
+    if not rest:
+        return Place()
+    try:
+        return Place(from_segment(rest))
+    except BadName as why:
+        return refusals.bad_name(why)
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """Leave to upload."""
+
+    name: str
+    exclusive: bool
+
+
+class Intake:
+    """Admits uploads to a store, and counts those under way in this process."""
+
+    def __init__(self, store: Store, run: Run, max_size: int, parallel: int) -> None:
+        self.store, self.run = store, run
+        self.max_size, self.parallel = max_size, parallel
+        self.under_way = 0
+
+    def judge(self, method: bytes, target: bytes, header: Header, length: int | None) -> Ticket | Refusal | None:
+        """From the head alone; `length` is None for a chunked body. None: there is no body, and nothing against that."""
+        try:
+            place = find(normalise(target))
+        except BadTarget:
+            return refusals.BAD_TARGET
+        if isinstance(place, Refusal):
+            return place
+        if method == b"PUT" and place.name:
+            return self._judge_put(place.name, header, length)
+        if method not in place.methods.split(b", "):
+            return refusals.not_allowed(place.methods)
+        return None if length == 0 else refusals.NO_BODY
+
+    def _judge_put(self, name: str, header: Header, length: int | None) -> Ticket | Refusal:
+        if header(b"Content-Range") is not None:
+            return refusals.PARTIAL_PUT
+        if (header(b"Content-Encoding") or b"identity").strip().lower() != b"identity":
+            return refusals.CODED
+        if length == 0 and header(b"Content-Length") is None:
+            return refusals.LENGTH_REQUIRED
+        if length is not None and length > self.max_size:
+            return refusals.TOO_LARGE
+        about = self.store.about(name)
+        etag, modified = (None, 0) if about is None else (etag_of(about), int(about.st_mtime))
+        if failed_precondition(b"PUT", header, etag, modified) is not None:
+            return refusals.FAILED_PRECONDITION
+        if self.under_way >= self.parallel:
+            return refusals.BUSY
+        return Ticket(name, (header(b"If-None-Match") or b"").strip() == b"*")
+
+    def begin(self, flow: Flow) -> Sink:
+        """A sink for an upload that was admitted; it counts until it is closed."""
+        self.under_way += 1
+        sink = Sink(self.store.new_part(), self.run, flow)
+        sink.closed.addCallback(self._ended)
+        return sink
+
+    def _ended(self, _: None) -> None:
+        self.under_way -= 1

@@ -1,0 +1,118 @@
+"""A file in the making: hidden until it is whole, then published in one step.
+
+It is written under a name of its own in a hidden folder of the same file system, so that publishing is a rename and a reader
+sees the old file or the new one, never a piece. While it is written it holds a lock of the kernel's (flock), which a crash
+sets free: that is how a sweep, also one by another replica, tells what is abandoned from what is under way.
+
+Everything here blocks and belongs in a thread; one thread at a time.
+"""
+
+import fcntl
+import hashlib
+import os
+import uuid
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from svckit.conditional import etag_of
+
+__all__ = ["MODE", "Part", "Published"]
+
+MODE = 0o640
+_MOST_PIECES = 512
+"""Buffers for one writev(2); the kernel takes 1024."""
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """What stands under the final name now."""
+
+    name: str
+    size: int
+    sha256: bytes
+    etag: bytes
+    replaced: bool
+
+
+class Part:
+    """Goes to `folder`/NAME by way of `hidden`."""
+
+    def __init__(self, folder: Path, hidden: Path) -> None:
+        self._folder = folder
+        self._path = hidden / f"{uuid.uuid4().hex}.part"
+        self._fd = -1
+        self._sha256 = hashlib.sha256()
+        self._size = 0
+
+    def append(self, pieces: Sequence[bytes | bytearray]) -> None:
+        """Write `pieces` behind what is there.
+
+        Raises:
+            OSError: the disk is full, or worse.
+        """
+        self._open()
+        for at in range(0, len(pieces), _MOST_PIECES):
+            batch = pieces[at : at + _MOST_PIECES]
+            for piece in batch:
+                self._sha256.update(piece)
+            self._write_all(batch)
+
+    def commit(self, name: str, size: int, exclusive: bool = False) -> Published:
+        """Make it durable and publish it as `name`, in place of what may stand there.
+
+        With `exclusive`, nothing may stand there. Whatever goes wrong, `discard` is still the caller's to call.
+
+        Raises:
+            FileExistsError: `exclusive`, and something stands there.
+            OSError: the disk is full; a folder has that name; it has not `size` bytes; or worse.
+        """
+        self._open()
+        if self._size != size:
+            raise OSError(f"{self._size} bytes written of {size}")
+        os.fsync(self._fd)
+        final = self._folder / name
+        if exclusive:
+            os.link(self._path, final, follow_symlinks=False)
+            self._path.unlink()
+            replaced = False
+        else:
+            replaced = os.path.lexists(final)
+            self._path.replace(final)
+        published = Published(name, size, self._sha256.digest(), etag_of(os.fstat(self._fd)), replaced)
+        os.close(self._fd)
+        self._fd = -1
+        _sync_folder(self._folder)
+        return published
+
+    def discard(self) -> None:
+        """Remove what is there, unless it is published; also right when nothing is there."""
+        if self._fd < 0:
+            return
+        with suppress(FileNotFoundError):
+            self._path.unlink()
+        os.close(self._fd)
+        self._fd = -1
+
+    def _open(self) -> None:
+        if self._fd < 0:
+            self._fd = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, MODE)
+            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+    def _write_all(self, batch: Sequence[bytes | bytearray]) -> None:
+        whole = sum(map(len, batch))
+        written = os.writev(self._fd, batch)
+        if written < whole:
+            rest = memoryview(b"".join(batch))[written:]
+            while rest:
+                rest = rest[os.write(self._fd, rest) :]
+        self._size += whole
+
+
+def _sync_folder(folder: Path) -> None:
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)

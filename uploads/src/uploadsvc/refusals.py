@@ -1,0 +1,97 @@
+"""What a client is told when its request is refused: values, each with the whole answer."""
+
+import errno
+from dataclasses import dataclass
+
+from twisted.web.http import RESPONSES
+
+__all__ = [
+    "BAD_TARGET",
+    "BUSY",
+    "CODED",
+    "DISK_FULL",
+    "FAILED",
+    "FAILED_PRECONDITION",
+    "IN_THE_WAY",
+    "LENGTH_REQUIRED",
+    "LIST_METHODS",
+    "NAME_METHODS",
+    "NOT_FOUND",
+    "NO_BODY",
+    "PARTIAL_PUT",
+    "TOO_LARGE",
+    "Refusal",
+    "bad_name",
+    "not_allowed",
+    "of_error",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Status, one sentence for people, headers beyond the usual."""
+
+    status: int
+    text: str
+    headers: tuple[tuple[bytes, bytes], ...] = ()
+
+    @property
+    def body(self) -> bytes:
+        return self.text.encode("utf-8") + b"\n"
+
+    def all_headers(self) -> tuple[tuple[bytes, bytes], ...]:
+        """With those that describe the body."""
+        return (
+            *self.headers,
+            (b"Content-Type", b"text/plain; charset=utf-8"),
+            (b"X-Content-Type-Options", b"nosniff"),
+            (b"Content-Length", b"%d" % len(self.body)),
+        )
+
+    def raw_and_closing(self) -> bytes:
+        """The whole response, for a connection that ends with it."""
+        head = [b"HTTP/1.1 %d %s" % (self.status, RESPONSES.get(self.status, b"Refused"))]
+        head += [name + b": " + value for name, value in (*self.all_headers(), (b"Connection", b"close"))]
+        return b"\r\n".join([*head, b"", self.body])
+
+
+LIST_METHODS = b"GET, HEAD, OPTIONS"
+NAME_METHODS = b"GET, HEAD, PUT, DELETE, OPTIONS"
+
+BAD_TARGET = Refusal(400, "The request target names no path.")
+NO_BODY = Refusal(400, "Only PUT takes a body.")
+PARTIAL_PUT = Refusal(400, "A file is put whole, without Content-Range.")
+NOT_FOUND = Refusal(404, "There is no such file.")
+IN_THE_WAY = Refusal(409, "Something that is no file has this name.")
+LENGTH_REQUIRED = Refusal(411, "Say Content-Length, or send the body chunked.")
+FAILED_PRECONDITION = Refusal(412, "A precondition of the request failed.")
+TOO_LARGE = Refusal(413, "The file is larger than this service takes.")
+CODED = Refusal(415, "A file is put as it is, without Content-Encoding.", ((b"Accept-Encoding", b"identity"),))
+FAILED = Refusal(500, "The file could not be stored.")
+BUSY = Refusal(503, "As many uploads as allowed are under way.", ((b"Retry-After", b"5"),))
+DISK_FULL = Refusal(507, "There is no space left for the file.")
+
+_BY_ERRNO = {
+    errno.ENOSPC: DISK_FULL,
+    errno.EDQUOT: DISK_FULL,
+    errno.EFBIG: TOO_LARGE,
+    errno.EISDIR: IN_THE_WAY,
+    errno.ENOTEMPTY: IN_THE_WAY,
+    errno.EEXIST: FAILED_PRECONDITION,
+    errno.ENAMETOOLONG: Refusal(400, "The name is too long for the file system."),
+}
+
+
+def bad_name(why: object) -> Refusal:
+    """400, with the reason."""
+    return Refusal(400, f"Not a name for an upload: {why}.")
+
+
+def not_allowed(allowed: bytes) -> Refusal:
+    """405, with what is allowed instead."""
+    return Refusal(405, "This method is not for here.", ((b"Allow", allowed),))
+
+
+def of_error(error: BaseException | None) -> Refusal:
+    """What a failure of the file system is to the client; `FAILED` for those that are nobody's fault but ours."""
+    return _BY_ERRNO.get(error.errno or 0, FAILED) if isinstance(error, OSError) else FAILED

@@ -1,0 +1,141 @@
+"""A request whose body goes to disk as it arrives.
+
+twisted.web collects a body first and calls the resource after. These hooks of `twisted.web.http` run earlier, in this order:
+
+- `gotLength`, when the head is complete and before `100 Continue` is sent. Method and target stand only on the channel yet.
+- `handleContentChunk`, for every piece of the body, chunking undone.
+- `requestReceived`, when the body is complete; what follows (`process`, the resource) is as ever.
+- `connectionLost`, when it never will be.
+
+*Refusing early.* A client that is refused before or during its body gets the answer at once, then the end of our side of
+the connection. It may go on sending for `LINGER` seconds, which is thrown away: closing with unread bytes would send a
+reset, and that can destroy the answer before the client has seen it.
+"""
+
+from io import BytesIO
+from typing import Any
+
+from svckit.web import GuardedRequest, GuardedSite
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from twisted.web.resource import IResource
+
+from .intake import Intake, Ticket
+from .refusals import TOO_LARGE, Refusal, of_error
+from .sink import Sink
+
+__all__ = ["LINGER", "UploadRequest", "UploadSite"]
+
+LINGER = 5.0
+"""Seconds that a refused client may go on sending; absolute, as an idle time would be moved by every byte."""
+
+
+class UploadSite(GuardedSite):
+    """The site of one intake."""
+
+    def __init__(self, resource: IResource, reactor: IReactorTime, intake: Intake, **kw: Any) -> None:
+        super().__init__(resource, reactor, requestFactory=UploadRequest, **kw)
+        self.intake = intake
+
+
+class UploadRequest(GuardedRequest):
+    """Provides `svckit`'s request for the resource, and the flow for the sink."""
+
+    log = Logger()
+    channel: Any
+    ticket: Ticket | None = None
+    sink: Sink | None = None
+    refusal: Refusal | None = None
+    """Set where the head was refused and there is no body to be rid of: the resource answers with it."""
+    _cut_off = False
+    _lingering: IDelayedCall | None = None
+    _paused = False
+    _idle_time: float | None = None
+
+    # -- what twisted.web calls
+
+    def gotLength(self, length: int | None) -> None:
+        self.content = BytesIO()  # stays empty; twisted.web wants something to seek in
+        self.method, self.uri = self.channel._command, self.channel._path  # for the log of an early refusal
+        judged = self.channel.site.intake.judge(self.method, self.uri, self._header, length)
+        if isinstance(judged, Ticket):
+            self.ticket = judged
+            self.sink = self.channel.site.intake.begin(self)
+        elif judged is not None and length == 0:
+            self.refusal = judged
+        elif judged is not None:
+            self._refuse_now(judged)
+
+    def handleContentChunk(self, data: bytes) -> None:
+        if self._cut_off:
+            return
+        assert self.sink is not None
+        if self.sink.received + len(data) > self.channel.site.intake.max_size:  # a chunked one: others have said so before
+            self.sink.abort()
+            self._refuse_now(TOO_LARGE)
+            return
+        self.sink.write(data)
+
+    def requestReceived(self, command: bytes, path: bytes, version: bytes) -> None:
+        if self._cut_off:
+            self.channel.transport.loseConnection()
+            return
+        if self._paused:
+            # The channel has looked for an idle time to restore after the answer and found none, as we had taken it away.
+            self._paused = False
+            self.channel._savedTimeOut = self._idle_time
+            self.channel._networkProducer.resumeProducing()
+        super().requestReceived(command, path, version)
+
+    def connectionLost(self, reason: Failure) -> None:
+        if self._lingering is not None and self._lingering.active():
+            self._lingering.cancel()
+        if self.sink is not None:
+            self.sink.abort()
+        super().connectionLost(reason)
+
+    # -- what the sink calls
+
+    def full(self) -> None:
+        if not self._paused:
+            self._paused = True
+            self._idle_time = self.channel.setTimeout(None)  # the client is not the one who is slow
+        self.channel._networkProducer.pauseProducing()
+
+    def flowing(self) -> None:
+        if self._paused and self.channel is not None:
+            self._paused = False
+            self.channel.setTimeout(self._idle_time)
+            self.channel._networkProducer.resumeProducing()
+
+    def failed(self, reason: Failure) -> None:
+        refusal = of_error(reason.value)
+        if refusal.status == 500:
+            self.log.failure("an upload could not be written", reason)
+        if self.channel is not None:
+            self._refuse_now(refusal)
+
+    # -- ours
+
+    def _header(self, name: bytes) -> bytes | None:
+        values = self.requestHeaders.getRawHeaders(name)
+        return None if values is None else b", ".join(values)
+
+    def _refuse_now(self, refusal: Refusal) -> None:
+        """Answer although the body is not complete, and end the connection in a way that lets the client see it."""
+        channel = self.channel
+        transport = channel.transport
+        self._cut_off = True
+        self.requestHeaders.removeHeader(b"Expect")  # twisted.web would send 100 Continue for it
+        self.setResponseCode(refusal.status)
+        answer = refusal.raw_and_closing()
+        transport.write(answer)
+        self.sentLength = len(refusal.body)
+        channel.site.log(self)
+        channel.persistent = False
+        channel.setTimeout(None)
+        channel._networkProducer.resumeProducing()  # it may have been paused; what comes is thrown away
+        channel._networkProducer.unregisterProducer()
+        transport.loseWriteConnection()
+        self._lingering = channel.site.clock.callLater(LINGER, transport.abortConnection)

@@ -1,0 +1,167 @@
+"""What is at /uploads/: a list, and files to put, get and delete."""
+
+from base64 import b64encode
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+from svckit.conditional import etag_of, failed_precondition
+from svckit.sendfile import answer
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from twisted.web.resource import Resource
+from twisted.web.server import NOT_DONE_YET
+
+from . import refusals
+from .intake import PREFIX, Intake, Place, find
+from .names import disposition, quoted
+from .part import Published
+from .refusals import Refusal
+from .request import UploadRequest
+from .store import Entry
+
+__all__ = ["PAGE", "Uploads"]
+
+PAGE = 1000
+"""Files in one answer of the list; a Link header leads to the next."""
+
+_encode = msgspec.json.Encoder().encode
+
+
+class Uploads(Resource):
+    """All of it. Looks at the request's normalised path only."""
+
+    isLeaf = True
+    log = Logger()
+
+    def __init__(self, intake: Intake) -> None:
+        super().__init__()
+        self._intake = intake
+        self._store = intake.store
+
+    def render(self, request: UploadRequest) -> int:
+        request.setHeader(b"X-Content-Type-Options", b"nosniff")
+        place = request.refusal or find(request.path)
+        if isinstance(place, Refusal):
+            return _refuse(request, place)
+        if place.slash_forgotten:
+            return _redirect(request)
+        if request.method == b"OPTIONS":
+            return _empty(request, 204, (b"Allow", place.methods))
+        handler: Callable[[UploadRequest, Place], int] = {
+            (True, b"PUT"): self._put,
+            (True, b"GET"): self._get,
+            (True, b"HEAD"): self._get,
+            (True, b"DELETE"): self._delete,
+            (False, b"GET"): self._list,
+            (False, b"HEAD"): self._list,
+        }[bool(place.name), request.method]  # other methods were refused from the head
+        return handler(request, place)
+
+    # -- one file
+
+    def _put(self, request: UploadRequest, place: Place) -> int:
+        assert request.sink is not None and request.ticket is not None
+        published = request.sink.finish(request.ticket.name, request.ticket.exclusive)
+        return self._later(request, published, self._put_done)
+
+    def _put_done(self, request: UploadRequest, published: Published) -> None:
+        body = _encode({"name": published.name, "size": published.size, "sha256": published.sha256.hex()}) + b"\n"
+        request.setResponseCode(200 if published.replaced else 201)
+        request.setHeader(b"ETag", published.etag)
+        request.setHeader(b"Repr-Digest", b"sha-256=:%s:" % b64encode(published.sha256))  # RFC 9530
+        if not published.replaced:
+            request.setHeader(b"Location", PREFIX + b"/" + quoted(published.name).encode("ascii"))
+        _json(request, body)
+
+    def _get(self, request: UploadRequest, place: Place) -> int:
+        try:
+            fd, about = self._store.open(place.name)
+        except FileNotFoundError:
+            return _refuse(request, refusals.NOT_FOUND)
+        # Nobody's upload may run as a page of ours, whatever it is and whoever opens it.
+        request.setHeader(b"Content-Type", b"application/octet-stream")
+        request.setHeader(b"Content-Disposition", disposition(place.name))
+        request.setHeader(b"Content-Security-Policy", b"default-src 'none'; sandbox")
+        request.setHeader(b"Cache-Control", b"no-cache")
+        answer(request, fd, about)
+        return NOT_DONE_YET
+
+    def _delete(self, request: UploadRequest, place: Place) -> int:
+        about = self._store.about(place.name)
+        if about is None:
+            return _refuse(request, refusals.NOT_FOUND)
+        header = request.requestHeaders.getRawHeaders
+        failed = failed_precondition(
+            b"DELETE", lambda name: b", ".join(header(name, [])) or None, etag_of(about), int(about.st_mtime)
+        )
+        if failed is not None:
+            return _refuse(request, refusals.FAILED_PRECONDITION)
+        removed = self._intake.run(lambda: self._store.remove(place.name))
+        return self._later(request, removed, lambda request, _: _empty(request, 204))
+
+    # -- the list
+
+    def _list(self, request: UploadRequest, place: Place) -> int:
+        after = request.args.get(b"after", [b""])[0].decode("utf-8", "replace")
+        entries = self._intake.run(lambda: self._store.listing(after, PAGE))
+        return self._later(request, entries, self._list_done)
+
+    def _list_done(self, request: UploadRequest, found: tuple[list[Entry], bool]) -> None:
+        entries, more = found
+        if more:
+            following = f'<{PREFIX.decode()}/?after={quoted(entries[-1].name)}>; rel="next"'  # RFC 8288
+            request.setHeader(b"Link", following.encode("ascii"))
+        request.setHeader(b"Cache-Control", b"no-cache")
+        _json(request, _encode(entries) + b"\n")
+
+    # -- answers that come later
+
+    def _later(self, request: UploadRequest, result: "Deferred[Any]", then: Callable[[UploadRequest, Any], object]) -> int:
+        gone: list[Failure] = []
+        request.notifyFinish().addErrback(gone.append)
+
+        def succeeded(value: Any) -> None:
+            if not gone:
+                then(request, value)
+
+        def failed(reason: Failure) -> None:
+            refusal = refusals.NOT_FOUND if reason.check(FileNotFoundError) else refusals.of_error(reason.value)
+            if refusal.status == 500:
+                self.log.failure("an answer failed", reason)
+            if not gone:
+                _refuse(request, refusal)
+
+        result.addCallbacks(succeeded, failed)
+        result.addErrback(lambda reason: self.log.failure("an answer could not be sent", reason))
+        return NOT_DONE_YET
+
+
+def _json(request: UploadRequest, body: bytes) -> None:
+    request.setHeader(b"Content-Type", b"application/json")
+    request.setHeader(b"Content-Length", b"%d" % len(body))
+    request.write(body)
+    request.finish()
+
+
+def _empty(request: UploadRequest, status: int, *headers: tuple[bytes, bytes]) -> int:
+    request.setResponseCode(status)
+    for name, value in headers:
+        request.setHeader(name, value)
+    request.finish()
+    return NOT_DONE_YET
+
+
+def _refuse(request: UploadRequest, refusal: Refusal) -> int:
+    request.setResponseCode(refusal.status)
+    for name, value in refusal.all_headers():
+        request.setHeader(name, value)
+    request.write(refusal.body)
+    request.finish()
+    return NOT_DONE_YET
+
+
+def _redirect(request: UploadRequest) -> int:
+    request.setHeader(b"Content-Length", b"0")
+    return _empty(request, 301, (b"Location", PREFIX + b"/"))

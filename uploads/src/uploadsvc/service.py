@@ -1,0 +1,78 @@
+"""The service as Portico runs it: `make_factory`, found by the entry point `portico.services`."""
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from msgspec import Meta
+from svckit.reactors import Reactor
+from svckit.settings import BadOptions, Settings
+from twisted.internet.interfaces import IProtocolFactory
+from twisted.internet.threads import deferToThreadPool
+from twisted.logger import Logger
+from twisted.python.threadpool import ThreadPool
+
+from .intake import Intake
+from .request import UploadSite
+from .resource import Uploads
+from .sink import Run
+from .store import Store
+
+__all__ = ["Options", "make_factory", "make_site"]
+
+log = Logger()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """The service's options, with their defaults."""
+
+    root: str = ""
+    """Folder of the files; empty: `files` below the service's state. Replicas may share it."""
+    max_size: Annotated[int, Meta(ge=0)] = 16 * 2**30
+    """Bytes that a file may have."""
+    parallel: Annotated[int, Meta(ge=1)] = 64
+    """Uploads at a time in one replica; each may have `sink.HIGH` bytes in memory."""
+    idle_timeout: Annotated[float, Meta(gt=0)] = 60.0
+    """Seconds without a byte from the client; there is no limit on the whole."""
+    threads: Annotated[int, Meta(ge=1)] = 8
+    """Threads that write; an upload uses one at a time."""
+
+
+def make_factory(settings: Settings, reactor: Reactor) -> IProtocolFactory:
+    """The site, with a pool of its own for the disk.
+
+    Raises:
+        BadOptions: an option is wrong, or the folder cannot be made or written.
+    """
+    options = settings.options_as(Options)
+    pool = ThreadPool(0, options.threads, name=f"{settings.service}-disk")
+
+    def run(job):  # type: ignore[no-untyped-def]
+        return deferToThreadPool(reactor, pool, job)
+
+    site = make_site(settings, reactor, run)
+    pool.start()
+    reactor.addSystemEventTrigger("during", "shutdown", pool.stop)
+    return site
+
+
+def make_site(settings: Settings, reactor: Reactor, run: Run) -> UploadSite:
+    """The site, with disk jobs run by `run`.
+
+    Raises:
+        BadOptions: see `make_factory`.
+    """
+    options = settings.options_as(Options)
+    store = Store(Path(options.root) if options.root else settings.state / "files")
+    try:
+        swept = store.prepare(time.time())
+    except OSError as error:
+        raise BadOptions(
+            f"{settings.service}: root: {store.root}: expected a folder to write in: {error.strerror or error}"
+        ) from error
+    if swept:
+        log.info("{count} abandoned parts swept away", count=swept)
+    intake = Intake(store, run, options.max_size, options.parallel)
+    return UploadSite(Uploads(intake), reactor, intake, timeout=options.idle_timeout)

@@ -1,0 +1,154 @@
+"""Between the socket and the disk: a short queue, one thread job at a time.
+
+The reactor puts pieces in as they arrive, a thread writes all that has gathered meanwhile in one go. When more than `HIGH`
+bytes wait, the flow is told to stop, and to go on below `LOW`: the disk slows the socket down, and memory stays flat. What
+ends a sink is either `finish` (all bytes are there: publish) or `abort` (they will never be: leave nothing).
+"""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any, Protocol, TypeVar
+
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from .part import Part, Published
+
+__all__ = ["COALESCE", "HIGH", "LOW", "Flow", "Run", "Sink"]
+
+T = TypeVar("T")
+
+HIGH = 512 * 1024
+"""Bytes waiting for the disk above which the socket is not read."""
+LOW = 128 * 1024
+"""Bytes waiting below which it is read again."""
+COALESCE = 4096
+"""Pieces below this size are gathered: a body in one-byte chunks must not cost fifty times its size."""
+
+
+class Run(Protocol):
+    """Runs a job in a thread."""
+
+    def __call__(self, job: Callable[[], T]) -> "Deferred[T]": ...
+
+
+class Flow(Protocol):
+    """Who feeds the sink."""
+
+    def full(self) -> None:
+        """Stop, if you can; called again for every piece that comes nevertheless."""
+
+    def flowing(self) -> None:
+        """Go on."""
+
+    def failed(self, reason: Failure) -> None:
+        """The disk refused before the body was complete; nothing that comes now is wanted."""
+
+
+class Sink:
+    """One upload's way to the disk. `closed` fires (with None) when nothing of it is left to do."""
+
+    log = Logger()
+
+    def __init__(self, part: Part, run: Run, flow: Flow) -> None:
+        self._part, self._run, self._flow = part, run, flow
+        self._queue: list[bytes | bytearray] = []
+        self._waiting = 0
+        self._busy = self._full = self._broken = self._discarding = self._over = False
+        self._finish: tuple[Callable[[], Published], Deferred[Published]] | None = None
+        self.received = 0
+        self.closed: Deferred[None] = Deferred()
+
+    def write(self, data: bytes) -> None:
+        """Take a piece; never blocks."""
+        if self._broken:
+            return
+        self.received += len(data)
+        self._waiting += len(data)
+        self._put(data)
+        if self._waiting > HIGH:
+            self._full = True
+            self._flow.full()
+        self._next()
+
+    def finish(self, name: str, exclusive: bool) -> "Deferred[Published]":
+        """All pieces are there: write the rest and publish it as `name`. The failure is what `Part.commit` raises."""
+        assert self._finish is None and not self._broken
+        published: Deferred[Published] = Deferred()
+        self._finish = partial(self._part.commit, name, self.received, exclusive), published
+        self._next()
+        return published
+
+    def abort(self) -> None:
+        """No more is coming. Leaves nothing behind; without effect once all was received."""
+        if self._finish is None and not self._broken:
+            self._break()
+            self._next()
+
+    def _put(self, data: bytes) -> None:
+        last = self._queue[-1] if self._queue else None
+        if len(data) >= COALESCE:
+            self._queue.append(data)
+        elif isinstance(last, bytearray) and len(last) < 16 * COALESCE:
+            last += data
+        else:
+            self._queue.append(bytearray(data))
+
+    def _next(self) -> None:
+        if self._busy or self._over:
+            return
+        if self._broken:
+            self._discarding = True
+            self._start(self._part.discard, self._close)
+        elif self._queue:
+            batch, self._queue = self._queue, []
+            self._start(partial(self._part.append, batch), partial(self._written, sum(map(len, batch))))
+        elif self._finish is not None:
+            commit, published = self._finish
+            self._start(commit, partial(self._published, published))
+
+    def _start(self, job: Callable[[], T], then: Callable[[T], Any]) -> None:
+        self._busy = True
+
+        def ended(result: Any) -> Any:
+            self._busy = False
+            return result
+
+        done: Deferred[Any] = self._run(job)
+        done.addBoth(ended)
+        done.addCallbacks(then, self._fail)
+        done.addErrback(lambda reason: self.log.failure("an upload's sink failed", reason))
+
+    def _written(self, size: int, _: None) -> None:
+        self._waiting -= size
+        if self._full and self._waiting < LOW and not self._broken:
+            self._full = False
+            self._flow.flowing()
+        self._next()
+
+    def _published(self, published: "Deferred[Published]", result: Published) -> None:
+        self._close(None)
+        published.callback(result)
+
+    def _fail(self, reason: Failure) -> None:
+        if self._discarding:
+            self.log.failure("a part could not be removed", reason)
+            self._close(None)
+            return
+        if not self._broken:
+            self._break()
+            if self._finish is not None:
+                self._finish[1].errback(reason)
+            else:
+                self._flow.failed(reason)
+        self._next()
+
+    def _break(self) -> None:
+        self._broken = True
+        self._queue.clear()
+        self._waiting = 0
+
+    def _close(self, _: None) -> None:
+        self._over = True
+        self.closed.callback(None)

@@ -1,0 +1,133 @@
+"""The folder that uploads live in. Nothing is kept in memory, so any number of replicas may share it.
+
+Everything here blocks; what may take long (`listing`, `remove`, `prepare`) belongs in a thread once the service runs.
+"""
+
+import errno
+import fcntl
+import heapq
+import os
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from .names import BadName, check
+from .part import Part
+
+__all__ = ["ABANDONED_AFTER", "HIDDEN", "Entry", "Store"]
+
+HIDDEN = ".parts"
+"""Sub-folder for what is not whole yet; no upload can have that name."""
+ABANDONED_AFTER = 3600.0
+"""Seconds without a write after which a part that nobody has locked is swept away."""
+
+
+_ABSENT = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENXIO, errno.EACCES, errno.ENAMETOOLONG})
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One line of the list."""
+
+    name: str
+    size: int
+    modified: int
+
+
+class Store:
+    """Uploads are the regular files of `root`."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.hidden = root / HIDDEN
+
+    def prepare(self, now: float) -> int:
+        """Make the folders, sweep what a crash has left; returns how many parts that were.
+
+        Raises:
+            OSError: the folder cannot be made or written.
+        """
+        self.hidden.mkdir(parents=True, exist_ok=True)
+        if not os.access(self.hidden, os.W_OK | os.X_OK):
+            raise PermissionError(f"{self.hidden} is not writable")
+        return sum(_sweep(path, now) for path in self.hidden.glob("*.part"))
+
+    def new_part(self) -> Part:
+        """A file to be; it takes no space before its first bytes."""
+        return Part(self.root, self.hidden)
+
+    def open(self, name: str) -> tuple[int, os.stat_result]:
+        """The descriptor of a file, the caller's to close, and its fstat.
+
+        Raises:
+            FileNotFoundError: there is none, or it is no regular file.
+        """
+        path = self.root / name
+        try:
+            _expect_regular(path.lstat().st_mode)  # a device or FIFO must not even be opened
+            fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        except OSError as error:
+            if error.errno in _ABSENT:
+                raise FileNotFoundError(name) from error
+            raise
+        about = os.fstat(fd)
+        if not stat.S_ISREG(about.st_mode):
+            os.close(fd)
+            raise FileNotFoundError(name)
+        return fd, about
+
+    def about(self, name: str) -> os.stat_result | None:
+        """The lstat of a file, None where there is none."""
+        try:
+            about = (self.root / name).lstat()
+        except OSError:
+            return None
+        return about if stat.S_ISREG(about.st_mode) else None
+
+    def remove(self, name: str) -> None:
+        """
+        Raises:
+            FileNotFoundError: there is no such regular file.
+        """
+        if self.about(name) is None:
+            raise FileNotFoundError(name)
+        (self.root / name).unlink()
+
+    def listing(self, after: str, limit: int) -> tuple[list[Entry], bool]:
+        """The first `limit` files behind the name `after`, in the order of their names, and whether there are more."""
+        found = heapq.nsmallest(limit + 1, self._entries(after), key=lambda entry: entry.name)
+        return found[:limit], len(found) > limit
+
+    def _entries(self, after: str) -> Iterator[Entry]:
+        with os.scandir(self.root) as entries:
+            for entry in entries:
+                try:
+                    name = check(entry.name)
+                    about = entry.stat(follow_symlinks=False)
+                except (BadName, OSError, UnicodeEncodeError):  # put there by hand, or just removed
+                    continue
+                if name > after and stat.S_ISREG(about.st_mode):
+                    yield Entry(name, about.st_size, int(about.st_mtime))
+
+
+def _expect_regular(mode: int) -> None:
+    if not stat.S_ISREG(mode):
+        raise FileNotFoundError(errno.ENOENT, "no regular file")
+
+
+def _sweep(path: Path, now: float) -> bool:
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        if now - os.fstat(fd).st_mtime < ABANDONED_AFTER:
+            return False
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)  # refused while the writer lives, whichever replica that is
+        path.unlink()
+    except OSError:
+        return False
+    finally:
+        os.close(fd)
+    return True

@@ -1,0 +1,139 @@
+"""What the tests of the uploads service share: a site in memory, and jobs that run at once or when told."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from svckit.settings import Settings
+from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.protocol import connectionDone
+from twisted.internet.task import Clock
+from twisted.internet.testing import StringTransport
+from uploadsvc.service import make_site
+
+Answer = tuple[int, dict[str, str], bytes]
+
+
+class Transport(StringTransport):
+    """A StringTransport that can close its own side."""
+
+    half_closed = False
+
+    def loseWriteConnection(self) -> None:
+        self.half_closed = True
+
+
+class HeldJobs:
+    """Runs jobs when told: a disk as slow as the test wants."""
+
+    def __init__(self) -> None:
+        self.jobs: list[tuple[Callable[[], Any], Deferred[Any]]] = []
+
+    def __call__(self, job: Callable[[], Any]) -> "Deferred[Any]":
+        done: Deferred[Any] = Deferred()
+        self.jobs.append((job, done))
+        return done
+
+    def run_one(self) -> None:
+        job, done = self.jobs.pop(0)
+        maybeDeferred(job).addBoth(done.callback)
+
+    def run_all(self) -> None:
+        while self.jobs:
+            self.run_one()
+
+
+class Connection:
+    """One connection of a client to the service."""
+
+    def __init__(self, site: Any, clock: Clock) -> None:
+        self.clock, self.transport = clock, Transport()
+        self.channel = site.buildProtocol(None)
+        self.channel.makeConnection(self.transport)
+        self.open = True
+
+    def send(self, data: bytes) -> None:
+        self.channel.dataReceived(data)
+        self.clock.advance(0)
+
+    def lose(self) -> None:
+        if self.open:
+            self.open = False
+            self.channel.connectionLost(connectionDone)
+
+    def answers(self) -> list[Answer]:
+        """All that has come so far; each answer must have its length."""
+        rest, found = self.transport.value(), []
+        while rest:
+            head, _, rest = rest.partition(b"\r\n\r\n")
+            first, *lines = head.decode("latin-1").split("\r\n")
+            headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in lines)}
+            length = int(headers.get("content-length", "0"))
+            found.append((int(first.split(" ")[1]), headers, rest[:length]))
+            rest = rest[length:]
+        return found
+
+    def ask(self, method: str, path: str, body: bytes | None = None, **headers: str) -> Answer:
+        """One exchange on the connection."""
+        self.transport.clear()
+        lines = [f"{method} {path} HTTP/1.1", "Host: x"]
+        lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
+        if body is not None and "Transfer_Encoding" not in headers:
+            lines.append(f"Content-Length: {len(body)}")
+        head = "\r\n".join([*lines, "", ""]).encode("utf-8", "surrogateescape")
+        self.send(head + (body or b""))
+        (answer,) = self.answers()
+        return answer
+
+
+class Service:
+    """A service over a folder, and its connections."""
+
+    def __init__(self, root: Path, run: Any = maybeDeferred, **options: object) -> None:
+        self.root, self.clock = root, Clock()
+        settings = Settings(service="uploads", replica="r1", state=root.parent, options={"root": str(root), **options})
+        self.site = make_site(settings, self.clock, run)  # type: ignore[arg-type]
+        self.connections: list[Connection] = []
+
+    def connect(self) -> Connection:
+        self.connections.append(Connection(self.site, self.clock))
+        return self.connections[-1]
+
+    def files(self) -> dict[str, bytes]:
+        """All below the root, the hidden ones too."""
+        return {str(p.relative_to(self.root)): p.read_bytes() for p in self.root.rglob("*") if p.is_file()}
+
+    def end(self) -> None:
+        for connection in self.connections:
+            connection.lose()
+        for call in self.clock.getDelayedCalls():
+            call.cancel()
+
+
+@pytest.fixture
+def make_uploads(tmp_path: Path) -> Iterator[Callable[..., Service]]:
+    made: list[Service] = []
+
+    def make(run: Any = maybeDeferred, **options: object) -> Service:
+        made.append(Service(tmp_path / "files", run, **options))
+        return made[-1]
+
+    yield make
+    for service in made:
+        service.end()
+
+
+@pytest.fixture
+def service(make_uploads: Callable[..., Service]) -> Service:
+    return make_uploads()
+
+
+@pytest.fixture
+def held() -> HeldJobs:
+    return HeldJobs()
+
+
+@pytest.fixture
+def make_held() -> type[HeldJobs]:
+    return HeldJobs

@@ -1,0 +1,237 @@
+"""The service as it runs: options, and a process of its own with real sockets, a real disk and a real memory."""
+
+import hashlib
+import http.client
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from svckit.settings import BadOptions, Settings
+from twisted.internet.testing import MemoryReactorClock
+from uploadsvc.service import Options, make_factory
+from uploadsvc.store import ABANDONED_AFTER
+
+MIB = 2**20
+BLOCK = bytes(range(256)) * 4096  # 1 MiB
+PATIENCE = 60.0
+"""Seconds after which a child that does not get on fails the test."""
+
+
+def make(tmp_path: Path, **options: object) -> Any:
+    settings = Settings(service="uploads", replica="r1", state=tmp_path / "state", options=options)
+    return make_factory(settings, MemoryReactorClock())  # type: ignore[arg-type]
+
+
+def test_starts_with_nothing_said(tmp_path: Path) -> None:
+    site = make(tmp_path)
+    assert site.intake.store.root == tmp_path / "state" / "files"
+    assert site.intake.store.hidden.is_dir()
+    assert (site.intake.max_size, site.intake.parallel, site.timeOut) == (16 * 2**30, 64, 60.0)
+
+
+def test_options_may_be_text(tmp_path: Path) -> None:
+    site = make(tmp_path, root=str(tmp_path / "r"), max_size="1000", parallel="2", idle_timeout="1.5", threads="1")
+    assert (site.intake.max_size, site.intake.parallel, site.timeOut) == (1000, 2, 1.5)
+    assert site.intake.store.root == tmp_path / "r"
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"max_size": "-1"}, {"parallel": "0"}, {"idle_timeout": "0"}, {"threads": "0"}, {"max_size": "16 GiB"}, {"maxsize": "1"}],
+)
+def test_bad_options_are_said_at_the_start(tmp_path: Path, options: dict[str, str]) -> None:
+    with pytest.raises(BadOptions, match="uploads"):
+        make(tmp_path, **options)
+
+
+def test_a_root_that_cannot_be_is_said_at_the_start(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(BadOptions, match=r"uploads: root: .*file/x: expected a folder to write in: Not a directory"):
+        make(tmp_path, root=str(tmp_path / "file" / "x"))
+
+
+def test_every_option_has_a_default() -> None:
+    assert Options().threads == 8
+
+
+class Child:
+    """A running service."""
+
+    def __init__(self, root: Path, seconds_per_mib: float = 0.0, *options: str) -> None:
+        self.root = root
+        script = str(Path(__file__).with_name("child.py"))
+        self.process = subprocess.Popen(
+            [sys.executable, script, str(root), str(seconds_per_mib), *options], stdout=subprocess.PIPE, text=True
+        )
+        assert self.process.stdout is not None
+        self.port = int(self.process.stdout.readline())
+
+    def connect(self) -> socket.socket:
+        return socket.create_connection(("127.0.0.1", self.port), timeout=PATIENCE)
+
+    def peak(self) -> int:
+        """Most bytes of memory it has ever had."""
+        status = Path(f"/proc/{self.process.pid}/status").read_text()
+        return int(status.partition("VmHWM:")[2].split()[0]) * 1024
+
+    def put(self, mib: int, path: str = "/uploads/x") -> dict[str, Any]:
+        """Upload that much, as fast as it goes."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
+        blocks = (BLOCK for _ in range(mib))
+        connection.request("PUT", path, blocks, {"Content-Length": str(mib * MIB)})
+        response = connection.getresponse()
+        assert response.status == 201
+        answer: dict[str, Any] = json.loads(response.read())
+        connection.close()
+        return answer
+
+    def get_sha256(self, path: str = "/uploads/x") -> str:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
+        connection.request("GET", path)
+        response, digest = connection.getresponse(), hashlib.sha256()
+        while data := response.read(MIB):
+            digest.update(data)
+        connection.close()
+        return digest.hexdigest()
+
+    def parts(self) -> list[Path]:
+        return list((self.root / ".parts").iterdir())
+
+    def end(self, how: signal.Signals = signal.SIGTERM) -> None:
+        self.process.send_signal(how)
+        self.process.wait(PATIENCE)
+        assert self.process.stdout is not None
+        self.process.stdout.close()
+
+
+def until(condition: Callable[[], bool]) -> None:
+    end = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < end, "it does not happen"
+        time.sleep(0.01)
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Callable[..., Child]]:
+    children: list[Child] = []
+
+    def start_child(seconds_per_mib: float = 0.0, *options: str) -> Child:
+        children.append(Child(tmp_path / "files", seconds_per_mib, *options))
+        return children[-1]
+
+    yield start_child
+    for child in children:
+        if child.process.poll() is None:
+            child.end()
+
+
+def sha256_of(mib: int) -> str:
+    digest = hashlib.sha256()
+    for _ in range(mib):
+        digest.update(BLOCK)
+    return digest.hexdigest()
+
+
+def test_300_mib_up_and_down_in_flat_memory(start: Callable[..., Child]) -> None:
+    child = start()
+    child.put(1, "/uploads/first")
+    before = child.peak()
+    assert child.put(300) == {"name": "x", "size": 300 * MIB, "sha256": sha256_of(300)}
+    assert child.get_sha256() == sha256_of(300)
+    assert child.peak() - before < 64 * MIB
+
+
+def test_a_slow_disk_slows_the_client_and_memory_stays_flat(start: Callable[..., Child]) -> None:
+    child = start(0.02)
+    child.put(1, "/uploads/first")
+    before = child.peak()
+    with child.connect() as client:
+        client.sendall(b"PUT /uploads/x HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % (120 * MIB))
+        sent = 0
+        for _ in range(120):
+            client.sendall(BLOCK)
+            sent += len(BLOCK)
+            (part,) = child.parts() or [None]
+            written = part.stat().st_size if part else 0
+            assert sent - written < 32 * MIB, "what is neither on disk nor held back by the socket is in memory"
+        assert client.recv(1000).startswith(b"HTTP/1.1 201 ")
+    assert child.peak() - before < 32 * MIB
+    assert child.get_sha256() == sha256_of(120)
+
+
+def test_many_at_once_in_flat_memory(start: Callable[..., Child]) -> None:
+    child = start(0.0, "parallel=40")
+    child.put(1, "/uploads/first")
+    before = child.peak()
+    clients = [child.connect() for _ in range(40)]
+    for at, client in enumerate(clients):
+        client.sendall(b"PUT /uploads/%d HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % (at, 4 * MIB))
+    for _ in range(4):
+        for client in clients:
+            client.sendall(BLOCK)
+    for client in clients:
+        assert client.recv(1000).startswith(b"HTTP/1.1 201 ")
+        client.close()
+    assert child.get_sha256("/uploads/39") == sha256_of(4)
+    assert child.peak() - before < 64 * MIB
+
+
+def test_a_refused_client_that_sends_anyway_sees_its_answer(start: Callable[..., Child]) -> None:
+    child = start(0.0, "max_size=1000")
+    with child.connect() as client:
+        client.sendall(b"PUT /uploads/x HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % (20 * MIB))
+        for _ in range(20):
+            client.sendall(BLOCK)
+        answer = b""
+        while data := client.recv(65536):
+            answer += data
+    assert answer.startswith(b"HTTP/1.1 413 ") and answer.endswith(b"takes.\n")
+    assert child.parts() == []
+
+
+def test_a_client_that_breaks_off_leaves_nothing(start: Callable[..., Child]) -> None:
+    child = start()
+    with child.connect() as client:
+        client.sendall(b"PUT /uploads/x HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % (3 * MIB) + BLOCK)
+        until(lambda: bool(child.parts()))
+    until(lambda: not child.parts())
+    assert [path.name for path in child.root.iterdir()] == [".parts"]
+
+
+def test_killed_midway_leaves_the_old_file_and_a_part_that_is_swept(start: Callable[..., Child]) -> None:
+    child = start()
+    child.put(1)
+    with child.connect() as client:
+        client.sendall(b"PUT /uploads/x HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % (3 * MIB) + BLOCK)
+        until(lambda: bool(child.parts()))
+        child.end(signal.SIGKILL)
+    (left,) = child.parts()
+    start().end()
+    assert child.parts() == [left], "it is young: another replica may be at it"
+    long_ago = time.time() - ABANDONED_AFTER - 60
+    os.utime(left, (long_ago, long_ago))
+    again = start()
+    assert again.parts() == [] and again.get_sha256() == sha256_of(1)
+
+
+def test_two_replicas_share_a_folder(start: Callable[..., Child]) -> None:
+    one, other = start(), start()
+    one.put(2)
+    assert other.get_sha256() == sha256_of(2)
+
+
+def test_ends_at_once_when_told_in_the_middle_of_an_upload(start: Callable[..., Child]) -> None:
+    child = start()
+    with child.connect() as client:
+        client.sendall(b"PUT /uploads/x HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % (3 * MIB) + BLOCK)
+        until(lambda: bool(child.parts()))
+        child.end()
+    assert not (child.root / "x").exists()

@@ -12,7 +12,7 @@ from .transport import AdoptedServer, address_of, adopt
 
 __all__ = ["GOODBYE_TIME", "LiveConnections"]
 
-GOODBYE_TIME = 2.0
+GOODBYE_TIME = 3.0
 """Seconds between the goodbye at the end of the drain time and the abort."""
 
 Back = Callable[[socket.socket, bytes], None]
@@ -40,7 +40,7 @@ class LiveConnections:
         self._factory, self._ownership, self._reactor = factory, ownership, reactor
         self._drain_time, self._fewer = drain_time, fewer
         self._open: set[AdoptedServer] = set()
-        self.draining = False
+        self.draining = self._time_is_up = False
 
     def __len__(self) -> int:
         return len(self._open)
@@ -55,7 +55,9 @@ class LiveConnections:
         peer = address_of(*client)
         transport = adopt(sock, self._factory, peer, preface, self._reactor, lease_for, self._lost, self._open.add)
         if transport is not None and transport.connected and self.draining:
-            _drain(transport)
+            self._drain(transport)
+            if self._time_is_up:
+                self._reactor.callLater(GOODBYE_TIME, self._expire)
 
     def _lost(self, transport: AdoptedServer) -> None:
         self._open.discard(transport)
@@ -67,25 +69,31 @@ class LiveConnections:
         if self._open:
             self.log.info("draining {count} connections", count=len(self._open))
         for transport in list(self._open):
-            _drain(transport)
+            self._drain(transport)
         self._reactor.callLater(self._drain_time, self._expire)
 
+    def _drain(self, transport: AdoptedServer) -> None:
+        if IDrainable.providedBy(transport.protocol):
+            try:
+                transport.protocol.drain()
+            except Exception:
+                self.log.failure("a protocol failed to drain")  # it has the drain time, as others have
+
     def _expire(self) -> None:
+        self._time_is_up = True
         if not self._open:
             return
         self.log.info("the drain time is up, {count} connections are open", count=len(self._open))
         for transport in list(self._open):
-            if IDrainable.providedBy(transport.protocol):
-                transport.protocol.expire()
-            else:
+            if not IDrainable.providedBy(transport.protocol):
                 transport.loseConnection()
+                continue
+            try:
+                transport.protocol.expire()
+            except Exception:
+                self.log.failure("a protocol failed to say goodbye")
         self._reactor.callLater(GOODBYE_TIME, self._abort)
 
     def _abort(self) -> None:
         for transport in list(self._open):
             transport.abortConnection()
-
-
-def _drain(transport: AdoptedServer) -> None:
-    if IDrainable.providedBy(transport.protocol):
-        transport.protocol.drain()

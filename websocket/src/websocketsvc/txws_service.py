@@ -1,0 +1,29 @@
+"""The service txws: Twisted stream factories, wrapped by txWS, each at a path of its own."""
+
+from svckit.settings import Settings
+from twisted.internet.interfaces import IProtocolFactory, IReactorTime
+
+from .door import DoorFactory
+from .mounts import load_mounts
+from .options import TxwsOptions
+from .txws_protocol import WebSocketFactory
+
+__all__ = ["make_factory"]
+
+
+def make_factory(settings: Settings, reactor: IReactorTime) -> DoorFactory:
+    """The service's factory.
+
+    Raises:
+        svckit.settings.BadOptions: see `TxwsOptions`.
+    """
+    options = settings.options_as(TxwsOptions)
+    subprotocols = frozenset(options.subprotocols.split())
+
+    def wrap(named: object) -> WebSocketFactory:
+        made = named if IProtocolFactory.providedBy(named) else named() if callable(named) else None
+        if not IProtocolFactory.providedBy(made):
+            raise TypeError("neither a protocol factory nor what makes one")
+        return WebSocketFactory(made, options, reactor, subprotocols)
+
+    return DoorFactory(load_mounts(settings, options, options.mounts, wrap), options, reactor)

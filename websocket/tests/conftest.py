@@ -1,0 +1,268 @@
+"""What the tests of this member share: a client's side of the wire, in memory and in a child process."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from svckit.settings import Settings
+from twisted.internet.address import IPv4Address
+from twisted.internet.task import Clock
+from twisted.internet.testing import StringTransport
+from twisted.python.failure import Failure
+from websocketsvc.masking import mask
+
+KEY = b"dGhlIHNhbXBsZSBub25jZQ=="
+ACCEPT = b"s3pPLMBiTxaQ9kYGzzhZRbK+xOo="  # both from RFC 6455 section 1.3
+FIELDS = {
+    "Host": "example.org",
+    "Upgrade": "websocket",
+    "Connection": "Upgrade",
+    "Sec-WebSocket-Key": KEY.decode(),
+    "Sec-WebSocket-Version": "13",
+}
+
+
+def client_frame(
+    opcode: int, payload: bytes = b"", *, fin: bool = True, key: bytes | None = b"\x37\xfa\x21\x3d", rsv: int = 0
+) -> bytes:
+    """A frame as a client sends it, and as it must not: `key=None` leaves it unmasked."""
+    first, size = (0x80 if fin else 0) | rsv << 4 | opcode, len(payload)
+    masked = 0x80 if key else 0
+    if size < 126:
+        head = bytes((first, masked | size))
+    elif size < 65536:
+        head = bytes((first, masked | 126)) + size.to_bytes(2, "big")
+    else:
+        head = bytes((first, masked | 127)) + size.to_bytes(8, "big")
+    return head + (key + mask(payload, key) if key else payload)
+
+
+def server_frames(data: bytes) -> list[tuple[int, bytes]]:
+    """The frames that a server sent, each whole: opcode and payload."""
+    found = []
+    while data:
+        assert data[0] & 0xF0 == 0x80, "a server's frame is final, without extensions"
+        size, at = data[1], 2
+        if size == 126:
+            size, at = int.from_bytes(data[2:4], "big"), 4
+        elif size == 127:
+            size, at = int.from_bytes(data[2:10], "big"), 10
+        assert len(data) >= at + size, "cut in the middle of a frame"
+        found.append((data[0] & 15, data[at : at + size]))
+        data = data[at + size :]
+    return found
+
+
+def opening(path: str = "/", **changed: str | None) -> bytes:
+    """An opening request; a field that is None is left out, `_` in a name is a hyphen."""
+    fields = FIELDS | {name.replace("_", "-"): value for name, value in changed.items()}
+    lines = [f"{name}: {value}\r\n" for name, value in fields.items() if value is not None]
+    return f"GET {path} HTTP/1.1\r\n{''.join(lines)}\r\n".encode("latin-1")
+
+
+class Wire(StringTransport):
+    """A TCP transport in memory that can close one direction, and that ends when it is told to."""
+
+    def __init__(self) -> None:
+        super().__init__(peerAddress=IPv4Address("TCP", "192.0.2.7", 40000))
+        self.half_closed = self.aborted = False
+
+    def loseWriteConnection(self) -> None:
+        assert self.producer is None, "a producer keeps the transport from closing"
+        self.half_closed = True
+
+    def loseConnection(self) -> None:
+        self.disconnecting = True
+
+    def abortConnection(self) -> None:
+        self.aborted = self.disconnecting = True
+
+    @property
+    def closing(self) -> bool:
+        return self.half_closed or self.disconnecting
+
+    def resumeProducing(self) -> None:
+        if not self.disconnecting:  # StringTransport asserts that it is connected; TCP does not mind
+            self.producerState = "producing"
+
+    def pauseProducing(self) -> None:
+        self.producerState = "paused"
+
+
+class Client:
+    """A connection to a factory, in memory."""
+
+    def __init__(self, factory, clock: Clock) -> None:
+        self.clock, self.wire = clock, Wire()
+        self.door = factory.buildProtocol(self.wire.getPeer())
+        self.door.makeConnection(self.wire)
+
+    def send(self, data: bytes) -> "Client":
+        self.door.dataReceived(data)
+        return self
+
+    def received(self) -> bytes:
+        data = self.wire.value()
+        self.wire.clear()
+        return data
+
+    def open(self, path: str, **changed: str | None) -> "Client":
+        self.send(opening(path, **changed))
+        answer = self.received()
+        assert answer.startswith(b"HTTP/1.1 101 "), answer
+        assert answer.endswith(b"\r\n\r\n")
+        return self
+
+    def frames(self) -> list[tuple[int, bytes]]:
+        return server_frames(self.received())
+
+    def lose(self, why: Exception | None = None) -> None:
+        from twisted.internet.error import ConnectionDone
+
+        self.door.connectionLost(Failure(why or ConnectionDone()))
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def tools() -> SimpleNamespace:
+    return SimpleNamespace(
+        KEY=KEY,
+        ACCEPT=ACCEPT,
+        Client=Client,
+        Wire=Wire,
+        client_frame=client_frame,
+        server_frames=server_frames,
+        opening=opening,
+    )
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Callable[..., Settings]:
+    def make(service: str = "websocket", **options: object) -> Settings:
+        return Settings(service=service, replica="1", state=tmp_path, options=options)
+
+    return make
+
+
+CHILD = """
+import signal, socket, sys, threading
+from importlib import import_module
+from pathlib import Path
+from svckit.settings import Settings
+from twisted.internet import reactor
+from twisted.logger import globalLogBeginner
+from svckit.logs import JsonLines
+from svckit.transport import address_of, adopt
+
+name, *words = sys.argv[1:]
+globalLogBeginner.beginLoggingTo([JsonLines(sys.stderr)], redirectStandardIO=False)
+options = dict(word.split("=", 1) for word in words)
+adopted = options.pop("adopted", None)
+settings = Settings(service=name, replica="1", state=Path("."), options=options)
+factory = import_module(f"websocketsvc.{name}_service").make_factory(settings, reactor)
+doors, build = [], factory.buildProtocol
+
+def remember(addr):
+    doors.append(build(addr))
+    return doors[-1]
+
+def expire(*_):
+    reactor.callFromThread(lambda: [door.expire() for door in doors if door.transport.connected])
+
+factory.buildProtocol = remember
+signal.signal(signal.SIGUSR1, expire)
+
+def adopt_all(listener):
+    # As a replica takes connections: accepted elsewhere, their first bytes already read.
+    while True:
+        sock, peer = listener.accept()
+        preface = sock.recv(20)
+        sock.setblocking(False)
+        nothing = lambda *_: None
+        reactor.callFromThread(adopt, sock, factory, address_of(*peer), preface, reactor, nothing, nothing, nothing)
+
+if adopted:
+    listener = socket.create_server(("127.0.0.1", 0))
+    factory.doStart()
+    threading.Thread(target=adopt_all, args=(listener,), daemon=True).start()
+    port = listener.getsockname()[1]
+else:
+    port = reactor.listenTCP(0, factory, interface="127.0.0.1").getHost().port
+print(port, flush=True)
+reactor.run()
+"""
+
+
+class Served:
+    """A service in a process of its own, on a port of its own."""
+
+    def __init__(self, name: str, log: Path, **options: object) -> None:
+        self.log = log
+        words = [f"{key}={value}" for key, value in options.items()]
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", CHILD, name, *words], stdout=subprocess.PIPE, stderr=log.open("wb"), text=True
+        )
+        assert self.process.stdout is not None
+        self.port = int(self.process.stdout.readline() or self._failed())
+        self.path = f"/ws/{name}/echo"
+        self.url = f"ws://127.0.0.1:{self.port}{self.path}"
+
+    def _failed(self) -> int:
+        raise RuntimeError(self.log.read_text())
+
+    def expire(self) -> None:
+        os.kill(self.process.pid, signal.SIGUSR1)
+
+    def memory(self) -> int:
+        """Bytes resident."""
+        for line in Path(f"/proc/{self.process.pid}/status").read_text().splitlines():
+            if line.startswith("VmRSS:"):
+                return int(line.split()[1]) * 1024
+        raise RuntimeError("no VmRSS")
+
+    def end(self) -> None:
+        self.process.terminate()
+        try:
+            self.process.wait(10)
+        finally:
+            self.process.kill()
+            assert self.process.stdout is not None
+            self.process.stdout.close()
+
+
+@pytest.fixture
+def serve(tmp_path: Path) -> Iterator[Callable[..., Served]]:
+    started: list[Served] = []
+
+    def start(name: str, **options: object) -> Served:
+        served = Served(name, tmp_path / f"{name}-{len(started)}.log", **options)
+        started.append(served)
+        return served
+
+    yield start
+    for served in started:
+        served.end()
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Served]]:
+    """A service with its default options, for the tests of a file that leave it as it was."""
+    started: dict[str, Served] = {}
+
+    def start(name: str) -> Served:
+        if name not in started:
+            started[name] = Served(name, tmp_path_factory.mktemp(name) / "log")
+        return started[name]
+
+    yield start
+    for served in started.values():
+        served.end()

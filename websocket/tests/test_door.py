@@ -1,0 +1,268 @@
+"""The door, with a conversation behind it that writes down what it is told."""
+
+import pytest
+from svckit.lease import IDrainable
+from twisted.logger import globalLogPublisher
+from websocketsvc.conversation import Ending
+from websocketsvc.door import DoorFactory
+from websocketsvc.handshake import Handshake
+from websocketsvc.mounts import Mount
+from websocketsvc.options import Options
+from zope.interface.verify import verifyObject
+
+
+class Scribe:
+    def __init__(self) -> None:
+        self.said: list[object] = []
+        self.data = b""
+
+    def makeConnection(self, transport) -> None:
+        self.transport = transport
+        self.said.append("connected")
+
+    def begin(self, handshake: Handshake, rest: bytes) -> None:
+        self.said.append(handshake.key)
+        self.data += rest
+
+    def dataReceived(self, data: bytes) -> None:
+        self.data += data
+
+    def connectionLost(self, reason) -> None:
+        self.said.append("lost")
+
+    def expire(self) -> None:
+        self.said.append("expired")
+
+    def ending(self) -> Ending:
+        return Ending(1000, "client", 3, 4)
+
+
+class Scribes:
+    def __init__(self) -> None:
+        self.made: list[Scribe] = []
+        self.started = 0
+        self.absent = False
+
+    def doStart(self) -> None:
+        self.started += 1
+
+    def doStop(self) -> None:
+        self.started -= 1
+
+    def buildProtocol(self, addr) -> Scribe | None:
+        if self.absent:
+            return None
+        self.made.append(Scribe())
+        return self.made[-1]
+
+
+@pytest.fixture
+def scribes() -> Scribes:
+    return Scribes()
+
+
+@pytest.fixture
+def connect(tools, clock, scribes):
+    options = Options(max_request=1000, max_connections=2)
+    factory = DoorFactory([Mount(b"/ws/echo", scribes, options, frozenset({"https://a"}))], options, clock)
+
+    def make():
+        return tools.Client(factory, clock)
+
+    make.factory = factory
+    return make
+
+
+@pytest.fixture
+def events():
+    found: list[dict[str, object]] = []
+
+    def observe(event: dict[str, object]) -> None:
+        if event["log_namespace"] == "access":
+            found.append(event)
+
+    globalLogPublisher.addObserver(observe)
+    yield found
+    globalLogPublisher.removeObserver(observe)
+
+
+def test_a_door_is_drainable(connect) -> None:
+    assert verifyObject(IDrainable, connect().door)
+
+
+# -- letting in
+
+
+def test_the_handshake_at_once_with_bytes_behind_it(connect, scribes, tools) -> None:
+    connect().send(tools.opening("/ws/echo") + b"first").send(b" second")
+    (scribe,) = scribes.made
+    assert scribe.said == ["connected", tools.KEY.decode()]
+    assert scribe.data == b"first second"
+
+
+def test_the_handshake_byte_by_byte(connect, scribes, tools) -> None:
+    client = connect()
+    for byte in tools.opening("/ws/echo?token=1") + b"rest":
+        client.send(bytes((byte,)))
+    assert scribes.made[0].data == b"rest"
+    assert client.received() == b""
+
+
+def test_the_deadline_ends_with_the_handshake(connect, scribes, tools, clock) -> None:
+    client = connect().send(tools.opening("/ws/echo"))
+    clock.advance(100)
+    assert not client.wire.closing and clock.getDelayedCalls() == []
+
+
+# -- refusing
+
+
+def refused(client, status: int) -> bytes:
+    answer = client.received()
+    assert answer.startswith(b"HTTP/1.1 %d " % status), answer
+    assert client.wire.half_closed and not client.wire.aborted
+    return answer
+
+
+@pytest.mark.parametrize("path", ["/ws/other", "/ws/echo/", "/ws/echo/x", "/ws", "/"])
+def test_other_paths(connect, tools, path: str) -> None:
+    answer = refused(connect().send(tools.opening(path)), 404)
+    assert f"No WebSocket is mounted at {path}; there is /ws/echo.".encode() in answer
+
+
+def test_a_plain_get(connect) -> None:
+    answer = refused(connect().send(b"GET /ws/echo HTTP/1.1\r\nHost: a\r\n\r\n"), 426)
+    assert b"\r\nUpgrade: websocket\r\n" in answer and b"\r\nSec-WebSocket-Version: 13\r\n" in answer
+    assert b"Upgrade: websocket and Connection: Upgrade." in answer
+
+
+def test_a_malformed_request(connect) -> None:
+    refused(connect().send(b"nonsense\r\n\r\n"), 400)
+
+
+def test_an_origin_that_is_not_allowed(connect, tools, scribes) -> None:
+    refused(connect().send(tools.opening("/ws/echo", Origin="https://b")), 403)
+    connect().send(tools.opening("/ws/echo", Origin="https://a"))
+    assert len(scribes.made) == 1
+
+
+def test_a_head_that_is_too_large(connect) -> None:
+    refused(connect().send(b"GET /ws/echo HTTP/1.1\r\nX: " + b"x" * 1000), 431)
+
+
+def test_a_head_that_does_not_come_in_time_however_steadily(connect, clock) -> None:
+    client = connect()
+    for _ in range(4):
+        client.send(b"G")
+        clock.advance(1.2)
+    assert not client.wire.closing
+    clock.advance(0.2)
+    refused(client, 408)
+
+
+def test_nobody_behind(connect, scribes, tools) -> None:
+    scribes.absent = True
+    answer = refused(connect().send(tools.opening("/ws/echo")), 503)
+    assert b"\r\nRetry-After: 5\r\n" in answer
+
+
+def test_one_connection_too_many(connect, scribes, tools) -> None:
+    first, second, third = connect(), connect(), connect()
+    refused(third.send(tools.opening("/ws/echo")), 503)
+    third.lose()
+    first.send(tools.opening("/ws/echo"))
+    second.send(tools.opening("/ws/echo"))
+    first.lose()
+    connect().send(tools.opening("/ws/echo"))
+    assert len(scribes.made) == 3
+    assert connect.factory.open_doors == 2
+
+
+def test_after_a_refusal_everything_is_dropped_and_the_connection_cut_in_the_end(connect, clock, scribes, tools) -> None:
+    client = connect().send(b"nonsense\r\n\r\n")
+    refused(client, 400)
+    client.send(tools.opening("/ws/echo"))
+    assert client.received() == b"" and scribes.made == []
+    clock.advance(2)
+    assert client.wire.aborted
+
+
+def test_a_refused_client_that_hangs_up_leaves_no_timer(connect, clock) -> None:
+    client = connect().send(b"nonsense\r\n\r\n")
+    client.lose()
+    assert clock.getDelayedCalls() == []
+
+
+# -- drain
+
+
+def test_drain_marks_and_does_nothing(connect, tools, scribes, clock) -> None:
+    client = connect().send(tools.opening("/ws/echo"))
+    client.door.drain()
+    clock.advance(100)
+    assert client.door.draining and not client.wire.closing
+    assert scribes.made[0].said == ["connected", tools.KEY.decode()]
+
+
+def test_a_handshake_under_way_is_still_answered_after_drain(connect, tools, scribes) -> None:
+    client = connect()
+    client.door.drain()
+    client.send(tools.opening("/ws/echo"))
+    assert len(scribes.made) == 1
+
+
+def test_expire_goes_to_the_conversation(connect, tools, scribes) -> None:
+    client = connect().send(tools.opening("/ws/echo"))
+    client.door.expire()
+    assert scribes.made[0].said[-1] == "expired"
+
+
+def test_expire_before_the_handshake(connect) -> None:
+    client = connect().send(b"GET ")
+    client.door.expire()
+    refused(client, 503)
+    client.door.expire()
+    assert client.received() == b""
+
+
+# -- the log
+
+
+def test_one_event_at_the_end_of_a_conversation(connect, tools, events, clock, scribes) -> None:
+    client = connect()
+    clock.advance(0.25)
+    client.send(tools.opening("/ws/echo?secret=1"))
+    clock.advance(1)
+    assert events == []
+    client.lose()
+    assert scribes.made[0].said[-1] == "lost"
+    (event,) = events
+    assert {key: value for key, value in event.items() if not key.startswith("log_")} == {
+        "client": "192.0.2.7",
+        "path": "/ws/echo",
+        "status": 101,
+        "code": 1000,
+        "by": "client",
+        "received": 3,
+        "sent": 4,
+        "ms": 1250.0,
+    }
+
+
+def test_one_event_for_a_refusal(connect, tools, events) -> None:
+    connect().send(tools.opening("/no")).lose()
+    (event,) = events
+    assert (event["path"], event["status"], event["code"]) == ("/no", 404, None)
+
+
+def test_one_event_for_a_client_that_says_nothing(connect, events) -> None:
+    connect().lose()
+    (event,) = events
+    assert (event["path"], event["status"], event["code"]) == (None, None, None)
+
+
+def test_mounts_start_and_stop_with_the_factory(connect, scribes) -> None:
+    connect.factory.doStart()
+    assert scribes.started == 1
+    connect.factory.doStop()
+    assert scribes.started == 0

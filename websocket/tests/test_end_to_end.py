@@ -1,0 +1,260 @@
+"""Both services in a process of their own, against the client of another project (websockets) and against bad clients."""
+
+import contextlib
+import json
+import socket
+import time
+
+import pytest
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.sync.client import connect
+
+pytestmark = pytest.mark.parametrize("name", ["autobahn", "txws"])
+LIMIT = 1 << 20
+TEXT, BINARY, CLOSE = 1, 2, 8
+
+
+def opened(served, **options):
+    return connect(served.url, max_size=None, ping_interval=None, **options)
+
+
+@pytest.fixture
+def raw(tools):
+    """A WebSocket without manners: a socket on which the handshake is over."""
+    found: list[socket.socket] = []
+
+    def dial(served, **options: int) -> socket.socket:
+        sock = socket.socket()
+        found.append(sock)
+        for option, value in options.items():
+            sock.setsockopt(socket.SOL_SOCKET, getattr(socket, option), value)
+        sock.settimeout(10)
+        sock.connect(("127.0.0.1", served.port))
+        sock.sendall(tools.opening(served.path))
+        head = b""
+        while not head.endswith(b"\r\n\r\n"):
+            head += sock.recv(1)
+        assert head.startswith(b"HTTP/1.1 101 ")
+        return sock
+
+    yield dial
+    for sock in found:
+        sock.close()
+
+
+def to_the_end(sock: socket.socket) -> bytes:
+    """All that comes until the connection ends, in good order or cut."""
+    data = b""
+    try:
+        while piece := sock.recv(65536):
+            data += piece
+    except ConnectionResetError:
+        pass
+    return data
+
+
+def test_messages_of_all_kinds(shared, name: str) -> None:
+    with opened(shared(name)) as ws:
+        for message in ("héllo", b"\xff\x00", "", b"", "x" * 126, "y" * 70000, b"z" * LIMIT):
+            ws.send(message)
+            assert ws.recv(10) == message
+        ws.send(["frag", "men", "ted"])
+        assert ws.recv(10) == "fragmented"
+        assert ws.ping(b"are you there").wait(10)
+
+
+def test_connections_that_were_accepted_elsewhere(serve, name: str, tools) -> None:
+    served = serve(name, adopted="yes")
+    with opened(served) as ws:
+        ws.send("x" * 100_000)
+        assert ws.recv(10) == "x" * 100_000
+        served.expire()
+        with pytest.raises(ConnectionClosed) as caught:
+            ws.recv(10)
+        assert caught.value.rcvd is not None and caught.value.rcvd.code == 1001
+    with socket.create_connection(("127.0.0.1", served.port), timeout=10) as sock:
+        sock.sendall(tools.opening("/elsewhere"))
+        assert to_the_end(sock).startswith(b"HTTP/1.1 404 ")
+
+
+def test_many_messages_at_once_come_back_in_order(shared, name: str) -> None:
+    with opened(shared(name)) as ws:
+        for number in range(2000):
+            ws.send(str(number))
+        assert [ws.recv(10) for _ in range(2000)] == [str(number) for number in range(2000)]
+
+
+@pytest.mark.parametrize(("code", "reason"), [(1000, ""), (1001, "leaving"), (4000, "mine")])
+def test_the_client_closes(serve, name: str, code: int, reason: str) -> None:
+    served = serve(name)
+    with opened(served) as ws:
+        ws.close(code, reason)
+    assert ws.close_code == code
+    served.end()
+    (event,) = [json.loads(line) for line in served.log.read_text().splitlines() if '"access"' in line]
+    assert (event["client"], event["path"], event["status"], event["code"], event["by"]) == (
+        "127.0.0.1",
+        served.path,
+        101,
+        code,
+        "client",
+    )
+
+
+def test_too_large_a_message(shared, name: str) -> None:
+    with opened(shared(name)) as ws:
+        ws.send(b"x" * (LIMIT + 1))
+        with pytest.raises(ConnectionClosed) as caught:
+            ws.recv(10)
+    assert caught.value.rcvd is not None and caught.value.rcvd.code == 1009
+
+
+@pytest.mark.parametrize(
+    ("frame", "code"),
+    [
+        (b"\x81\x81\0\0\0\0\xff", 1007),
+        (b"\x81\x05Hello", 1002),
+        (b"\x89\x7e\x01\x00", 1002),
+        (b"\x82\xff" + b"\xff" * 12, 1002),
+    ],
+)
+def test_violations(serve, name: str, raw, tools, frame: bytes, code: int) -> None:
+    served = serve(name, close_timeout="0.2")
+    sock = raw(served)
+    sock.sendall(frame)
+    ((opcode, payload),) = tools.server_frames(to_the_end(sock))
+    assert (opcode, int.from_bytes(payload[:2], "big")) == (CLOSE, code)
+    with opened(served) as ws:
+        ws.send("alive")
+        assert ws.recv(10) == "alive"
+
+
+def test_expire(serve, name: str) -> None:
+    served = serve(name)
+    with opened(served) as one, opened(served) as two:
+        one.send("x")
+        assert one.recv(10) == "x"
+        two.send("y")
+        assert two.recv(10) == "y"
+        served.expire()
+        for ws in (one, two):
+            with pytest.raises(ConnectionClosed) as caught:
+                ws.recv(10)
+            assert caught.value.rcvd is not None and caught.value.rcvd.code == 1001
+
+
+def test_expire_does_not_wait_for_a_client_that_does_not_answer(serve, name: str, raw, tools) -> None:
+    served = serve(name, close_timeout="0.2")
+    sock = raw(served)
+    served.expire()
+    assert tools.server_frames(to_the_end(sock)) == [(CLOSE, b"\x03\xe9going away")]
+
+
+@pytest.mark.parametrize(("path", "status"), [("/nothing", 404), ("", 426)])
+def test_plain_requests(shared, name: str, path: str, status: int) -> None:
+    import requests
+
+    served = shared(name)
+    answer = requests.get(f"http://127.0.0.1:{served.port}{served.path}{path}", timeout=10)
+    assert answer.status_code == status
+    assert answer.text.strip() and answer.headers["Content-Type"].startswith("text/plain")
+    if status == 426:
+        assert answer.headers["Upgrade"] == "websocket" and answer.headers["Sec-WebSocket-Version"] == "13"
+
+
+def test_an_answer_arrives_although_the_client_still_sends(shared, name: str) -> None:
+    served = shared(name)
+    with socket.create_connection(("127.0.0.1", served.port), timeout=10) as sock:
+        sock.sendall(b"GET / HTTP/1.1\r\nX: " + b"x" * 200_000)
+        assert to_the_end_of_answer(sock).startswith(b"HTTP/1.1 431 ")
+
+
+def to_the_end_of_answer(sock: socket.socket) -> bytes:
+    data = b""
+    while not data.endswith(b"bytes.\n"):
+        piece = sock.recv(65536)
+        assert piece, data
+        data += piece
+    return data
+
+
+def test_a_head_that_never_ends_is_answered_in_time(serve, name: str) -> None:
+    served = serve(name, handshake_timeout="0.2", close_timeout="0.2")
+    with socket.create_connection(("127.0.0.1", served.port), timeout=10) as sock:
+        sock.sendall(b"GET ")
+        assert sock.recv(65536).startswith(b"HTTP/1.1 408 ")
+
+
+def test_origins_and_connections_are_limited(serve, name: str) -> None:
+    served = serve(name, origins="https://good.example", max_connections="1")
+    with opened(served, origin="https://good.example") as ws:
+        with pytest.raises(InvalidStatus) as caught:
+            opened(served, origin="https://good.example")
+        assert caught.value.response.status_code == 503
+        ws.send("x")
+        assert ws.recv(10) == "x"
+    served.end()
+    served = serve(name, origins="https://good.example")
+    with pytest.raises(InvalidStatus) as caught:
+        opened(served, origin="https://evil.example")
+    assert caught.value.response.status_code == 403
+
+
+def test_a_client_that_does_not_read_costs_bounded_memory(serve, name: str, raw, tools) -> None:
+    """It sends all that is taken from it, up to 128 MB, which an echo without back-pressure would hold in memory."""
+    served = serve(name, ping_interval="0")
+    sock = raw(served, SO_RCVBUF=65536, SO_SNDBUF=65536)
+    message = tools.client_frame(BINARY, b"x" * 60_000)
+    before, sent = served.memory(), 0
+    sock.settimeout(1)
+    try:
+        while sent < 128 << 20:
+            sock.sendall(message)
+            sent += len(message)
+    except TimeoutError:
+        pass
+    assert sent < 32 << 20, "it was never held back"
+    assert served.memory() - before < 16 << 20
+    with opened(served) as ws:
+        ws.send("others are not delayed")
+        assert ws.recv(10) == "others are not delayed"
+
+
+def test_a_client_that_reads_again_gets_everything(shared, name: str, raw, tools) -> None:
+    served = shared(name)
+    sock = raw(served, SO_RCVBUF=65536, SO_SNDBUF=65536)
+    stream, sent = tools.client_frame(BINARY, b"x" * 60_000) * 400, 0
+    sock.setblocking(False)
+    stuck_since = time.monotonic()
+    while sent < len(stream) and time.monotonic() - stuck_since < 1:
+        try:
+            sent += sock.send(stream[sent : sent + 65536])
+            stuck_since = time.monotonic()
+        except BlockingIOError:
+            time.sleep(0.01)
+    assert sent < len(stream), "it was never held back"
+    got, wanted = 0, 400 * (60_000 + 4)
+    sock.settimeout(10)
+    while got < wanted:
+        if sent < len(stream):
+            sock.setblocking(False)
+            with contextlib.suppress(BlockingIOError):
+                sent += sock.send(stream[sent : sent + 65536])
+            sock.settimeout(10)
+        got += len(sock.recv(1 << 20))
+    assert got == wanted
+
+
+def test_a_flood_of_pings_whose_pongs_nobody_reads_costs_bounded_memory(serve, name: str, raw, tools) -> None:
+    served = serve(name, ping_interval="0")
+    sock = raw(served, SO_RCVBUF=65536, SO_SNDBUF=65536)
+    pings = tools.client_frame(9, b"x" * 125) * 500
+    before, sent = served.memory(), 0
+    sock.settimeout(1)
+    try:
+        while sent < 64 << 20:
+            sock.sendall(pings)
+            sent += len(pings)
+    except TimeoutError:
+        pass
+    assert sent < 32 << 20 and served.memory() - before < 16 << 20

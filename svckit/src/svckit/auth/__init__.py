@@ -1,0 +1,22 @@
+"""Logins: what a service needs to ask the auth service, and the wire between the two.
+
+The wire (`commands`, `nonce`, `digest`, `limits`) is used by both sides and belongs to neither.
+"""
+
+from .checker import RemoteChecker
+from .client import AuthClient
+from .digest import DigestCredentials, IDigestCredentials
+from .errors import AuthUnavailable, Malformed, StaleNonce
+from .protect import Protected, protect
+
+__all__ = [
+    "AuthClient",
+    "AuthUnavailable",
+    "DigestCredentials",
+    "IDigestCredentials",
+    "Malformed",
+    "Protected",
+    "RemoteChecker",
+    "StaleNonce",
+    "protect",
+]

@@ -52,7 +52,7 @@ class CheckDigest(amp.Command):
     arguments: ClassVar[Any] = [
         (b"user", amp.String()),
         (b"realm", amp.String()),
-        (b"algorithm", amp.Unicode()),
+        (b"algorithm", amp.String()),
         (b"method", amp.String()),
         (b"uri", amp.String()),
         (b"nonce", amp.String()),

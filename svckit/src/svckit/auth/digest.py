@@ -7,8 +7,8 @@ an answer without qop (RFC 2069), a session algorithm or a hashed user name was 
 import hashlib
 import hmac
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
 from urllib.parse import unquote_to_bytes
 
 from twisted.cred.credentials import IUsernameDigestHash, IUsernameHashedPassword
@@ -21,15 +21,15 @@ from .params import quote, read_params
 __all__ = ["ALGORITHMS", "DigestCredentials", "IDigestCredentials", "challenge", "make_ha1", "read"]
 
 
-def _md5(data: bytes = b"") -> Any:
+def _md5(data: bytes) -> "hashlib._Hash":
     return hashlib.md5(data, usedforsecurity=False)  # so that it is there where MD5 is locked away
 
 
-ALGORITHMS = {"SHA-256": hashlib.sha256, "MD5": _md5}
+ALGORITHMS: dict[str, Callable[[bytes], "hashlib._Hash"]] = {"SHA-256": hashlib.sha256, "MD5": _md5}
 """In the order in which they are offered: Chromium and curl take the first, requests the last, and all of them are served."""
 
 _HEX = re.compile(rb"[0-9a-f]+\Z").match
-_NC = re.compile(rb"[0-9a-fA-F]{8}\Z").match
+_NC = re.compile(rb"[0-9a-f]{8}\Z").match
 _CONTROL = re.compile(rb"[\x00-\x1f\x7f]").search
 _EXTENDED = re.compile(rb"[Uu][Tt][Ff]-8'[A-Za-z0-9-]*'((?:[!#$&+.^_`|~0-9A-Za-z-]|%[0-9A-Fa-f]{2})*)\Z").match
 
@@ -84,7 +84,7 @@ class DigestCredentials:
         """Raises: Malformed: a value that no answer has; also for what comes over the wire."""
         if self.algorithm not in ALGORITHMS:
             raise Malformed("algorithm: not one that was offered")
-        if len(self.response) != 2 * ALGORITHMS[self.algorithm]().digest_size or not _HEX(self.response):
+        if len(self.response) != 2 * ALGORITHMS[self.algorithm](b"").digest_size or not _HEX(self.response):
             raise Malformed("response: not a hash")
         if not 1 <= self.nc <= 0xFFFFFFFF:
             raise Malformed("nc: counts from 1 to ffffffff")
@@ -129,7 +129,7 @@ def read(text: bytes, method: bytes, uri: bytes, realm: bytes) -> DigestCredenti
         raise Malformed("uri: not the request's")
     count = _param(params, "nc")
     if not _NC(count):
-        raise Malformed("nc: not eight hex digits")
+        raise Malformed("nc: not eight lower-case hex digits")
     return DigestCredentials(
         username=_user(params),
         realm=realm,

@@ -1,0 +1,113 @@
+"""Checking a password without stopping the reactor, and without checking it a thousand times.
+
+argon2id costs some 30 ms and 19 MiB on purpose, and Basic sends the password with every request. So:
+
+- hashes are computed in a few threads of their own, behind a queue with an end (`Busy`);
+- the same login asked again while it is being checked waits for that check;
+- a login that was right is remembered for `CACHE_TIME`, under HMAC(key, user, password, stored hash) with a random key that
+  this process alone has. Nothing in it is of use to whoever reads the memory later, and a new password makes another entry;
+- an unknown user costs as much time as a known one.
+"""
+
+import hmac
+import os
+import secrets
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Any
+
+from svckit.auth.commands import Busy
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.interfaces import IReactorTime
+from twisted.python.failure import Failure
+
+from .hashing import hash_password, verify_password
+
+__all__ = ["CACHE_LIMIT", "CACHE_TIME", "QUEUE_LIMIT", "PasswordChecks"]
+
+QUEUE_LIMIT = 32
+"""Different logins that are being checked or wait for it. With two threads the last one waits half a second."""
+
+CACHE_TIME = 60.0
+"""Seconds for which a right login is remembered."""
+
+CACHE_LIMIT = 10_000
+"""Logins remembered; 32 bytes each and their place in a table."""
+
+RunInThread = Callable[..., "Deferred[bool]"]
+"""Like `deferToThread`: a function and its arguments, to be run elsewhere."""
+
+
+class PasswordChecks:
+    """All checks of one process. `lookup` gives the stored hash of a user, or None."""
+
+    def __init__(
+        self,
+        lookup: Callable[[bytes], str | None],
+        run_in_thread: RunInThread,
+        clock: IReactorTime,
+        *,
+        queue_limit: int = QUEUE_LIMIT,
+        verify: Callable[[str, bytes], bool] = verify_password,
+    ) -> None:
+        self._lookup = lookup
+        self._run = run_in_thread
+        self._clock = clock
+        self._queue_limit = queue_limit
+        self._verify = verify
+        self._key = os.urandom(32)
+        self._decoy = hash_password(secrets.token_bytes(32))
+        self._right: OrderedDict[bytes, float] = OrderedDict()  # tag -> when it ends; all live equally long, so in order
+        self._running: dict[bytes, list[Deferred[bool]]] = {}
+
+    @property
+    def under_way(self) -> int:
+        """Checks that run or wait for a thread."""
+        return len(self._running)
+
+    def check(self, user: bytes, password: bytes) -> "Deferred[bool]":
+        """Whether this is the user's password.
+
+        Raises:
+            Busy: too many checks are waiting.
+        """
+        stored = self._lookup(user)
+        tag = self._tag(user, password, stored)
+        if self._remembered(tag):
+            return succeed(True)
+        if tag not in self._running and len(self._running) >= self._queue_limit:
+            raise Busy
+        answer: Deferred[bool] = Deferred()
+        if tag in self._running:
+            self._running[tag].append(answer)
+            return answer
+        self._running[tag] = [answer]
+        checked = self._run(self._verify, self._decoy if stored is None else stored, password)
+        checked.addBoth(self._checked, tag, stored is not None)
+        return answer
+
+    def _checked(self, result: Any, tag: bytes, known: bool) -> None:
+        waiting = self._running.pop(tag)
+        if not isinstance(result, Failure):
+            result = bool(result) and known
+            if result:
+                self._remember(tag)
+        for one in waiting:
+            one.callback(result)
+
+    # -- what was right before
+
+    def _tag(self, user: bytes, password: bytes, stored: str | None) -> bytes:
+        parts = (user, password, b"" if stored is None else stored.encode("ascii"))
+        return hmac.digest(self._key, b"".join(b"%d:%b" % (len(part), part) for part in parts), "sha256")
+
+    def _remember(self, tag: bytes) -> None:
+        self._right[tag] = self._clock.seconds() + CACHE_TIME
+        while len(self._right) > CACHE_LIMIT:
+            self._right.popitem(last=False)
+
+    def _remembered(self, tag: bytes) -> bool:
+        now = self._clock.seconds()
+        while self._right and next(iter(self._right.values())) <= now:
+            self._right.popitem(last=False)
+        return tag in self._right

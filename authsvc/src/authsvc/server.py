@@ -1,0 +1,166 @@
+"""The side of the auth wire that answers: one `AuthProtocol` for each service that is connected.
+
+One line is logged for each decision: who wanted in, by which method, through which service, and how it ended.
+"""
+
+import socket
+import struct
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from svckit.auth import DigestCredentials, Malformed
+from svckit.auth.commands import VERSION, Busy, CheckDigest, CheckPassword, Denied, Hello, Stale, WrongVersion
+from svckit.auth.limits import MAX_PASSWORD, MAX_USER
+from twisted.cred.checkers import ICredentialsChecker
+from twisted.cred.credentials import UsernamePassword
+from twisted.cred.error import UnauthorizedLogin
+from twisted.internet.defer import Deferred
+from twisted.internet.protocol import Factory, connectionDone
+from twisted.logger import Logger
+from twisted.protocols import amp
+from twisted.python.failure import Failure
+
+from .nonces import NonceLedger
+
+__all__ = ["AuthFactory", "AuthProtocol"]
+
+MAX_SERVICE = 64
+"""Characters of a service's name that are logged."""
+
+log = Logger()
+
+
+class AuthProtocol(amp.AMP):
+    """Answers one service."""
+
+    factory: "AuthFactory"
+    transport: Any
+    service = ""
+
+    def connectionMade(self) -> None:
+        super().connectionMade()
+        self.service = _peer_name(self.transport)
+        self.factory.connections.add(self)
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        super().connectionLost(reason)
+        self.factory.connections.discard(self)
+        self.factory.changed()
+
+    @Hello.responder
+    def hello(self, version: int, service: str) -> dict[str, Any]:
+        if version != VERSION:
+            raise WrongVersion(f"this auth service speaks version {VERSION}")
+        if service:
+            self.service = printable(service[:MAX_SERVICE].encode("utf-8", "replace"))
+        return {"key": self.factory.ledger.key.secret}
+
+    @CheckPassword.responder
+    def check_password(self, user: bytes, password: bytes) -> "Deferred[dict[str, Any]]":
+        return self._decide("basic", user, lambda: self._password(user, password))
+
+    @CheckDigest.responder
+    def check_digest(self, user: bytes, **answer: Any) -> "Deferred[dict[str, Any]]":
+        return self._decide("digest", user, lambda: self._digest(user, **answer))
+
+    async def _password(self, user: bytes, password: bytes) -> Any:
+        if len(user) > MAX_USER or len(password) > MAX_PASSWORD:
+            raise Malformed("user or password of a length that nobody has")
+        return await self.factory.checker.requestAvatarId(UsernamePassword(user, password))
+
+    async def _digest(self, user: bytes, algorithm: bytes, **answer: Any) -> Any:
+        credentials = DigestCredentials(username=user, algorithm=algorithm.decode("latin-1"), **answer)
+        nonce = self.factory.ledger.open(credentials.nonce, credentials.realm)
+        avatar = await self.factory.checker.requestAvatarId(credentials)
+        # Only now: a wrong answer uses up no count, and learns nothing of the nonce (RFC 7616 section 3.3, stale).
+        if not self.factory.ledger.use(credentials.nonce, nonce, credentials.nc):
+            raise Stale
+        return avatar
+
+    def _decide(self, method: str, user: bytes, check: Callable[[], Awaitable[Any]]) -> "Deferred[dict[str, Any]]":
+        return self.factory.track(Deferred.fromCoroutine(self._decision(method, user, check)))
+
+    async def _decision(self, method: str, user: bytes, check: Callable[[], Awaitable[Any]]) -> dict[str, Any]:
+        outcome, why = "failed", ""
+        try:
+            avatar = await check()
+            outcome = "allowed"
+        except (UnauthorizedLogin, Malformed) as error:
+            outcome, why = "denied", str(error)
+            raise Denied from None
+        except Stale:
+            outcome = "stale"
+            raise
+        except Busy:
+            outcome = "busy"
+            raise
+        finally:
+            log.info(
+                "{user} by {method} for {service}: {outcome}",
+                user=printable(user[:MAX_USER]),
+                method=method,
+                service=self.service,
+                outcome=outcome,
+                why=why,
+            )
+        return {"avatar": avatar}
+
+
+class AuthFactory(Factory):
+    """Holds what the connections share, and knows which calls are under way."""
+
+    protocol = AuthProtocol  # type: ignore[assignment]
+    noisy = False
+
+    def __init__(self, checker: ICredentialsChecker, ledger: NonceLedger) -> None:
+        self.checker = checker
+        self.ledger = ledger
+        self.connections: set[AuthProtocol] = set()
+        self.under_way = 0
+        self._waiting: list[tuple[Callable[[], bool], Deferred[None]]] = []
+
+    def track(self, call: "Deferred[Any]") -> "Deferred[Any]":
+        """Count a call as under way until it has an answer."""
+        self.under_way += 1
+        return call.addBoth(self._done)
+
+    def _done(self, result: Any) -> Any:
+        self.under_way -= 1
+        self.changed()
+        return result
+
+    def idle(self) -> "Deferred[None]":
+        """Fires once no call is under way."""
+        return self._when(lambda: not self.under_way)
+
+    def alone(self) -> "Deferred[None]":
+        """Fires once nobody is connected."""
+        return self._when(lambda: not self.connections)
+
+    def _when(self, reached: Callable[[], bool]) -> "Deferred[None]":
+        waiting: Deferred[None] = Deferred()
+        self._waiting.append((reached, waiting))
+        self.changed()
+        return waiting
+
+    def changed(self) -> None:
+        """Tell those who wait for what has come true."""
+        come_true = [pair for pair in self._waiting if pair[0]()]
+        self._waiting = [pair for pair in self._waiting if pair not in come_true]
+        for _, waiting in come_true:
+            waiting.callback(None)
+
+
+def printable(text: bytes) -> str:
+    """`text` for a log line: nothing in it can begin a new one."""
+    decoded = text.decode("utf-8", "backslashreplace")
+    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode("ascii") for one in decoded)
+
+
+def _peer_name(transport: Any) -> str:
+    """The uid on the other side: what a service is called that does not give its name."""
+    peer = getattr(transport, "socket", None)
+    if peer is None:
+        return "?"
+    _, uid, _ = struct.unpack("3i", peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
+    return f"uid {uid}"

@@ -1,0 +1,171 @@
+"""Real clients against a real site: curl and requests, Basic and Digest, through `svckit.auth.protect`."""
+
+import shutil
+import subprocess
+import tempfile
+import unittest
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import requests
+from authsvc.service import make_service
+from requests.auth import AuthBase, HTTPBasicAuth, HTTPDigestAuth
+from svckit.auth import protect
+from svckit.settings import Settings
+from twisted.internet import reactor
+from twisted.internet.defer import Deferred
+from twisted.internet.threads import deferToThread
+from twisted.logger import formatEvent, globalLogPublisher
+from twisted.trial.unittest import TestCase
+from twisted.web.resource import Resource
+from twisted.web.server import Site
+
+TIMEOUT = 30
+PASSWORD = "wönder:land"
+
+
+class Hello(Resource):
+    isLeaf = True
+
+    def render_GET(self, request: Any) -> bytes:
+        return b"hello " + request.user
+
+    def render_POST(self, request: Any) -> bytes:
+        return b"%b sent %d" % (request.user, len(request.content.read()))
+
+
+class LoginTests(TestCase):
+    def setUp(self) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="authsvc"))
+        self.addCleanup(shutil.rmtree, self.folder)
+        (self.folder / "secret").write_text(PASSWORD)
+        self.start_authsvc()
+        self.urls = [self.start_site() for _ in range(2)]
+        self.url = self.urls[0] + "/private/x?a=b%20c"
+        self.log: list[Any] = []
+        globalLogPublisher.addObserver(self.log.append)
+        self.addCleanup(globalLogPublisher.removeObserver, self.log.append)
+
+    def start_authsvc(self, **options: object) -> None:
+        options["admin_password_file"] = str(self.folder / "secret")
+        settings = Settings(
+            service="authsvc", replica="one", state=self.folder / "state", auth=self.folder / "auth", options=options
+        )
+        self.authsvc: Any = make_service(settings, reactor)
+        self.authsvc.startService()
+        self.addCleanup(lambda service=self.authsvc: service.stopService() if service.running else None)
+
+    def start_site(self) -> str:
+        root = Resource()
+        protected = protect(Hello(), self.folder / "auth", reactor, service="static")
+        root.putChild(b"private", protected)
+        port = reactor.listenTCP(0, Site(root), interface="127.0.0.1")
+        self.addCleanup(port.stopListening)
+        self.addCleanup(protected.client.close)
+        return f"http://127.0.0.1:{port.getHost().port}"
+
+    @property
+    def decisions(self) -> list[tuple[str, str]]:
+        return [(event["method"], event["outcome"]) for event in self.log if "outcome" in event]
+
+    def curl(self, *arguments: str, password: str = PASSWORD, urls: tuple[str, ...] = ()) -> "Deferred[str]":
+        """The statuses of the last answers, and their bodies."""
+        command = ["curl", "-s", "-w", " %{http_code}\n", "-m", str(TIMEOUT), "-u", f"admin:{password}", *arguments]
+
+        def run() -> str:
+            done = subprocess.run([*command, *(urls or (self.url,))], capture_output=True, timeout=2 * TIMEOUT, check=True)
+            return done.stdout.decode()
+
+        return deferToThread(run)
+
+    def get(self, auth: Callable[[], AuthBase], times: int = 1) -> "Deferred[list[int]]":
+        def run() -> list[int]:
+            with requests.Session() as session:
+                session.trust_env = False
+                session.auth = auth()
+                return [session.get(self.url, timeout=TIMEOUT).status_code for _ in range(times)]
+
+        return deferToThread(run)
+
+    @unittest.skipUnless(shutil.which("curl"), "curl is not installed")
+    async def test_curl(self) -> None:
+        for scheme, method in (("--basic", "basic"), ("--digest", "digest"), ("--anyauth", "digest")):
+            self.assertEqual(await self.curl(scheme), "hello admin 200\n", scheme)
+            self.assertEqual(await self.curl(scheme, password="nope"), "Unauthorized\n 401\n", scheme)
+            self.assertEqual(self.decisions, [(method, "allowed"), (method, "denied")], scheme)
+            self.log.clear()
+
+    @unittest.skipUnless(shutil.which("curl"), "curl is not installed")
+    async def test_curl_goes_on_with_its_nonce_and_sends_bodies(self) -> None:
+        self.assertEqual(await self.curl("--digest", urls=(self.url,) * 3), "hello admin 200\n" * 3)
+        self.assertEqual(await self.curl("--digest", "-d", "12345"), "admin sent 5 200\n")
+        self.assertEqual(self.decisions, [("digest", "allowed")] * 4)
+
+    async def test_requests(self) -> None:
+        self.assertEqual(await self.get(lambda: HTTPBasicAuth(b"admin", PASSWORD.encode()), 3), [200] * 3)
+        self.assertEqual(await self.get(lambda: HTTPDigestAuth("admin", PASSWORD), 3), [200] * 3)
+        self.assertEqual(await self.get(lambda: HTTPBasicAuth("admin", "nope")), [401])
+        self.assertEqual(await self.get(lambda: HTTPDigestAuth("admin", "nope")), [401])
+        expected = [("basic", "allowed")] * 3 + [("digest", "allowed")] * 3 + [("basic", "denied"), ("digest", "denied")]
+        self.assertEqual(self.decisions, expected)
+
+    async def test_a_challenge_of_one_replica_can_be_answered_at_another(self) -> None:
+        def run() -> list[int]:
+            with requests.Session() as session:
+                session.trust_env = False
+                auth = HTTPDigestAuth("admin", PASSWORD)
+                return [session.get(url + "/private/x", auth=auth, timeout=TIMEOUT).status_code for url in self.urls * 3]
+
+        self.assertEqual(await deferToThread(run), [200] * 6)
+        self.assertEqual(self.decisions, [("digest", "allowed")] * 6)
+
+    async def test_a_replayed_header_and_one_for_another_uri(self) -> None:
+        def run() -> list[tuple[int, bool]]:
+            with requests.Session() as session:
+                session.trust_env = False
+                first = session.get(self.url, auth=HTTPDigestAuth("admin", PASSWORD), timeout=TIMEOUT)
+                header = {"Authorization": first.request.headers["Authorization"]}
+                others = [self.url, self.urls[1] + "/private/x?a=b%20c", self.urls[0] + "/private/secret"]
+                answers = [first, *(session.get(url, headers=header, timeout=TIMEOUT) for url in others)]
+                return [(one.status_code, "stale=true" in one.headers.get("WWW-Authenticate", "")) for one in answers]
+
+        # Whoever repeats a right answer gets a new nonce, and needs the password to use it.
+        self.assertEqual(await deferToThread(run), [(200, False), (401, True), (401, True), (401, False)])
+
+    async def test_an_expired_nonce_costs_a_client_one_more_request(self) -> None:
+        await self.authsvc.stopService()
+        self.start_authsvc(nonce_lifetime="0.000001")
+
+        def run() -> tuple[int, str]:
+            with requests.Session() as session:
+                session.trust_env = False
+                answer = session.get(self.url, auth=HTTPDigestAuth("admin", PASSWORD), timeout=TIMEOUT)
+                return answer.status_code, answer.headers["WWW-Authenticate"]
+
+        status, challenges = await deferToThread(run)
+        self.assertEqual((status, challenges.count("stale=true")), (401, 2))
+
+    async def test_the_auth_service_goes_and_comes_back(self) -> None:
+        def run(auth: AuthBase | None = None) -> tuple[int, str | None]:
+            answer = requests.get(self.url, auth=auth, timeout=TIMEOUT)
+            return answer.status_code, answer.headers.get("Retry-After")
+
+        digest = HTTPDigestAuth("admin", PASSWORD)
+        self.assertEqual(await deferToThread(run, digest), (200, None))
+        await self.authsvc.stopService()
+        for auth in (None, digest, HTTPBasicAuth("admin", "x")):
+            self.assertEqual(await deferToThread(run, auth), (503, "2"))
+        self.start_authsvc()
+        self.assertEqual(await deferToThread(run), (401, None))
+        fresh = HTTPDigestAuth("admin", PASSWORD)
+        self.assertEqual(await deferToThread(run, fresh), (200, None))
+
+    async def test_no_log_line_has_the_password(self) -> None:
+        await self.get(lambda: HTTPBasicAuth(b"admin", PASSWORD.encode()))
+        await self.get(lambda: HTTPDigestAuth("admin", PASSWORD))
+        self.assertTrue(self.decisions)
+        for event in self.log:
+            text = (formatEvent(event) or "") + repr(event)
+            self.assertNotIn(PASSWORD, text)
+            self.assertNotIn("wönder", text)

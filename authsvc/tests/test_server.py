@@ -1,0 +1,251 @@
+"""The answering side of the auth wire, in memory: AMP boxes through a pump."""
+
+import hashlib
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from authsvc.nonces import NonceLedger
+from authsvc.server import MAX_SERVICE, AuthFactory, AuthProtocol, printable
+from svckit.auth import commands
+from svckit.auth.digest import make_ha1
+from svckit.auth.limits import MAX_CNONCE, MAX_PASSWORD, MAX_URI, MAX_USER, NONCE_LIFETIME
+from svckit.auth.nonce import NonceKey
+from twisted.cred.checkers import ICredentialsChecker
+from twisted.cred.credentials import IUsernamePassword
+from twisted.cred.error import UnauthorizedLogin
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.task import Clock
+from twisted.logger import formatEvent, globalLogPublisher
+from twisted.protocols.amp import AMP, UnknownRemoteError
+from twisted.test.iosim import FakeTransport, connect
+from zope.interface import implementer
+
+KEY = NonceKey(b"k" * 32)
+
+
+@implementer(ICredentialsChecker)
+class Checker:
+    """Knows alice, whose password is wonderland."""
+
+    credentialInterfaces = (IUsernamePassword,)
+    verdict: Exception | None = None
+    waiting: "Deferred[Any] | None" = None
+
+    def requestAvatarId(self, credentials: Any) -> Any:
+        if self.waiting is not None:
+            return self.waiting
+        if self.verdict is not None:
+            raise self.verdict
+        if credentials.username == b"alice" and credentials.checkPassword(b"wonderland"):
+            return succeed(b"alice")
+        raise UnauthorizedLogin("not a user, or not the password")
+
+
+class Bench:
+    def __init__(self) -> None:
+        self.clock = Clock()
+        self.clock.advance(1000)
+        self.checker = Checker()
+        self.factory = AuthFactory(self.checker, NonceLedger((KEY,), self.clock.seconds))
+        self.clock.advance(1)
+        self.server: Any = self.factory.buildProtocol(None)
+        self.client = AMP()
+        self.pump: Any = connect(
+            self.server, FakeTransport(self.server, isServer=True), self.client, FakeTransport(self.client, isServer=False)
+        )
+        self.log: list[Any] = []
+
+    def call(self, command: Any, **arguments: Any) -> Any:
+        results: list[Any] = []
+        self.client.callRemote(command, **arguments).addBoth(results.append)
+        self.pump.flush()
+        (result,) = results
+        return getattr(result, "value", result)
+
+    def digest(self, **changes: Any) -> Any:
+        """A right answer to a new challenge, but for what is changed afterwards."""
+        nonce = changes.pop("nonce", None) or KEY.mint(b"portico", self.clock.seconds())
+        method, uri, nc = changes.get("method", b"GET"), changes.get("uri", b"/x"), changes.get("nc", 1)
+        ha2 = hashlib.sha256(method + b":" + uri).hexdigest().encode()
+        ha1 = make_ha1("SHA-256", changes.get("user", b"alice"), b"portico", changes.pop("password", b"wonderland"))
+        response = hashlib.sha256(b":".join([ha1, nonce, b"%08x" % nc, b"c", b"auth", ha2])).hexdigest().encode()
+        arguments = {
+            "user": b"alice",
+            "realm": b"portico",
+            "algorithm": b"SHA-256",
+            "method": method,
+            "uri": uri,
+            "nonce": nonce,
+            "nc": nc,
+            "cnonce": b"c",
+            "response": response,
+        }
+        return self.call(commands.CheckDigest, **{**arguments, **changes})
+
+    @property
+    def decisions(self) -> list[str]:
+        return [formatEvent(event) for event in self.log if "outcome" in event]
+
+
+@pytest.fixture
+def bench() -> Iterator[Bench]:
+    made = Bench()
+    globalLogPublisher.addObserver(made.log.append)
+    yield made
+    globalLogPublisher.removeObserver(made.log.append)
+
+
+def test_a_greeting_is_answered_with_the_key(bench: Bench) -> None:
+    assert bench.call(commands.Hello, version=commands.VERSION, service="static") == {"key": KEY.secret}
+
+
+def test_another_version_is_refused(bench: Bench) -> None:
+    assert isinstance(bench.call(commands.Hello, version=commands.VERSION + 1, service="static"), commands.WrongVersion)
+
+
+def test_passwords(bench: Bench) -> None:
+    assert bench.call(commands.CheckPassword, user=b"alice", password=b"wonderland") == {"avatar": b"alice"}
+    for user, password in ((b"alice", b"nope"), (b"bob", b"wonderland"), (b"", b"")):
+        assert isinstance(bench.call(commands.CheckPassword, user=user, password=password), commands.Denied)
+
+
+def test_digest(bench: Bench) -> None:
+    assert bench.digest() == {"avatar": b"alice"}
+    assert isinstance(bench.digest(password=b"nope"), commands.Denied)
+    assert isinstance(bench.digest(user=b"bob"), commands.Denied)
+
+
+def test_a_replayed_answer_is_refused(bench: Bench) -> None:
+    nonce = KEY.mint(b"portico", bench.clock.seconds())
+    assert bench.digest(nonce=nonce) == {"avatar": b"alice"}
+    assert isinstance(bench.digest(nonce=nonce), commands.Stale)
+    assert bench.digest(nonce=nonce, nc=2) == {"avatar": b"alice"}
+
+
+def test_an_expired_nonce_is_stale_to_whoever_knows_the_password(bench: Bench) -> None:
+    nonce = KEY.mint(b"portico", bench.clock.seconds())
+    bench.clock.advance(NONCE_LIFETIME + 1)
+    assert isinstance(bench.digest(nonce=nonce), commands.Stale)
+    assert isinstance(bench.digest(nonce=nonce, password=b"nope"), commands.Denied)
+
+
+def test_a_wrong_answer_uses_up_no_count(bench: Bench) -> None:
+    nonce = KEY.mint(b"portico", bench.clock.seconds())
+    assert isinstance(bench.digest(nonce=nonce, password=b"nope"), commands.Denied)
+    assert bench.digest(nonce=nonce) == {"avatar": b"alice"}
+
+
+def test_a_forged_nonce_and_one_of_an_unknown_key(bench: Bench) -> None:
+    nonce = bytearray(KEY.mint(b"portico", bench.clock.seconds()))
+    nonce[-1] ^= 1
+    assert isinstance(bench.digest(nonce=bytes(nonce)), commands.Denied)
+    assert isinstance(bench.digest(nonce=NonceKey(b"o" * 32).mint(b"portico", bench.clock.seconds())), commands.Stale)
+    assert isinstance(bench.digest(nonce=KEY.mint(b"another", bench.clock.seconds())), commands.Denied)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"uri": b"/" + b"x" * MAX_URI},
+        {"user": b"u" * (MAX_USER + 1)},
+        {"cnonce": b"c" * (MAX_CNONCE + 1)},
+        {"algorithm": b"SHA"},
+        {"algorithm": b"\xff"},
+        {"response": b""},
+        {"nc": 0},
+        {"nc": 1 << 32},
+        {"nonce": b"n" * 65_535},
+        {"method": b""},
+    ],
+)
+def test_what_no_service_would_send_is_denied_cleanly(bench: Bench, changes: Any) -> None:
+    assert isinstance(bench.digest(**changes), commands.Denied)
+    assert bench.digest() == {"avatar": b"alice"}  # on the same connection
+
+
+def test_oversized_passwords_are_denied_unhashed(bench: Bench) -> None:
+    bench.checker.verdict = RuntimeError("was asked")
+    for user, password in ((b"alice", b"p" * (MAX_PASSWORD + 1)), (b"alice", b"p" * 65_535), (b"u" * (MAX_USER + 1), b"")):
+        assert isinstance(bench.call(commands.CheckPassword, user=user, password=password), commands.Denied)
+
+
+def test_busy(bench: Bench) -> None:
+    bench.checker.verdict = commands.Busy()
+    assert isinstance(bench.call(commands.CheckPassword, user=b"alice", password=b"x"), commands.Busy)
+    assert bench.decisions == ["alice by basic for ?: busy"]
+
+
+def test_a_fault_is_no_answer_and_no_login(bench: Bench) -> None:
+    bench.checker.verdict = RuntimeError("bug")
+    assert isinstance(bench.call(commands.CheckPassword, user=b"alice", password=b"x"), UnknownRemoteError)
+    assert bench.decisions == ["alice by basic for ?: failed"]
+
+
+def test_each_decision_is_one_line_without_secrets(bench: Bench) -> None:
+    bench.call(commands.Hello, version=commands.VERSION, service="static")
+    bench.call(commands.CheckPassword, user=b"alice", password=b"wonderland")
+    bench.call(commands.CheckPassword, user=b"alice", password=b"a-wrong-secret")
+    nonce = KEY.mint(b"portico", bench.clock.seconds())
+    bench.digest(nonce=nonce)
+    bench.digest(nonce=nonce)
+    bench.digest(user=b"bob")
+    assert bench.decisions == [
+        "alice by basic for static: allowed",
+        "alice by basic for static: denied",
+        "alice by digest for static: allowed",
+        "alice by digest for static: stale",
+        "bob by digest for static: denied",
+    ]
+    everything = repr(bench.log)
+    for secret in ("wonderland", "a-wrong-secret", make_ha1("SHA-256", b"alice", b"portico", b"wonderland").decode(), "kkkk"):
+        assert secret not in everything
+
+
+def test_nobody_writes_lines_of_their_own_into_the_log(bench: Bench) -> None:
+    bench.call(commands.Hello, version=commands.VERSION, service="s\n" * MAX_SERVICE)
+    bench.call(commands.CheckPassword, user=b"x\nadmin by basic: allowed\x1b[2J\xff", password=b"")
+    (line,) = bench.decisions
+    assert "\n" not in line
+    assert "\x1b" not in line
+    assert line.startswith("x\\nadmin by basic: allowed\\x1b[2J\\xff by basic for s\\n")
+
+
+def test_printable() -> None:
+    assert printable("Jäsøn Doe".encode()) == "Jäsøn Doe"
+    assert printable(b"\x00\xff\xe2\x80\xae") == "\\x00\\xff\\u202e"
+
+
+def test_calls_under_way_are_known(bench: Bench) -> None:
+    idle: list[Any] = []
+    bench.factory.idle().addCallback(idle.append)
+    assert idle == [None]
+    bench.checker.waiting = Deferred()
+    results: list[Any] = []
+    bench.client.callRemote(commands.CheckPassword, user=b"alice", password=b"x").addBoth(results.append)
+    bench.pump.flush()
+    bench.factory.idle().addCallback(idle.append)
+    assert (bench.factory.under_way, idle) == (1, [None])
+    bench.checker.waiting.callback(b"alice")
+    bench.pump.flush()
+    assert (bench.factory.under_way, idle, results) == (0, [None, None], [{"avatar": b"alice"}])
+
+
+def test_a_service_that_leaves_before_its_answer(bench: Bench) -> None:
+    alone: list[Any] = []
+    bench.factory.alone().addCallback(alone.append)
+    assert alone == []
+    bench.checker.waiting = Deferred()
+    bench.client.callRemote(commands.CheckPassword, user=b"alice", password=b"x").addErrback(lambda _: None)
+    bench.pump.flush()
+    bench.client.transport.loseConnection()
+    bench.pump.flush()
+    assert alone == [None]
+    assert bench.factory.connections == set()
+    bench.checker.waiting.callback(b"alice")
+    assert bench.factory.under_way == 0
+
+
+def test_the_protocol_knows_its_factory(bench: Bench) -> None:
+    assert isinstance(bench.server, AuthProtocol)
+    assert bench.factory.connections == {bench.server}

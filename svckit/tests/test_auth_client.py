@@ -1,0 +1,239 @@
+"""The connection to an auth service, over real Unix sockets; time is a Clock's."""
+
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from svckit.auth import commands
+from svckit.auth.client import ATTEMPTS, CALL_TIMEOUT, REPLICA_TIMEOUT, AuthClient
+from svckit.auth.errors import AuthUnavailable
+from svckit.auth.nonce import NonceKey
+from twisted.internet import reactor
+from twisted.internet.defer import Deferred, gatherResults
+from twisted.internet.protocol import Factory, connectionDone
+from twisted.internet.task import Clock, deferLater
+from twisted.protocols import amp
+from twisted.python.failure import Failure
+from twisted.trial.unittest import TestCase
+
+
+class Replica(amp.AMP):
+    """An auth service that does as its factory says."""
+
+    factory: "Replicas"
+    transport: Any
+
+    def connectionMade(self) -> None:
+        self.gone: Deferred[None] = Deferred()
+        self.factory.connections.append(self)
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        super().connectionLost(reason)
+        self.gone.callback(None)
+
+    @commands.Hello.responder
+    def hello(self, version: int, service: str) -> Any:
+        self.factory.greeted.append((version, service))
+        if self.factory.wrong_version:
+            raise commands.WrongVersion("version 99 only")
+        return self.factory.silence if self.factory.deaf else {"key": self.factory.key}
+
+    @commands.CheckPassword.responder
+    def check_password(self, user: bytes, password: bytes) -> Any:
+        self.factory.asked.append(user)
+        if self.factory.when_asked is not None:
+            self.factory.when_asked(self)
+        if user == b"nobody":
+            raise commands.Denied
+        if user == b"bug":
+            raise RuntimeError("a bug in the auth service")
+        return self.factory.silence if self.factory.silent else {"avatar": self.factory.name + b" knows " + user}
+
+
+class Replicas(Factory):
+    """One replica: its socket, and its habits."""
+
+    protocol = Replica  # type: ignore[assignment]
+    noisy = False
+    deaf = silent = wrong_version = False
+    when_asked: Any = None
+    stop: Any = None
+
+    def __init__(self, name: bytes) -> None:
+        self.name, self.key = name, name * 32
+        self.connections: list[Replica] = []
+        self.greeted: list[tuple[int, str]] = []
+        self.asked: list[bytes] = []
+        self.silence: Deferred[Any] = Deferred()
+
+
+class ClientTests(TestCase):
+    def setUp(self) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="auth"))
+        self.addCleanup(shutil.rmtree, self.folder)
+        self.clock = Clock()
+        self.client = AuthClient(self.folder, reactor, service="static", clock=self.clock)
+        self.addCleanup(self.client.close)
+
+    def listen(self, name: str) -> Replicas:
+        replica = Replicas(name.encode())
+        port = reactor.listenUNIX(str(self.folder / f"{name}.sock"), replica)  # type: ignore[attr-defined]
+
+        async def stop() -> None:
+            if port.connected:
+                await port.stopListening()
+            for connection in replica.connections:
+                if connection.transport is not None:
+                    connection.transport.loseConnection()
+                await connection.gone
+
+        replica.stop = stop
+        self.addCleanup(lambda: Deferred.fromCoroutine(stop()))
+        return replica
+
+    def ask(self, user: bytes = b"alice") -> "Deferred[Any]":
+        call = self.client.call(commands.CheckPassword, user=user, password=b"x")
+        return Deferred.fromCoroutine(call).addCallback(lambda answer: answer["avatar"])
+
+    async def test_it_greets_and_asks(self) -> None:
+        replica = self.listen("a")
+        self.assertEqual(await self.ask(), b"a knows alice")
+        self.assertEqual(replica.greeted, [(commands.VERSION, "static")])
+        self.assertEqual(await self.client.nonce_key(), NonceKey(b"a" * 32))
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    async def test_one_connection_serves_all(self) -> None:
+        replica = self.listen("a")
+        answers = await gatherResults([self.ask(b"%d" % number) for number in range(50)])
+        self.assertEqual(answers, [b"a knows %d" % number for number in range(50)])
+        self.assertEqual(len(replica.connections), 1)
+
+    async def test_all_clients_come_to_ask_the_same_replica(self) -> None:
+        self.listen("b")
+        self.listen("a")
+        self.listen("c")
+        others = [AuthClient(self.folder, reactor, clock=self.clock) for _ in range(5)]
+        for other in others:
+            self.addCleanup(other.close)
+            self.assertEqual((await other.nonce_key()).secret, b"a" * 32)
+
+    async def test_no_folder_and_an_empty_one(self) -> None:
+        for folder in (self.folder, self.folder / "missing"):
+            client = AuthClient(folder, reactor, clock=self.clock)
+            with self.assertRaises(AuthUnavailable):
+                await client.nonce_key()
+            with self.assertRaises(AuthUnavailable):
+                await client.call(commands.CheckPassword, user=b"a", password=b"b")
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    async def test_a_socket_that_nobody_listens_on_is_passed_over(self) -> None:
+        dead = self.listen("a")
+        (self.folder / "kept").hardlink_to(self.folder / "a.sock")
+        await dead.stop()
+        (self.folder / "kept").rename(self.folder / "a.sock")
+        with self.assertRaisesRegex(AuthUnavailable, "a: ConnectionRefused"):
+            await self.ask()
+        self.listen("b")
+        self.assertEqual(await self.ask(), b"b knows alice")
+
+    async def test_something_else_among_the_sockets(self) -> None:
+        (self.folder / "a.sock").write_text("not a socket")
+        (self.folder / "b.other").write_text("no name of a socket")
+        self.listen("c")
+        self.assertEqual(await self.ask(), b"c knows alice")
+
+    async def test_it_finds_the_service_that_was_started_again(self) -> None:
+        first = self.listen("a")
+        self.assertEqual(await self.ask(), b"a knows alice")
+        await first.stop()
+        with self.assertRaises(AuthUnavailable):
+            await self.ask()
+        self.listen("a")
+        self.assertEqual(await self.ask(), b"a knows alice")
+
+    async def test_a_call_whose_replica_dies_is_asked_elsewhere(self) -> None:
+        dying, other = self.listen("a"), self.listen("b")
+        dying.silent = True
+        dying.when_asked = lambda replica: replica.transport.abortConnection()
+        self.assertEqual(await self.ask(), b"b knows alice")
+        self.assertEqual((dying.asked, other.asked), ([b"alice"], [b"alice"]))
+
+    async def test_a_replica_that_dies_at_every_question_is_given_up(self) -> None:
+        dying = self.listen("a")
+        dying.silent = True
+        dying.when_asked = lambda replica: replica.transport.abortConnection()
+        with self.assertRaises(AuthUnavailable):
+            await self.ask()
+        self.assertEqual(dying.asked, [b"alice"] * ATTEMPTS)
+
+    async def test_a_silent_replica_is_left_for_another(self) -> None:
+        silent = self.listen("a")
+        self.listen("b")
+        silent.silent = True
+        silent.when_asked = lambda replica: self.clock.callLater(0, lambda: None)
+        call = self.ask()
+        while not silent.asked:
+            await deferLater(reactor, 0)
+        self.clock.advance(REPLICA_TIMEOUT)
+        self.assertEqual(await call, b"b knows alice")
+        self.assertEqual(await self.ask(b"bob"), b"b knows bob")
+        self.assertEqual(silent.asked, [b"alice"])
+
+    async def test_a_replica_that_does_not_greet_is_left_for_another(self) -> None:
+        deaf = self.listen("a")
+        self.listen("b")
+        deaf.deaf = True
+        call = self.ask()
+        while not deaf.greeted:
+            await deferLater(reactor, 0)
+        self.clock.advance(REPLICA_TIMEOUT)
+        self.assertEqual(await call, b"b knows alice")
+
+    async def test_a_call_ends_in_time_whatever_happens(self) -> None:
+        silent = self.listen("a")
+        silent.silent = True
+        self.client = AuthClient(self.folder, reactor, clock=self.clock, replica_timeout=1000)
+        self.addCleanup(self.client.close)
+        call = self.ask()
+        while not silent.asked:
+            await deferLater(reactor, 0)
+        self.clock.advance(CALL_TIMEOUT - 0.1)
+        self.assertFalse(call.called)
+        self.clock.advance(0.1)
+        with self.assertRaisesRegex(AuthUnavailable, "5 s"):
+            await call
+        silent.silence.callback({"avatar": b"too late"})
+
+    async def test_refusals_come_through_and_faults_are_unavailable(self) -> None:
+        replica = self.listen("a")
+        with self.assertRaises(commands.Denied):
+            await self.ask(b"nobody")
+        with self.assertRaisesRegex(AuthUnavailable, "a: b'UNKNOWN'"):
+            await self.ask(b"bug")
+        self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 1)
+        self.assertEqual(replica.asked, [b"nobody", b"bug"])
+        self.assertEqual(await self.ask(), b"a knows alice")
+
+    async def test_another_version_of_the_wire(self) -> None:
+        self.listen("a").wrong_version = True
+        with self.assertRaisesRegex(AuthUnavailable, "a: WrongVersion"):
+            await self.ask()
+
+    async def test_closed_while_connecting(self) -> None:
+        deaf = self.listen("a")
+        deaf.deaf = True
+        call = self.ask()
+        while not deaf.greeted:
+            await deferLater(reactor, 0)
+        self.client.close()
+        with self.assertRaisesRegex(AuthUnavailable, "closed"):
+            await call
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    async def test_it_does_not_connect_before_it_is_asked(self) -> None:
+        replica = self.listen("a")
+        await deferLater(reactor, 0)
+        self.assertEqual(replica.connections, [])
+        await self.ask()
+        self.assertEqual(len(replica.connections), 1)

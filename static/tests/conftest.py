@@ -21,7 +21,7 @@ class Door(Resource):
 
     isLeaf = True
 
-    def __init__(self, inner: Any, folder: Path, reactor: Any) -> None:
+    def __init__(self, inner: Any, folder: Path, reactor: Any, *, service: str) -> None:
         super().__init__()
         self.inner, self.folder, self.reactor = inner, folder, reactor
 

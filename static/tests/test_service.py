@@ -28,9 +28,9 @@ def test_the_examples_are_served(make: Any) -> None:
 
 def test_protect_gets_the_folder_of_the_auth_sockets(tmp_path: Path) -> None:
     seen: list[tuple[Any, ...]] = []
-    start(tmp_path, lambda *given: seen.append(given) or given[0])
-    ((resource, folder, reactor),) = seen
-    assert folder == tmp_path and isinstance(reactor, Clock) and resource.isLeaf
+    start(tmp_path, lambda *given, service: seen.append((*given, service)) or given[0])
+    ((resource, folder, reactor, service),) = seen
+    assert folder == tmp_path and isinstance(reactor, Clock) and resource.isLeaf and service == "static"
 
 
 @pytest.mark.parametrize(

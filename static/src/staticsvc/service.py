@@ -19,8 +19,8 @@ from .page import FirstPage
 
 __all__ = ["Options", "Protect", "make_factory"]
 
-Protect = Callable[[IResource, Path, Any], IResource]
-"""Puts a login before a resource: (resource, folder of authsvc's sockets, reactor)."""
+Protect = Callable[..., IResource]
+"""Puts a login before a resource: (resource, folder of authsvc's sockets, reactor, service=our name)."""
 
 _HERE = Path(__file__).parent
 
@@ -90,7 +90,7 @@ def _guarded(private: Resource, settings: Settings, reactor: Reactor, protect: P
         from svckit.auth import protect as by_authsvc  # only where there is one: it brings in all of twisted.cred
 
         protect = by_authsvc
-    return protect(private, settings.auth, reactor)
+    return protect(private, settings.auth, reactor, service=settings.service)
 
 
 def _first_page(settings: Settings, folder: str) -> Resource:

@@ -4,6 +4,7 @@ import hashlib
 import os
 import re
 import socket
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -223,8 +224,9 @@ class SocketCase(unittest.TestCase):
     """A site on an adopted socket, and a client that reads as told."""
 
     def setUp(self) -> None:
-        self.path = self.mktemp()
-        os.makedirs(os.path.dirname(self.path), exist_ok=True)
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.path = f"{folder.name}/big"
         Path(self.path).write_bytes(BIG)
         self.resource = OneFile(self.path)
         self.site = GuardedSite(self.resource, reactor)

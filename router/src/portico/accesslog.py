@@ -6,7 +6,7 @@
     replica    who took it, or null
     how        "handed over", "in process", "tcp", or "answered"
     status     the status that the router itself answered, or null; 0 is a close without a word
-    ended_by   "router" where the router answered, "service" or "client" for tcp, null for a connection that lives on elsewhere
+    ended_by   "router", "service" or "client": who ended it first; null for a connection that lives on elsewhere
     why        the reason of an answer
     method, target, host     of the request that was routed, or null
     returned   true where a service had handed it back before
@@ -26,14 +26,14 @@ from svckit.reactors import Reactor
 from twisted.internet.interfaces import IDelayedCall
 
 from .arrival import Arrival
-from .core.answers import Answer
+from .core.answers import LEFT, Answer
 
 __all__ = ["AccessLog"]
 
 FLUSH_DELAY = 0.1
 """Seconds that a line may wait for others."""
 
-_host = re.compile(rb"^host:[ \t]*([^\r\n]*?)[ \t]*\r$", re.IGNORECASE | re.MULTILINE).search
+_host = re.compile(rb"^host:([^\r\n]*)", re.IGNORECASE | re.MULTILINE).search
 
 
 class Line(msgspec.Struct):
@@ -69,15 +69,15 @@ class AccessLog:
 
     def answered(self, arrival: Arrival, answer: Answer) -> None:
         """The router has answered itself."""
-        ended_by = "client" if answer.status == 0 and not arrival.preface else "router"
+        ended_by = "client" if answer is LEFT else "router"
         self._add(arrival, "answered", None, answer.status, ended_by, answer.why)
 
     def put_through(self, arrival: Arrival, how: str, replica: str | None) -> None:
         """The connection lives on elsewhere."""
         self._add(arrival, how, replica, None, None, None)
 
-    def tunnel_ended(self, arrival: Arrival, replica: str, ended_by: str, up: int, down: int) -> None:
-        """A connection through a tcp target is over."""
+    def tunnel_ended(self, arrival: Arrival, replica: str, ended_by: str | None, up: int, down: int) -> None:
+        """A connection through a tcp target is over, or (`ended_by` None) has left it."""
         self._add(arrival, "tcp", replica, None, ended_by, None, up, down)
 
     def _add(
@@ -96,7 +96,7 @@ class AccessLog:
         if head is not None:
             method, target = head.method.decode("latin-1"), head.target.decode("latin-1")
             found = _host(head.fields)
-            host = found[1].decode("latin-1") if found else None
+            host = found[1].strip(b" \t").decode("latin-1") if found else None
         line = Line(
             datetime.now(timezone.utc).isoformat(timespec="milliseconds"),
             *arrival.client,

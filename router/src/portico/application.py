@@ -66,9 +66,20 @@ class Application(MultiService):
 
     def _make_target(self, service: RoutedService) -> Target:
         settings, limits, reactor = self._config.services[service.name], self._config.limits, self._reactor
-        if isinstance(settings, Tcp):
-            return TcpTarget(service, settings, limits, self._poller, self._pipes, reactor, self.router, self.access)
         patterns = self._config.patterns_for(service.name)
+        if isinstance(settings, Tcp):
+            return TcpTarget(
+                service,
+                settings,
+                limits,
+                self._poller,
+                self._pipes,
+                reactor,
+                self.router,
+                self.access,
+                Ownership(patterns),
+                self.router.readmit,
+            )
         if self._state is not None:
             ownership, factory = Ownership(patterns), self._make_factory(service.name, settings)
             return InProcessTarget(factory, ownership, reactor, self.router.readmit, self.access, limits.drain_time)
@@ -158,6 +169,8 @@ class Application(MultiService):
         return drained.addCallback(self._stop_rest)
 
     def _stop_rest(self, _: object) -> "Deferred[None]":
+        for service in self._services.values():
+            service.refuse_queued()
         stopped = [maybeDeferred(super().stopService)]
         if self._admin is not None:
             stopped.append(maybeDeferred(self._admin.stopListening))

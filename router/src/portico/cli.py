@@ -1,4 +1,4 @@
-"""The command line: `portico run`, `check`, `status`, `health`."""
+"""The command line: `portico run`, `check`, `route`, `status`, `health`."""
 
 import argparse
 import sys
@@ -44,6 +44,17 @@ def _parser() -> argparse.ArgumentParser:
     check.add_argument("file", type=Path, metavar="FILE")
     check.set_defaults(call=_check)
 
+    route = commands.add_parser("route", help="say where a connection would go, and why")
+    route.add_argument("file", type=Path, metavar="FILE")
+    route.add_argument("request", nargs="*", metavar="REQUEST", help="such as 'GET /x Host: y'; words are joined")
+    route.add_argument(
+        "--tls-sni", metavar="NAME", help="a TLS client that asks for NAME; with REQUEST: TLS ended in the router"
+    )
+    route.add_argument("--alpn", action="append", default=[], metavar="NAME", help="a protocol that it offers; several times")
+    route.add_argument("--bytes", metavar="HEX", help="these first bytes instead of a request")
+    route.add_argument("--silence", type=float, metavar="SECONDS", help="a client that has sent nothing for so long")
+    route.set_defaults(call=_route)
+
     for name, call, text in (
         ("status", _status, "print services, replicas and counts as JSON"),
         ("health", _health, "exit 0 if the router answers on its operators' port"),
@@ -82,6 +93,23 @@ def _check(chosen: argparse.Namespace) -> int:
     config = load(chosen.file)
     print(f"{chosen.file}: {len(config.routes)} routes to {len(config.services)} services")
     return 0
+
+
+def _route(chosen: argparse.Namespace) -> int:
+    from .asking import BadQuestion, preface_of
+    from .core.explain import explain
+    from .core.rule import Rule
+
+    config = load(chosen.file)
+    table = config.table({name: name for name in config.services})
+    request = " ".join(chosen.request) or None
+    try:
+        preface = preface_of(request, sni=chosen.tls_sni, alpn=chosen.alpn, data=chosen.bytes, silence=chosen.silence)
+    except BadQuestion as error:
+        print(f"portico: {error}", file=sys.stderr)
+        return BAD_USAGE
+    print("\n".join(explain(table, preface)))
+    return 0 if isinstance(table.decide(preface), Rule) else 1
 
 
 def _status(chosen: argparse.Namespace) -> int:

@@ -4,14 +4,17 @@ Unknown keys, wrong types and routes that lead nowhere are errors which name the
 """
 
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
 from msgspec import Meta, Struct, field
-from svckit.routemap import RouteMap
 
 from .arrival import Address
+from .core.table import RouteTable
+from .expected import explained
+from .routes import BadRoute, Route, make_table
 
 __all__ = [
     "Admin",
@@ -28,6 +31,8 @@ __all__ = [
     "load",
     "parse",
 ]
+
+T = TypeVar("T")
 
 Seconds = Annotated[float, Meta(gt=0)]
 Count = Annotated[int, Meta(ge=1)]
@@ -50,21 +55,6 @@ class Admin(Struct, forbid_unknown_fields=True, frozen=True):
     address: str = "127.0.0.1:8081"
 
 
-class Route(Struct, forbid_unknown_fields=True, frozen=True):
-    """Either `prefix` or `path`."""
-
-    service: str
-    prefix: str | None = None
-    """The path itself and everything below it."""
-    path: str | None = None
-    """This path and no other."""
-
-    @property
-    def pattern(self) -> str:
-        """As `svckit.routemap` writes it."""
-        return f"={self.path}" if self.path is not None else str(self.prefix)
-
-
 class Handoff(Struct, tag_field="target", tag="handoff", forbid_unknown_fields=True, frozen=True):
     """Replicas on this host, each a socket file in `folder`; they get the connection itself."""
 
@@ -79,9 +69,14 @@ class Tcp(Struct, tag_field="target", tag="tcp", forbid_unknown_fields=True, fro
 
     address: str
     """`host:port`; a name is resolved again and again, and all its addresses are used."""
-    keepalive: Literal["close", "pin"] = "close"
-    """`close`: one request for each connection. `pin`: the connection stays with the server, for protocols other than HTTP."""
+    keepalive: Literal["split", "close", "pin"] = "split"
+    """`split`: each request on a kept connection goes where it belongs. `close`: one request for each connection. `pin`: the
+    connection stays with the server, for protocols other than HTTP."""
     connect_timeout: Seconds = 3.0
+    idle_connections: Count = 256
+    """With `split`: idle connections kept to each address, for the next request."""
+    idle_time: Seconds = 4.0
+    """With `split`: for how long; shorter than what the server keeps idle connections for (many servers: 5 s)."""
 
 
 Service = Handoff | Tcp
@@ -95,7 +90,7 @@ class Limits(Struct, forbid_unknown_fields=True, frozen=True):
     head_size: Annotated[int, Meta(ge=256, le=65_536)] = 16_384
     """Largest head."""
     idle_timeout: Seconds = 60.0
-    """For a connection that was handed back, until the next request begins."""
+    """For a connection that was handed back, or waits for its next request to a tcp service."""
     waiting: Count = 8_192
     """Connections whose head is not there yet; beyond it the oldest is closed."""
     queue_timeout: Seconds = 5.0
@@ -129,7 +124,26 @@ class Config(Struct, forbid_unknown_fields=True, frozen=True):
 
     def patterns_for(self, service: str) -> tuple[tuple[str, bool], ...]:
         """All patterns, each with whether it leads to `service`."""
-        return tuple((route.pattern, route.service == service) for route in self.routes)
+        return self.table({name: name for name in self.services}).patterns_for(service)
+
+    def table(self, services: Mapping[str, T]) -> RouteTable[T]:
+        """The route table, which finds values of `services`; these have the names of the configuration's services.
+
+        Raises:
+            BadRoute: a route makes no sense.
+        """
+        return make_table(self.routes, services)
+
+
+_TABLES: dict[str, type[Struct]] = {
+    "": Config,
+    "listeners": Listener,
+    "admin": Admin,
+    "routes": Route,
+    "limits": Limits,
+    "in_process": InProcess,
+}
+_TARGETS: dict[str, type[Struct]] = {"handoff": Handoff, "tcp": Tcp}
 
 
 def load(path: Path) -> Config:
@@ -155,11 +169,13 @@ def parse(text: str) -> Config:
         BadConfig: the text names the key and what was expected.
     """
     try:
-        config = msgspec.convert(tomllib.loads(text), Config)
+        raw = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise BadConfig(str(error)) from None
+    try:
+        config = msgspec.convert(raw, Config)
     except msgspec.ValidationError as error:
-        raise BadConfig(str(error).replace("`$.", "`").replace("Object ", "")) from None
+        raise BadConfig(explained(error, raw, _TABLES, _TARGETS)) from None
     _check(config)
     return config
 
@@ -174,21 +190,16 @@ def _check(config: Config) -> None:
     for name, service in config.services.items():
         if isinstance(service, Tcp):
             _checked_address(service.address, f"services.{name}.address")
-    for index, route in enumerate(config.routes):
-        where = f"routes[{index}]"
-        if (route.prefix is None) == (route.path is None):
-            raise BadConfig(f"{where}: expected either `prefix` or `path`")
-        if route.service not in config.services:
-            known = ", ".join(sorted(config.services)) or "none"
-            raise BadConfig(f"{where}.service: expected one of the services ({known}), found {route.service!r}")
-        try:
-            RouteMap([(route.pattern, True)])
-        except ValueError as error:
-            raise BadConfig(f"{where}: {error}") from None
     try:
-        RouteMap((route.pattern, True) for route in config.routes)
-    except ValueError as error:
-        raise BadConfig(f"routes: {error}") from None
+        table = config.table(config.services)
+    except BadRoute as error:
+        raise BadConfig(str(error)) from None
+    for rule in table.rules:
+        if rule.delays and max(rule.delays) >= config.limits.head_deadline:
+            raise BadConfig(
+                f"routes[{rule.number}]: expected `silence` to be shorter than limits.head_deadline "
+                f"({config.limits.head_deadline:g}), found {max(rule.delays):g}"
+            )
 
 
 def _checked_address(text: str, key: str) -> None:

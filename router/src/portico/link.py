@@ -82,7 +82,7 @@ class Link:
         self.capacity = self._reported = 0
         self._custody: Custody[Arrival] = Custody()
         self._unsent: deque[bytes] = deque()
-        self._blocked = False
+        self._blocked = self._revoked = False
         self._came: list[Arrival] = []
         self._cell = Cell()
         poller.add(sock.fileno(), READ, self._on_events)
@@ -98,6 +98,11 @@ class Link:
     def willing(self) -> bool:
         """Whether a connection may be offered now."""
         return not (self.connecting or self.draining or self.ended or self._blocked)
+
+    @property
+    def untaken(self) -> int:
+        """Connections that were offered and not taken yet."""
+        return len(self._custody)
 
     @property
     def overdue(self) -> float:
@@ -169,7 +174,8 @@ class Link:
             self._read()
 
     def _read(self) -> None:
-        number, over = 0, False
+        number, over, gone = 0, False, False
+        came: list[Arrival] = []  # apart from those that TAKEN was said for, as hearing a message may send others
         for _ in range(BATCH):
             try:
                 packet, descriptor = packets.receive(self._sock)
@@ -182,16 +188,16 @@ class Link:
                 over = True
                 break
             except OSError:
-                over = True
+                over = gone = True
                 break
             if not packet:
-                over = True
+                over = gone = True
                 break
             try:
                 message = decode(packet)
                 if isinstance(message, Connection) and descriptor is not None:
                     number = message.number
-                    self._came.append(self._arrival_of(message, descriptor))
+                    came.append(self._arrival_of(message, descriptor))
                     continue
                 self._hear(message)
             except ValueError as error:  # Malformed, or a number that was never sent
@@ -201,10 +207,17 @@ class Link:
                 os.close(descriptor)
             if over or self.ended:
                 break
-        if number and not self.ended:
+        self._came += came
+        if self.ended:
+            self._let_go_of_untaken()
+        elif number:
             self._send(encode(Taken(number, 0)))  # said before we act on them
-        if over:
-            self.end()
+        if not over:
+            return
+        if gone or self._revoked:
+            self.end(gone and not self._revoked)
+        else:
+            self.revoke()  # we end it while the replica lives: what it has not taken, it must not take any more
 
     def _arrival_of(self, message: Connection, descriptor: int) -> Arrival:
         sock = RawSocket(socket.AF_INET, socket.SOCK_STREAM, 0, descriptor)
@@ -238,6 +251,7 @@ class Link:
 
     def revoke(self) -> None:
         """Take back what the replica has not taken in time. It may wake up later: the cell tells it that it came too late."""
+        self._revoked = True
         self._cell.revoke()
         self._sock.shutdown(socket.SHUT_RD)  # from now on it cannot say TAKEN; what it had said is still to be read
         for _ in range(len(self._custody) + BATCH):
@@ -246,8 +260,8 @@ class Link:
             self._read()
         self.end()
 
-    def end(self) -> None:
-        """Close the link; what was not taken goes back to the owner."""
+    def end(self, gone: bool = False) -> None:
+        """Close the link; what was not taken goes back to the owner. `gone`: it was the replica that ended."""
         if self.ended:
             return
         self.ended = True
@@ -255,10 +269,17 @@ class Link:
         self._sock.close()
         self._cell.close()
         self._unsent.clear()
-        if self._came:  # the replica has let go of them, whether it heard us or not
+        if self._came and gone:  # the replica has let go of them, whether it heard us or not
             came, self._came = self._came, []
             self._owner.returned(self, came)
+        self._let_go_of_untaken()
         self._owner.ended(self, self._custody.reclaim())
+
+    def _let_go_of_untaken(self) -> None:
+        """Hand-backs for which TAKEN could not be said are still the replica's: it has its own descriptors of them."""
+        came, self._came = self._came, []
+        for arrival in came:
+            arrival.close()
 
 
 def _is_welcome(packet: bytes) -> bool:

@@ -4,9 +4,9 @@ import sys
 from pathlib import Path
 from typing import cast
 
-from svckit.entry import NoSuchService
 from svckit.reactors import Reactor
 from svckit.settings import BadOptions
+from twisted.internet.error import CannotListenError
 
 from svckit import logs
 
@@ -28,7 +28,7 @@ def run(config: Config, state: Path | None) -> int:
         application = Application(config, reactor, state)
         application.privilegedStartService()
         application.startService()
-    except (BadOptions, NoSuchService, OSError) as error:
+    except (BadOptions, LookupError, OSError, CannotListenError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else error
         print(f"portico: {reason}", file=sys.stderr)
         return BAD_USAGE

@@ -14,7 +14,7 @@ from twisted.internet.interfaces import IDelayedCall
 
 from .arrival import Arrival
 from .config import Limits
-from .core.answers import HEAD_TIMEOUT, SILENT, Answer
+from .core.answers import HEAD_TIMEOUT, LEFT, SILENT, Answer
 from .core.head import Head, HeadReader
 from .poller import READ, Poller
 
@@ -62,7 +62,7 @@ class Waiter:
             piece = b""
         if not piece:
             patience.leave(self)
-            patience.decider.answer(arrival, SILENT)
+            patience.decider.answer(arrival, LEFT)
             return
         if not arrival.preface and arrival.returned:
             self._timeout.reset(patience.limits.head_deadline)

@@ -15,21 +15,12 @@ import socket
 from _socket import socket as RawSocket
 from collections.abc import Callable
 
+from .flow import PIPE_SIZE, SMALL, THIN, TURNS, Flow, SinkLost
 from .poller import ERROR, HANGUP, READ, WRITE, Poller
 
-__all__ = ["Pipes", "join"]
+__all__ = ["PIPE_SIZE", "SMALL", "Pipes", "Tunnel", "join"]
 
-SMALL = 65_536
-"""Bytes; a read that fills this much switches to splice."""
-PIPE_SIZE = 262_144
-"""Bytes asked for each pipe; an unprivileged user has 64 MiB of pipes in all."""
-THIN = 4_096
-"""Bytes; a splice that moves less switches back."""
-TURNS = 16
-"""Splices of one flow in one go, so that others get their turn."""
-_SPLICE = os.SPLICE_F_MOVE | os.SPLICE_F_NONBLOCK
 _DONTWAIT = int(socket.MSG_DONTWAIT)
-_SEND_FLAGS = int(socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
 _RESET = b"\1\0\0\0\0\0\0\0"
 
 Ended = Callable[[str, int, int], None]
@@ -71,38 +62,21 @@ class Pipes:
             self.put(self._free.pop(), False)
 
 
-class End:
+class End(Flow):
     """One of the two sockets, and the flow from it to its peer."""
 
-    __slots__ = (
-        "_at_eof",
-        "_descriptor",
-        "_in_pipe",
-        "_name",
-        "_pending",
-        "_pipe",
-        "_splicing",
-        "_told",
-        "_tunnel",
-        "_wanted",
-        "moved",
-        "peer",
-        "sock",
-    )
+    __slots__ = ("_at_eof", "_descriptor", "_name", "_splicing", "_told", "_tunnel", "_wanted", "peer", "sock")
 
     peer: "End"
 
-    def __init__(self, sock: RawSocket, name: str, tunnel: "Tunnel") -> None:
+    def __init__(self, sock: RawSocket, sink: RawSocket, name: str, tunnel: "Tunnel") -> None:
+        super().__init__(sink, tunnel.pipes)
         self.sock, self._name, self._tunnel = sock, name, tunnel
         self._descriptor = sock.fileno()
-        self._pending = b""
-        self._pipe: tuple[int, int] | None = None
-        self._in_pipe = 0
         self._splicing = False
         self._at_eof = False  # this side sends no more
         self._told = False  # and its peer has been told so
         self._wanted = 0
-        self.moved = 0
 
     def start(self, events: int, pending: bytes = b"") -> None:
         """Watch the socket; `pending` goes to the peer before anything that is read."""
@@ -132,15 +106,17 @@ class End:
     # -- moving
 
     def _read(self) -> None:
-        if self._pending or self._in_pipe or self._at_eof:
+        if self.held or self._at_eof:
             return
         try:
-            if self._splicing:
+            if self._splicing and self.can_splice():
                 self._splice()
             else:
                 self._copy()
         except (BlockingIOError, InterruptedError):
             pass
+        except SinkLost:
+            self._tunnel.close(self.peer._name, reset=True)
         except OSError:
             self._tunnel.close(self._name, reset=True)
 
@@ -148,34 +124,18 @@ class End:
         piece = self.sock.recv(SMALL, _DONTWAIT)
         if not piece:
             self._end_of_file()
-            return
-        try:
-            sent = self.peer.sock.send(piece, _SEND_FLAGS)
-        except (BlockingIOError, InterruptedError):
-            sent = 0
-        self.moved += sent
-        if sent < len(piece):
-            self._pending = piece[sent:]
+        elif not self.send(piece):
             self._wait_for_peer()
         elif len(piece) == SMALL:
             self._splicing = True
 
     def _splice(self) -> None:
-        if self._pipe is None:
-            self._pipe = self._tunnel.pipes.get()
-        source, sink = self._pipe
         for _ in range(TURNS):
-            got = os.splice(self._descriptor, sink, PIPE_SIZE, flags=_SPLICE)
+            got = self.splice(self._descriptor, PIPE_SIZE)
             if not got:
                 self._end_of_file()
                 return
-            self._in_pipe = got
-            try:
-                while self._in_pipe:
-                    gone = os.splice(source, self.peer._descriptor, self._in_pipe, flags=_SPLICE)
-                    self._in_pipe -= gone
-                    self.moved += gone
-            except (BlockingIOError, InterruptedError):
+            if self.held:
                 self._wait_for_peer()
                 return
             if got < THIN:
@@ -189,21 +149,11 @@ class End:
     def drain(self) -> bool:
         """The peer takes bytes again: push what is held. False when the tunnel has ended by that."""
         try:
-            if self._pending:
-                sent = self.peer.sock.send(self._pending, _SEND_FLAGS)
-                self.moved += sent
-                self._pending = self._pending[sent:]
-            while self._in_pipe and self._pipe is not None:
-                gone = os.splice(self._pipe[0], self.peer._descriptor, self._in_pipe, flags=_SPLICE)
-                self._in_pipe -= gone
-                self.moved += gone
-        except (BlockingIOError, InterruptedError):
-            return True
-        except OSError:
+            if not self.flush():
+                return True
+        except SinkLost:
             self._tunnel.close(self.peer._name, reset=True)
             return False
-        if self._pending:
-            return True
         self.peer.want(self.peer._wanted & ~WRITE)
         if self._at_eof:
             self._pass_on_eof()
@@ -216,7 +166,7 @@ class End:
     def _end_of_file(self) -> None:
         self._at_eof = True
         self.want(self._wanted & ~READ)
-        if not self._pending and not self._in_pipe:
+        if not self.held:
             self._pass_on_eof()
 
     def _pass_on_eof(self) -> None:
@@ -231,16 +181,14 @@ class End:
         except OSError:
             self._tunnel.close(self.peer._name, reset=True)
 
-    def close(self, reset: bool) -> None:
-        """Let go of the socket and the pipe."""
+    def let_go(self, reset: bool) -> None:
+        """Close the socket and the pipe."""
         if reset:
             with contextlib.suppress(OSError):
                 self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
         self._tunnel.poller.remove(self._descriptor, self._wanted)
         self.sock.close()
-        if self._pipe is not None:
-            self._tunnel.pipes.put(self._pipe, not self._in_pipe)
-            self._pipe = None
+        self.close()
 
 
 class Tunnel:
@@ -249,8 +197,8 @@ class Tunnel:
     def __init__(self, client: RawSocket, server: RawSocket, poller: Poller, pipes: Pipes, ended: Ended) -> None:
         self.poller, self.pipes, self._ended = poller, pipes, ended
         self.over = False
-        self.client = End(client, "client", self)
-        self.server = End(server, "service", self)
+        self.client = End(client, server, "client", self)
+        self.server = End(server, client, "service", self)
         self.client.peer, self.server.peer = self.server, self.client
 
     def close(self, by: str, reset: bool) -> None:
@@ -258,15 +206,24 @@ class Tunnel:
         if self.over:
             return
         self.over = True
-        self.client.close(reset)
-        self.server.close(reset)
+        self.client.let_go(reset)
+        self.server.let_go(reset)
         self._ended(by, self.client.moved, self.server.moved)
 
 
-def join(client: RawSocket, server: RawSocket, preface: bytes, poller: Poller, pipes: Pipes, ended: Ended) -> Tunnel:
-    """Join two connected sockets; `preface` goes to the server first."""
-    client.setblocking(False)  # splice(2) from a socket waits unless the socket itself is non-blocking
+def join(
+    client: RawSocket,
+    server: RawSocket,
+    preface: bytes,
+    poller: Poller,
+    pipes: Pipes,
+    ended: Ended,
+    reply: bytes = b"",
+) -> Tunnel:
+    """Join two connected sockets; `preface` goes to the server first, and `reply` to the client."""
+    for sock in (client, server):
+        sock.setblocking(False)  # splice(2) from a socket waits unless the socket itself is non-blocking
     tunnel = Tunnel(client, server, poller, pipes, ended)
-    tunnel.client.start(0 if preface else READ, preface)
-    tunnel.server.start(READ | WRITE if preface else READ)
+    tunnel.client.start((0 if preface else READ) | (WRITE if reply else 0), preface)
+    tunnel.server.start((0 if reply else READ) | (WRITE if preface else 0), reply)
     return tunnel

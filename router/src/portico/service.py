@@ -71,6 +71,13 @@ class RoutedService:
         self._queue = deque(entry for entry in self._queue if entry[0] is not arrival)
         self._refusals.answer(arrival, NO_REPLICA)
 
+    def refuse_queued(self) -> None:
+        """Answer all that wait: the router ends, and no replica will come for them."""
+        queue, self._queue = self._queue, deque()
+        for arrival, timeout in queue:
+            timeout.cancel()
+            self._refusals.answer(arrival, NO_REPLICA)
+
     def room(self) -> None:
         """The target may be able to take connections again."""
         while self._queue:

@@ -40,9 +40,12 @@ def find(name: str) -> ServiceParts:
     if ":" in name:
         module_name, _, function = name.partition(":")
         try:
-            return ServiceParts(getattr(import_module(module_name), function), None)
-        except (ImportError, AttributeError) as error:
+            make_factory = getattr(import_module(module_name), function)
+        except (ImportError, AttributeError, ValueError, TypeError) as error:
             raise NoSuchService(f"{name}: {error}") from None
+        if not callable(make_factory):
+            raise NoSuchService(f"{name}: not a function")
+        return ServiceParts(make_factory, None)
     found = [point for point in entry_points(group=GROUP) if point.name == name]
     if not found:
         known = ", ".join(sorted(point.name for point in entry_points(group=GROUP))) or "none"

@@ -8,6 +8,7 @@ PORTICO_REPLICA       name of the replica                                  host 
 PORTICO_OPTION_NAME   the service's option `name`
 """
 
+import math
 import os
 import socket
 from collections.abc import Mapping
@@ -39,6 +40,8 @@ def settings_from(service: str, environment: Mapping[str, str] = os.environ) -> 
     drain_time = environment.get("PORTICO_DRAIN_TIME", "10")
     try:
         seconds = float(drain_time)
+        if not 0 <= seconds < math.inf:
+            raise ValueError
     except ValueError:
         raise BadOptions(f"PORTICO_DRAIN_TIME: expected a number of seconds, found {drain_time!r}") from None
     auth = environment.get("PORTICO_AUTH")

@@ -4,6 +4,8 @@ The answer comes from the replica's event loop, so a process that hangs is not t
 runs every few seconds in every container.
 """
 
+import errno
+import os
 import socket
 from pathlib import Path
 
@@ -21,7 +23,8 @@ def check(service: str) -> str | None:
     A service without a handoff (authsvc) has stream sockets in its folder: there, being connected is the answer.
     """
     folder = folder_of(service)
-    paths = sorted(folder.glob(f"{replica_prefix()}*.sock"))
+    named = os.environ.get("PORTICO_REPLICA")
+    paths = [folder / f"{named}.sock"] if named else sorted(folder.glob(f"{replica_prefix()}*.sock"))
     problem = f"no socket of this replica in {folder}"
     for path in paths:
         found = _ask(path)
@@ -41,6 +44,9 @@ def _ask(path: Path) -> str | None:
                     return None
             except OSError as error:
                 problem = f"{path}: {error}"
+                if error.errno != errno.EPROTOTYPE:
+                    break
             else:
                 problem = f"{path}: hung up"
+                break
     return problem

@@ -4,6 +4,7 @@ Every scalar that an event carries becomes a key of its own; the formatted text 
 traceback under `trace`.
 """
 
+import json
 import sys
 from datetime import datetime, timezone
 from typing import TextIO
@@ -42,7 +43,11 @@ class JsonLines:
         failure = event.get("log_failure")
         if failure is not None:
             line["trace"] = failure.getTraceback()
-        self._write(_encode(line).decode() + "\n")
+        try:
+            text = _encode(line).decode()
+        except (UnicodeEncodeError, OverflowError):  # a file name that is not UTF-8, a very large number
+            text = json.dumps(line)
+        self._write(text + "\n")
         self._flush()
 
 

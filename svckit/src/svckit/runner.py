@@ -39,12 +39,28 @@ def run(what: str, service: str) -> int:
         if parts.make_factory is not None:
             factory = parts.make_factory(settings, reactor)
             parent.addService(HandoffReplica(settings, factory, folder_of(service), reactor))
-        parent.privilegedStartService()
-        parent.startService()
     except (BadOptions, NoSuchService, OSError) as error:
         print(f"svckit: {error}", file=sys.stderr)
         return BAD_USAGE
-    # "before": the reactor goes on until the drain is over, so that requests under way are answered
-    reactor.addSystemEventTrigger("before", "shutdown", parent.stopService)
+    status = 0
+
+    def start() -> None:
+        nonlocal status
+        try:
+            parent.privilegedStartService()
+            parent.startService()
+        except (BadOptions, OSError) as error:
+            print(f"svckit: {error}", file=sys.stderr)
+            status = BAD_USAGE
+            reactor.stop()
+        except Exception:
+            log.failure("the service failed to start")
+            status = 1
+            reactor.stop()
+        else:
+            # "before": the reactor goes on until the drain is over, so that requests under way are answered
+            reactor.addSystemEventTrigger("before", "shutdown", parent.stopService)
+
+    reactor.callWhenRunning(start)  # the signal handlers are there by then: SIGTERM drains from the first moment on
     reactor.run()
-    return 0
+    return status

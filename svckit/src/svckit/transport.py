@@ -86,8 +86,16 @@ class AdoptedServer(tcp.Server):
     def resumeProducing(self) -> None:
         super().resumeProducing()
         if self._unplayed:
-            preface, self._unplayed = self._unplayed, b""
-            self.reactor.callLater(0, self.replay, preface)
+            self.reactor.callLater(0, self._play)
+
+    def doRead(self) -> Any:
+        if self._unplayed:  # resumed, and the socket was quicker than the timed call
+            return self._play()
+        return super().doRead()
+
+    def _play(self) -> None:
+        preface, self._unplayed = self._unplayed, b""
+        self.replay(preface)
 
     # -- release
 
@@ -151,9 +159,13 @@ def adopt(
     """Make `factory`'s protocol the owner of a connected socket and replay the preface to it.
 
     `on_made` is told of the transport before the protocol can do anything with it, `on_lost` when it has let go of the socket.
-    Returns the transport, or None where the factory declined (the socket is then closed).
+    Returns the transport, or None where the factory declined or failed (the socket is then closed).
     """
-    protocol = factory.buildProtocol(peer)
+    try:
+        protocol = factory.buildProtocol(peer)
+    except Exception:
+        log.failure("the factory failed to make a protocol")
+        protocol = None
     if protocol is None:
         sock.close()
         return None

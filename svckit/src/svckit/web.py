@@ -22,6 +22,7 @@ __all__ = ["GuardedChannel", "GuardedRequest", "GuardedSite"]
 access_log = Logger(namespace="access")
 
 MISDIRECTED = b"HTTP/1.1 421 Misdirected Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 
 
 @implementer(ILeased, IDrainable)
@@ -44,6 +45,11 @@ class GuardedChannel(http.HTTPChannel):
                 self._leave(line + b"\r\n")
                 return
         super().lineReceived(line)
+
+    def lineLengthExceeded(self, line: bytes) -> None:
+        """A line of a head is longer than `MAX_LENGTH`; twisted.web would close without a word."""
+        self.transport.write(TOO_LARGE)
+        self.loseConnection()
 
     @property
     def _at_request_line(self) -> bool:

@@ -6,14 +6,19 @@
 from typing import NamedTuple
 
 __all__ = [
+    "BAD_FRAMING",
     "BAD_GATEWAY",
+    "BAD_HOST",
     "BAD_REQUEST",
+    "BAD_RESPONSE",
     "GATEWAY_TIMEOUT",
     "HEAD_TIMEOUT",
     "HEAD_TOO_LARGE",
+    "LEFT",
     "MISDIRECTED",
     "NOT_HTTP",
     "NO_REPLICA",
+    "NO_RESPONSE",
     "NO_ROUTE",
     "SILENT",
     "VERSION",
@@ -42,13 +47,18 @@ def _answer(status: int, phrase: str, why: str, extra: str = "") -> Answer:
 
 
 BAD_REQUEST = _answer(400, "Bad Request", "the request line or a header is malformed")
+BAD_FRAMING = _answer(400, "Bad Request", "it is ambiguous where the request ends")
+BAD_HOST = _answer(400, "Bad Request", "the Host field is missing, repeated, malformed, or not that of the target")
 NO_ROUTE = _answer(404, "Not Found", "no service owns this path")
 HEAD_TIMEOUT = _answer(408, "Request Timeout", "the request's head did not arrive in time")
 MISDIRECTED = _answer(421, "Misdirected Request", "this connection cannot be put through to the service of that path")
 HEAD_TOO_LARGE = _answer(431, "Request Header Fields Too Large", "the request's head is larger than this server takes")
 BAD_GATEWAY = _answer(502, "Bad Gateway", "the service refused the connection")
+BAD_RESPONSE = _answer(502, "Bad Gateway", "the service's response is malformed")
+NO_RESPONSE = _answer(502, "Bad Gateway", "the service ended the connection without a response")
 NO_REPLICA = _answer(503, "Service Unavailable", "the service has no replica now", f"Retry-After: {RETRY_AFTER}\r\n")
 GATEWAY_TIMEOUT = _answer(504, "Gateway Timeout", "the service did not accept the connection in time")
 VERSION = _answer(505, "HTTP Version Not Supported", "this server speaks HTTP/1.1 and HTTP/1.0")
 NOT_HTTP = Answer(0, "not HTTP, and nothing else matches", b"")
 SILENT = Answer(0, "the client sent nothing", b"")
+LEFT = Answer(0, "the client left before its request was whole", b"")

@@ -1,9 +1,13 @@
-"""Which replica gets the next connection."""
+"""Which replica gets the next connection.
 
-from collections.abc import Iterable, Sequence
+Each way answers with the replicas that have room, in the order in which they are to be tried: the first one, and the others
+for when it refuses. `core.rendezvous` is one more, for what should always meet the same replica.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol, TypeVar
 
-__all__ = ["Loaded", "least_connections"]
+__all__ = ["Loaded", "least_connections", "random_two", "round_robin"]
 
 
 class Loaded(Protocol):
@@ -31,6 +35,28 @@ def least_connections(replicas: Sequence[L], turn: int) -> Iterable[L]:
     start = turn % len(replicas) if replicas else 0
     rotated = (*replicas[start:], *replicas[:start])
     return sorted((replica for replica in rotated if replica.load < replica.capacity), key=_load)
+
+
+def round_robin(replicas: Sequence[L], turn: int) -> Iterable[L]:
+    """The replicas with room one after the other, whatever they have open. `turn` as in `least_connections`."""
+    start = turn % len(replicas) if replicas else 0
+    return [replica for replica in (*replicas[start:], *replicas[:start]) if replica.load < replica.capacity]
+
+
+def random_two(replicas: Sequence[L], below: Callable[[int], int]) -> Iterable[L]:
+    """Of two replicas with room, drawn at random, the one with fewer connections; the others after them.
+
+    Several routers that share replicas do not see each other's connections. By `least_connections` all of them would send
+    to the same one; drawn at random, they do not. `below(n)` draws a number from 0 to n - 1, as `random.randrange` does.
+    """
+    willing = [replica for replica in replicas if replica.load < replica.capacity]
+    if len(willing) > 1:
+        for place in (0, 1):
+            other = place + below(len(willing) - place)
+            willing[place], willing[other] = willing[other], willing[place]
+        if willing[1].load < willing[0].load:
+            willing[0], willing[1] = willing[1], willing[0]
+    return willing
 
 
 def _load(replica: Loaded) -> int:

@@ -12,7 +12,7 @@ from .head import Head
 __all__ = ["closing_head"]
 
 _hop_fields = re.compile(rb"^(?:connection|proxy-connection|keep-alive):.*\r\n", re.IGNORECASE | re.MULTILINE).sub
-_upgrades = re.compile(rb"^connection:[^\r\n]*\bupgrade\b", re.IGNORECASE | re.MULTILINE).search
+_upgrades = re.compile(rb"^connection:(?:[^\r\n]*,)?[ \t]*upgrade[ \t]*[,\r]", re.IGNORECASE | re.MULTILINE).search
 
 
 def closing_head(preface: bytes, head: Head) -> bytes:

@@ -16,15 +16,16 @@ from typing import NamedTuple
 
 from .answers import BAD_REQUEST, HEAD_TOO_LARGE, NOT_HTTP, VERSION, Answer
 
-__all__ = ["Head", "HeadReader", "read_head"]
+__all__ = ["FIELDS", "TOKEN", "Head", "HeadReader", "read_head"]
 
-_TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]"
-_REQUEST_LINE = rb"(?:\r\n)?+(" + _TOKEN + rb"++) ([\x21-\x7e\x80-\xff]++) HTTP/([0-9])\.([0-9])\r\n"
-_FIELDS = rb"((?:" + _TOKEN + rb"++:[\t\x20-\x7e\x80-\xff]*+\r\n)*+)"
+TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]"
+_METHOD = rb"[A-Za-z_-]{1,32}+"  # no registered method has more; tells HTTP from other protocols at the first bytes
+_REQUEST_LINE = rb"(?:\r\n)?+(" + _METHOD + rb") ([\x21-\x7e\x80-\xff]++) HTTP/([0-9])\.([0-9])\r\n"
+FIELDS = rb"((?:" + TOKEN + rb"++:[\t\x20-\x7e\x80-\xff]*+\r\n)*+)"
 
-_head = re.compile(_REQUEST_LINE + _FIELDS + rb"\r\n").match
+_head = re.compile(_REQUEST_LINE + FIELDS + rb"\r\n").match
 _request_line = re.compile(_REQUEST_LINE).match
-_first_bytes = re.compile(rb"(?:\r(?:\n|\Z))?+(?:[A-Za-z_-]{1,32}(?: |\Z)|\Z)").match
+_first_bytes = re.compile(rb"(?:\r(?:\n|\Z))?+(?:" + _METHOD + rb"(?: |\Z)|\Z)").match
 _version_of = re.compile(rb"\S+ \S+ HTTP/(?!1\.)[0-9](?:\.[0-9])?\r\n").match
 
 
@@ -83,7 +84,7 @@ class HeadReader:
 
     def _check_request_line(self, buffer: bytes) -> Answer | None:
         """Look at the request line once, as soon as it is whole."""
-        end = buffer.find(b"\n", 2)
+        end = buffer.find(b"\n", max(2, self._seen))
         if end < 0:
             return None
         self._sound = True

@@ -78,7 +78,7 @@ class HandoffTarget:
         if self._scanner.running:
             self._scanner.stop()
         for link in list(self._links.values()):
-            link.end()
+            link.revoke()
 
     def status(self) -> dict[str, object]:
         """The replicas."""
@@ -154,5 +154,5 @@ class HandoffTarget:
 
     def _look_whether_drained(self) -> None:
         drained = self._drained
-        if drained is not None and not drained.called and not any(link.overdue for link in self._links.values()):
+        if drained is not None and not drained.called and not any(link.untaken for link in self._links.values()):
             drained.callback(None)

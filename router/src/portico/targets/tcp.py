@@ -1,19 +1,21 @@
-"""tcp: an unmodified server somewhere. The router connects, sends the preface, and the kernel moves the rest.
+"""tcp: an unmodified server somewhere. The router connects, sends what was read, and the kernel moves the rest.
 
 A replica is an address. The name is resolved again every two seconds, whatever its DNS record says about its age: Docker's says
 600 s, and a replica that was scaled away would be asked for ten minutes. A name that vanishes gets no new connections; live
 ones go on. A replica that refuses or does not answer in time has consumed nothing, so the next one is tried.
+
+HTTP is followed request by request (`split`), unless the service wants one request for each connection (`close`) or its
+connections left alone (`pin`); the latter two are tunnels.
 """
 
-import errno
-import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable
+from functools import partial
 from itertools import count
 
+from svckit.lease import Ownership
 from svckit.reactors import Reactor
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IDelayedCall
 from twisted.internet.task import LoopingCall
 from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
@@ -22,36 +24,19 @@ from twisted.python.failure import Failure
 from ..accesslog import AccessLog
 from ..arrival import Address, Arrival, RawSocket
 from ..config import Limits, Tcp, address
-from ..core.answers import BAD_GATEWAY, GATEWAY_TIMEOUT, Answer
+from ..core.answers import Answer
 from ..core.balance import least_connections
 from ..core.closing import closing_head
-from ..poller import WRITE, Poller
+from ..poller import Poller
 from ..pump import Pipes, Tunnel, join
 from ..service import Refusals, RoutedService
+from .connect import Connecting, Replica
+from .split import Split
 
 __all__ = ["TcpTarget"]
 
 RESOLVE_INTERVAL = 2.0
 """Seconds between two resolutions of a name."""
-BACKEND_RECEIVE_BUFFER = 262_144
-"""Bytes; caps what the kernel holds of a response for a slow client."""
-
-_connection_kind = socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC
-
-
-class Replica:
-    """One address of the server."""
-
-    capacity = 1 << 30
-
-    def __init__(self, at: Address) -> None:
-        self.at = at
-        self.load = 0
-
-    @property
-    def name(self) -> str:
-        """For logs and status."""
-        return "{}:{}".format(*self.at) if ":" not in self.at[0] else "[{}]:{}".format(*self.at)
 
 
 class TcpTarget:
@@ -69,23 +54,41 @@ class TcpTarget:
         reactor: Reactor,
         refusals: Refusals,
         access: AccessLog,
+        ownership: Ownership,
+        readmit: Callable[[Arrival], None],
     ) -> None:
+        """`ownership` tells which requests on a kept connection are ours; `readmit` takes a connection whose next one is not."""
         self._service, self._settings, self._limits = service, settings, limits
         self._poller, self._pipes, self._reactor = poller, pipes, reactor
         self._refusals, self._access = refusals, access
         self._name = address(settings.address)
         self._replicas: dict[Address, Replica] = {}
-        self._attempts: set[_Attempt] = set()
+        self._attempts: dict[Arrival, Connecting] = {}
         self._tunnels: set[Tunnel] = set()
         self._turn = count()
         self._resolver = LoopingCall(self._resolve)
         self._resolver.clock = reactor
         self._drained: Deferred[None] | None = None
+        self._split = Split(
+            settings,
+            limits,
+            ownership,
+            self._candidates,
+            poller,
+            pipes,
+            reactor,
+            refusals,
+            readmit,
+            access,
+            self._tunnel,
+            self._fewer,
+        )
 
     # -- target
 
     def start(self) -> None:
         """Find the addresses, now and again."""
+        self._split.start()
         host, port = self._name
         if _is_numeric(host):
             self._found([(host, port)])
@@ -93,17 +96,33 @@ class TcpTarget:
             self._resolver.start(RESOLVE_INTERVAL)
 
     def offer(self, arrival: Arrival) -> bool:
-        """Begin to connect, to the address with the fewest connections."""
-        if not self._replicas or len(self._tunnels) + len(self._attempts) >= self._limits.tunnels:
+        """Serve the first request, or begin to connect, to the address with the fewest connections."""
+        if not self._replicas or self._open >= self._limits.tunnels:
             return False
-        candidates = iter(list(least_connections(list(self._replicas.values()), next(self._turn))))
-        attempt = _Attempt(arrival, candidates, self)
-        self._attempts.add(attempt)
-        attempt.next(BAD_GATEWAY)
+        if arrival.head is not None and self._settings.keepalive == "split":
+            self._split.take(arrival)
+            return True
+        connecting = self._attempts[arrival] = Connecting(
+            iter(self._candidates()),
+            self._settings.connect_timeout,
+            self._poller,
+            self._reactor,
+            partial(self._connected, arrival),
+            partial(self._failed, arrival),
+        )
+        connecting.next()
         return True
 
+    @property
+    def _open(self) -> int:
+        return len(self._split) + len(self._tunnels) + len(self._attempts)
+
+    def _candidates(self) -> Iterable[Replica]:
+        return least_connections(list(self._replicas.values()), next(self._turn))
+
     def stop(self) -> "Deferred[None]":
-        """Drain: live tunnels have until the drain time is up."""
+        """Drain: live tunnels and exchanges have until the drain time is up."""
+        self._split.drain()
         if self._resolver.running:
             self._resolver.stop()
         drained = self._drained = Deferred()
@@ -112,6 +131,7 @@ class TcpTarget:
         def done(_: None) -> None:
             if timer.active():
                 timer.cancel()
+            self._split.close()
 
         drained.addCallback(done)
         self._look_whether_drained()
@@ -120,10 +140,11 @@ class TcpTarget:
     def _cut(self) -> None:
         for tunnel in list(self._tunnels):
             tunnel.close("router", reset=True)
+        self._split.cut()
 
     def _look_whether_drained(self) -> None:
         drained = self._drained
-        if drained is not None and not drained.called and not self._tunnels and not self._attempts:
+        if drained is not None and not drained.called and not self._open:
             drained.callback(None)
 
     def status(self) -> dict[str, object]:
@@ -153,102 +174,41 @@ class TcpTarget:
         if self._replicas:
             self._service.room()
 
-    # -- what attempts tell
+    # -- tunnels
 
-    def preface_for(self, arrival: Arrival) -> bytes:
-        """What is sent first."""
-        if self._settings.keepalive == "close" and arrival.head is not None:
-            return closing_head(arrival.preface, arrival.head)
-        return arrival.preface
-
-    def connected(self, attempt: "_Attempt", server: RawSocket, replica: Replica) -> None:
+    def _connected(self, arrival: Arrival, server: RawSocket, replica: Replica) -> None:
         """The replica has accepted: join the two."""
-        self._attempts.discard(attempt)
-        arrival = attempt.arrival
-        tunnel: Tunnel
+        del self._attempts[arrival]
+        preface = arrival.preface
+        if self._settings.keepalive == "close" and arrival.head is not None:
+            preface = closing_head(preface, arrival.head)
+        self._tunnel(arrival, server, replica, preface, b"", 0, 0)
 
-        def ended(by: str, up: int, down: int) -> None:
-            self._tunnels.discard(tunnel)
-            replica.load -= 1
-            self._access.tunnel_ended(arrival, replica.name, by, up, down)
-            self._service.room()
-            self._look_whether_drained()
-
-        tunnel = join(arrival.sock, server, self.preface_for(arrival), self._poller, self._pipes, ended)
-        self._tunnels.add(tunnel)
-
-    def failed(self, attempt: "_Attempt", answer: Answer) -> None:
+    def _failed(self, arrival: Arrival, answer: Answer) -> None:
         """No replica accepted."""
-        self._attempts.discard(attempt)
-        self._refusals.answer(attempt.arrival, answer)
+        del self._attempts[arrival]
+        self._refusals.answer(arrival, answer)
+        self._reactor.callLater(0, self._service.room)  # not at once: the next one may fail the same way, and the next
         self._look_whether_drained()
 
-    @property
-    def connect_timeout(self) -> float:
-        """Seconds for a replica to accept."""
-        return self._settings.connect_timeout
+    def _tunnel(
+        self, arrival: Arrival, server: RawSocket, replica: Replica, preface: bytes, reply: bytes, up: int, down: int
+    ) -> None:
+        """Join the two; `up` and `down` are the bytes that went through before."""
+        tunnel: Tunnel
 
-    @property
-    def poller(self) -> Poller:
-        """For attempts."""
-        return self._poller
+        def ended(by: str, more_up: int, more_down: int) -> None:
+            self._tunnels.discard(tunnel)
+            replica.load -= 1
+            self._access.tunnel_ended(arrival, replica.name, by, up + more_up, down + more_down)
+            self._fewer()
 
-    @property
-    def reactor(self) -> Reactor:
-        """For attempts."""
-        return self._reactor
+        tunnel = join(arrival.sock, server, preface, self._poller, self._pipes, ended, reply)
+        self._tunnels.add(tunnel)
 
-
-class _Attempt:
-    """Connecting to one replica after the other until one accepts."""
-
-    def __init__(self, arrival: Arrival, candidates: Iterator[Replica], target: TcpTarget) -> None:
-        self.arrival, self._candidates, self._target = arrival, candidates, target
-        self._timeout: IDelayedCall | None = None
-
-    def next(self, answer: Answer) -> None:
-        """Try the next replica; `answer` is what the client gets if there is none."""
-        for replica in self._candidates:
-            host = replica.at[0]
-            sock = RawSocket(socket.AF_INET6 if ":" in host else socket.AF_INET, _connection_kind, 0)
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, BACKEND_RECEIVE_BUFFER)
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            if sock.connect_ex(replica.at) not in (0, errno.EINPROGRESS):
-                sock.close()
-                continue
-            self._watch(sock, replica)
-            return
-        self._target.failed(self, answer)
-
-    def _watch(self, sock: RawSocket, replica: Replica) -> None:
-        target = self._target
-        replica.load += 1
-        target.poller.add(sock.fileno(), WRITE, lambda events: self._writable(sock, replica))
-        self._timeout = target.reactor.callLater(target.connect_timeout, self._too_late, sock, replica)
-
-    def _writable(self, sock: RawSocket, replica: Replica) -> None:
-        self._settle(sock)
-        error = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-        if error:
-            self._refused(sock, replica, os.strerror(error))
-            self.next(BAD_GATEWAY)
-        else:
-            self._target.connected(self, sock, replica)
-
-    def _too_late(self, sock: RawSocket, replica: Replica) -> None:
-        self._settle(sock)
-        self._refused(sock, replica, "no answer in time")
-        self.next(GATEWAY_TIMEOUT)
-
-    def _settle(self, sock: RawSocket) -> None:
-        self._target.poller.remove(sock.fileno())
-        if self._timeout is not None and self._timeout.active():
-            self._timeout.cancel()
-
-    def _refused(self, sock: RawSocket, replica: Replica, why: str) -> None:
-        replica.load -= 1
-        sock.close()
-        self._target.log.info("{replica} does not accept: {why}", replica=replica.name, why=why)
+    def _fewer(self) -> None:
+        self._service.room()
+        self._look_whether_drained()
 
 
 def _is_numeric(host: str) -> bool:

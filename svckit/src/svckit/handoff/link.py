@@ -1,10 +1,11 @@
 """A replica's end of one link: says hello, takes connections, hands connections back. One link for each router.
 
 The order that makes custody exact: read a batch of connections, say TAKEN, and only when that is sent let the protocols see
-their first byte. Where TAKEN cannot be sent because the router reads nothing, the batch waits; where the link has ended, the
-revocation cell decides.
+their first byte. Where TAKEN cannot be sent because the router reads nothing, the batch waits; where the router has ended the
+link, the revocation cell decides; where we end it ourselves, the router lives and has them.
 """
 
+import errno
 import os
 import socket
 from collections import deque
@@ -23,7 +24,6 @@ from .codec import (
     Farewell,
     Hello,
     Load,
-    Malformed,
     Message,
     Routes,
     Taken,
@@ -37,6 +37,8 @@ __all__ = ["Link", "Owner", "Returned"]
 
 BATCH = 32
 """Packets read at one go, so that the service's own connections get their turn."""
+RETRY = 0.05
+"""Seconds until a hand-back is tried again when too many descriptors are on their way; no event tells that there are fewer."""
 
 
 class Returned:
@@ -70,8 +72,8 @@ class Link:
         packets.widen(sock)
         self._sock, self._owner, self._reactor = sock, owner, reactor
         self._custody: Custody[Returned] = Custody()
-        self._unsent: deque[tuple[bytes, socket.socket | None]] = deque()
-        self._arrived: list[tuple[Connection, int]] = []
+        self._unsent: deque[tuple[Message, socket.socket | None]] = deque()
+        self._arrived: deque[tuple[Connection, int]] = deque()
         self._patterns: tuple[tuple[str, bool], ...] = ()
         self._cell = -1
         self.welcomed = self.ended = self.said_farewell = False
@@ -95,7 +97,7 @@ class Link:
 
     def doRead(self) -> None:
         """Take what has come, in one batch."""
-        number, over = 0, False
+        number, over, gone = 0, False, False
         for _ in range(BATCH):
             try:
                 packet, descriptor = packets.receive(self._sock)
@@ -109,28 +111,34 @@ class Link:
                 over = True
                 break
             except OSError:
-                over = True
+                gone = over = True
                 break
             if not packet:
-                over = True
+                gone = over = True
                 break
             try:
                 message = decode(packet)
-            except Malformed as error:
+                if isinstance(message, Connection) and descriptor is not None:
+                    number = message.number
+                    self._arrived.append((message, descriptor))
+                    continue
+                descriptor = self._hear(message, descriptor)
+            except ValueError as error:  # Malformed, a number that was never sent, routes that are none
                 self.log.error("the router does not speak this protocol: {error}", error=str(error))
                 over = True
+            if descriptor is not None:
+                os.close(descriptor)
+            if over:
                 break
-            if isinstance(message, Connection) and descriptor is not None:
-                number = message.number
-                self._arrived.append((message, descriptor))
-            else:
-                self._hear(message, descriptor)
         if number:
-            self._take(number)
+            self._send(Taken(number, self._owner.load() + len(self._arrived)))
+        if gone:
+            self._decide_on_arrived()
         if over:
             self.end()
 
-    def _hear(self, message: Message, descriptor: int | None) -> None:
+    def _hear(self, message: Message, descriptor: int | None) -> int | None:
+        """Act on it; returns the descriptor if there was no use for it."""
         match message:
             case Taken(number, _):
                 for returned in self._custody.taken(number):
@@ -142,26 +150,23 @@ class Link:
                 if last:
                     self._owner.routes(self._patterns)
                     self._patterns = ()
-            case Welcome(_) if descriptor is not None:
+            case Welcome(_) if descriptor is not None and not self.welcomed:
                 self._cell, descriptor = descriptor, None
                 self.welcomed = True
                 self._owner.welcomed(self)
             case Farewell():
                 self.said_farewell = True
                 self._owner.farewell(self)
+            case Connection():  # TAKEN for the next one would say that we have this one too
+                raise ValueError("a connection without a descriptor")
             case _:
                 self.log.error("the router sent a {kind}, which it never should", kind=type(message).__name__)
-        if descriptor is not None:
-            os.close(descriptor)
+        return descriptor
 
-    def _take(self, number: int) -> None:
-        self._send(Taken(number, self._owner.load() + len(self._arrived)))
-        if not self._unsent and not self.ended:
-            self._adopt_arrived()
-
-    def _adopt_arrived(self) -> None:
-        arrived, self._arrived = self._arrived, []
-        for connection, descriptor in arrived:
+    def _adopt_arrived(self, number: int | None = None) -> None:
+        """Those up to `number`, or all."""
+        while self._arrived and (number is None or self._arrived[0][0].number <= number):
+            connection, descriptor = self._arrived.popleft()
             self._owner.adopt(connection, descriptor, self)
 
     # -- sending
@@ -183,42 +188,50 @@ class Link:
     def _send(self, message: Message, carried: socket.socket | None = None) -> None:
         if self.ended:
             return
-        self._unsent.append((encode(message), carried))
+        self._unsent.append((message, carried))
         if len(self._unsent) == 1:
             self._flush()
 
     def _flush(self) -> None:
         while self._unsent:
-            packet, carried = self._unsent[0]
+            message, carried = self._unsent[0]
             try:
-                packets.send(self._sock, packet, None if carried is None else carried.fileno())
+                packets.send(self._sock, encode(message), None if carried is None else carried.fileno())
             except (BlockingIOError, InterruptedError):
                 self._reactor.addWriter(self)  # type: ignore[arg-type]
                 return
-            except OSError:
+            except OSError as error:
+                if error.errno == errno.ETOOMANYREFS:
+                    self._reactor.removeWriter(self)  # type: ignore[arg-type]
+                    self._reactor.callLater(RETRY, self.doWrite)
+                    return
                 # Not ended here: connections that were sent to us may still lie unread in the queue.
                 self._unsent.clear()
                 self._decide_on_arrived()
                 break
             self._unsent.popleft()
+            if isinstance(message, Taken):
+                self._adopt_arrived(message.number)
         self._reactor.removeWriter(self)  # type: ignore[arg-type]
 
     def doWrite(self) -> None:
         """The router reads again."""
         self._flush()
-        if not self._unsent and self._arrived:
-            self._adopt_arrived()
+        if self.said_farewell and self.settled and not self.ended:
+            self._owner.farewell(self)
 
     # -- the end
 
     def _decide_on_arrived(self) -> None:
         """TAKEN could not be said, as the link has ended: are the connections ours?"""
         if self._cell >= 0 and is_revoked(self._cell):
-            arrived, self._arrived = self._arrived, []
-            for _, descriptor in arrived:
-                os.close(descriptor)  # never shut down: another replica is serving them
+            self._drop_arrived()
         else:
             self._adopt_arrived()  # the router is dead, and nobody else has them
+
+    def _drop_arrived(self) -> None:
+        while self._arrived:
+            os.close(self._arrived.popleft()[1])  # never shut down: another replica is serving them
 
     def connectionLost(self, reason: Failure) -> None:
         """For the reactor."""
@@ -228,8 +241,7 @@ class Link:
         """Close the link. What was not taken of our hand-backs goes to the owner, to try another router."""
         if self.ended:
             return
-        if self._arrived:
-            self._decide_on_arrived()
+        self._drop_arrived()  # not taken, and the router lives: at the end of the link it has them
         self.ended = True
         self._reactor.removeReader(self)  # type: ignore[arg-type]
         self._reactor.removeWriter(self)  # type: ignore[arg-type]

@@ -7,6 +7,7 @@ Drain, in this order: unlink the file; say DRAINING on every link; drain the con
 has said farewell and taken what was handed back.
 """
 
+import errno
 import os
 import resource
 import socket
@@ -18,7 +19,7 @@ from twisted.internet.interfaces import IDelayedCall, IProtocolFactory
 from twisted.logger import Logger
 
 from ..lease import Ownership
-from ..live import LiveConnections
+from ..live import GOODBYE_TIME, LiveConnections
 from ..reactors import Reactor
 from ..settings import Settings
 from ..web import MISDIRECTED
@@ -32,6 +33,10 @@ LOAD_DELAY = 0.05
 """Seconds; changes of the load within it are reported together."""
 HAND_BACK_TIMEOUT = 5.0
 """Seconds that a handed-back connection waits for a router to take it, while there is none."""
+FAREWELL_TIME = 2.0
+"""Seconds that a drain, when no connection is left, waits for routers that do not say farewell."""
+REST = 0.1
+"""Seconds without accepting links when descriptors have run out."""
 RESERVED_DESCRIPTORS = 64
 """Descriptors that connections may not use: files, links, logs."""
 
@@ -52,6 +57,7 @@ class HandoffReplica(Service):
         self._parked: list[tuple[Returned, IDelayedCall]] = []
         self._load_report: IDelayedCall | None = None
         self._drained: Deferred[None] | None = None
+        self._last_call: IDelayedCall | None = None
         soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
         self._capacity = max(1, soft - RESERVED_DESCRIPTORS)
 
@@ -80,6 +86,8 @@ class HandoffReplica(Service):
         for link in list(self._links):
             link.say_draining()
         self._live.drain()
+        longest = self._settings.drain_time + GOODBYE_TIME + FAREWELL_TIME
+        self._last_call = self._reactor.callLater(longest, self._go_anyway)
         self._look_whether_drained()
         return drained
 
@@ -98,9 +106,16 @@ class HandoffReplica(Service):
         assert self._listener is not None
         try:
             sock, _ = self._listener.accept()
-        except OSError:
+        except OSError as error:
+            if error.errno in (errno.EMFILE, errno.ENFILE):
+                self._reactor.removeReader(self)  # type: ignore[arg-type]
+                self._reactor.callLater(REST, self._rested)
             return
         self._links.add(Link(sock, self, self._reactor))
+
+    def _rested(self) -> None:
+        if self._listener is not None:
+            self._reactor.addReader(self)  # type: ignore[arg-type]
 
     def connectionLost(self, reason: object) -> None:
         """For the reactor, at its end."""
@@ -209,7 +224,15 @@ class HandoffReplica(Service):
         if all(link.ended or (link.said_farewell and link.settled) for link in self._links):
             drained.callback(None)
 
+    def _go_anyway(self) -> None:
+        assert self._drained is not None
+        if not self._drained.called:
+            self.log.warn("a router says no farewell, it is not waited for any longer")
+            self._drained.callback(None)
+
     def _close_links(self) -> None:
+        if self._last_call is not None and self._last_call.active():
+            self._last_call.cancel()
         for link in list(self._links):
             link.end()
         if self._load_report is not None:

@@ -21,7 +21,9 @@ def bind(path: Path) -> socket.socket:
         OSError: the folder is not ours to write in, the path is too long, or a living process listens there.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    if path.exists() and not is_alive(path):
+    if path.exists():
+        if is_alive(path):
+            raise OSError(errno.EADDRINUSE, f"{path}: {os.strerror(errno.EADDRINUSE)}")
         path.unlink(missing_ok=True)
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     unready = path.with_suffix(".new")

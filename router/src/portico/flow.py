@@ -1,0 +1,129 @@
+"""What is on its way to one socket: bytes that it has not taken yet, in this program or in a pipe in the kernel.
+
+Whoever sends looks at `held` afterwards: as long as something is held nothing more may be read for this socket, and so memory
+stays flat under a slow reader. Small pieces are received and sent; bulk goes by splice(2) and never enters this program.
+"""
+
+import os
+import socket
+from _socket import socket as RawSocket
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .pump import Pipes
+
+__all__ = ["PIPE_SIZE", "SMALL", "THIN", "TURNS", "Flow", "SinkLost"]
+
+SMALL = 65_536
+"""Bytes; a read that fills this much switches to splice."""
+PIPE_SIZE = 262_144
+"""Bytes asked for each pipe; an unprivileged user has 64 MiB of pipes in all."""
+THIN = 4_096
+"""Bytes; a splice that moves less switches back."""
+TURNS = 16
+"""Splices of one flow in one go, so that others get their turn."""
+
+_SPLICE = os.SPLICE_F_MOVE | os.SPLICE_F_NONBLOCK
+_SEND_FLAGS = int(socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
+
+
+class SinkLost(ConnectionError):
+    """The socket that bytes were sent to takes no more, for ever."""
+
+
+class Flow:
+    """Bytes on their way to `sink`."""
+
+    __slots__ = ("_in_pipe", "_pending", "_pipe", "_pipes", "moved", "sink")
+
+    def __init__(self, sink: RawSocket, pipes: "Pipes") -> None:
+        self.sink, self._pipes = sink, pipes
+        self._pending = b""
+        self._pipe: tuple[int, int] | None = None
+        self._in_pipe = 0
+        self.moved = 0
+        """Bytes that the sink has taken."""
+
+    @property
+    def held(self) -> bool:
+        """Whether there are bytes that the sink has not taken."""
+        return bool(self._pending or self._in_pipe)
+
+    def send(self, piece: bytes) -> bool:
+        """Send; False if a part is held now. Not while spliced bytes are held.
+
+        Raises:
+            SinkLost: the sink is gone.
+        """
+        if self._pending:
+            self._pending += piece
+            return False
+        try:
+            sent = self.sink.send(piece, _SEND_FLAGS)
+        except (BlockingIOError, InterruptedError):
+            sent = 0
+        except OSError as error:
+            raise SinkLost(*error.args) from None
+        self.moved += sent
+        if sent < len(piece):
+            self._pending = piece[sent:]
+            return False
+        return True
+
+    def splice(self, source: int, most: int) -> int:
+        """Move up to `most` bytes from the socket `source`; returns how many it gave, 0 at its end. Not while bytes are held.
+
+        Raises:
+            BlockingIOError: the source has nothing now.
+            SinkLost: the sink is gone.
+            OSError: the source is, or there is no descriptor for a pipe (`can_splice` tells).
+        """
+        assert self._pipe is not None
+        got = os.splice(source, self._pipe[1], most, flags=_SPLICE)
+        if got:
+            self._in_pipe = got
+            self._empty_pipe()
+        return got
+
+    def can_splice(self) -> bool:
+        """Get a pipe; False if there is none to be had: copying costs more, and works."""
+        if self._pipe is None:
+            try:
+                self._pipe = self._pipes.get()
+            except OSError:
+                return False
+        return True
+
+    def flush(self) -> bool:
+        """Send what is held; whether all is out.
+
+        Raises:
+            SinkLost: the sink is gone.
+        """
+        if self._pending:
+            piece, self._pending = self._pending, b""
+            if not self.send(piece):
+                return False
+        if self._in_pipe:
+            self._empty_pipe()
+        return not self._in_pipe
+
+    def _empty_pipe(self) -> None:
+        assert self._pipe is not None
+        source, sink = self._pipe[0], self.sink.fileno()
+        try:
+            while self._in_pipe:
+                gone = os.splice(source, sink, self._in_pipe, flags=_SPLICE)
+                self._in_pipe -= gone
+                self.moved += gone
+        except (BlockingIOError, InterruptedError):
+            pass
+        except OSError as error:
+            raise SinkLost(*error.args) from None
+
+    def close(self) -> None:
+        """Let go of the pipe; the socket is not ours."""
+        self._pending = b""
+        if self._pipe is not None:
+            self._pipes.put(self._pipe, not self._in_pipe)
+            self._pipe, self._in_pipe = None, 0

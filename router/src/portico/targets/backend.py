@@ -1,0 +1,267 @@
+"""A connection to a tcp server that is used for one exchange after the other: sends the request, follows the response.
+
+The response goes to the client as it comes. Its boundaries are followed, so that it is known when the connection is free again;
+its head is rewritten where it must be, its body never.
+"""
+
+import socket
+from typing import TYPE_CHECKING
+
+from ..arrival import RawSocket
+from ..core.answers import BAD_RESPONSE, Answer
+from ..core.body import CHUNKED, UNTIL_CLOSE, Body, body_of
+from ..core.forwarding import response_head
+from ..core.framing import TUNNEL, ResponseFrame, frame_response
+from ..core.response import ResponseHead, ResponseReader, is_plain, read_response
+from ..flow import PIPE_SIZE, SMALL, THIN, TURNS, Flow, SinkLost
+from ..poller import ERROR, HANGUP, READ, WRITE, Poller
+from .connect import Replica
+
+if TYPE_CHECKING:
+    from ..pump import Pipes
+    from .pool import Pool
+    from .session import Session
+
+__all__ = ["Backend"]
+
+SPECIAL = frozenset((b"HEAD", b"CONNECT"))
+"""Methods whose responses end by rules of their own."""
+
+_DONTWAIT = int(socket.MSG_DONTWAIT)
+
+
+class Backend:
+    """A connection to `replica`. Between two exchanges it has no session and lies in the pool."""
+
+    __slots__ = (
+        "_body",
+        "_bulky",
+        "_descriptor",
+        "_head",
+        "_keep",
+        "_poller",
+        "_pool",
+        "_reader",
+        "_wanted",
+        "began",
+        "endless",
+        "idle_since",
+        "replica",
+        "responding",
+        "reused",
+        "session",
+        "sock",
+        "up",
+    )
+
+    def __init__(self, sock: RawSocket, replica: Replica, pool: "Pool", poller: Poller, pipes: "Pipes") -> None:
+        self.sock, self.replica = sock, replica
+        self._descriptor = sock.fileno()
+        self._pool, self._poller = pool, poller
+        self.up = Flow(sock, pipes)
+        self.session: Session | None = None
+        self.idle_since = 0.0
+        self.reused = False
+        """It has served an exchange before, so the server may be about to close it."""
+        self.began = False
+        """A byte of the response has come."""
+        self.responding = False
+        """The response's head has gone to the client."""
+        self.endless = False
+        """The response ends with the connection."""
+        self._body: Body | None = None
+        self._head = b""
+        self._reader: ResponseReader | None = None
+        self._keep = self._bulky = False
+        self._wanted = READ
+        poller.add(self._descriptor, READ, self._on_events)
+
+    def begin(self, session: "Session", request: bytes) -> None:
+        """Serve an exchange of `session`.
+
+        Raises:
+            SinkLost: the server takes nothing more; what it has said may still be read.
+        """
+        self.session = session
+        self.began = self.responding = False
+        if not self.up.send(request):
+            self.want(READ | WRITE)
+
+    def want(self, events: int) -> None:
+        """Watch for exactly these events."""
+        if events != self._wanted:
+            self._poller.change(self._descriptor, self._wanted, events)
+            self._wanted = events
+
+    def resume(self) -> None:
+        """The client takes bytes again."""
+        self.want(self._wanted | READ)
+
+    def close(self) -> None:
+        """End the connection."""
+        self.detach()
+        self.sock.close()
+
+    def detach(self) -> None:
+        """Let go of the socket, which lives on."""
+        self.session = None
+        self._poller.remove(self._descriptor, self._wanted)
+        self.up.close()
+
+    # -- events
+
+    def _on_events(self, events: int) -> None:
+        session = self.session
+        if session is None:
+            self._pool.drop(self)
+            return
+        if events & WRITE:
+            try:
+                if self.up.flush():
+                    self.want(self._wanted & ~WRITE)
+                    session.resume_upload()
+            except SinkLost:
+                session.upload_failed()
+        if events & READ or (events & (ERROR | HANGUP) and self._wanted & READ):
+            self._read(session)
+        elif events & (ERROR | HANGUP):
+            session.upload_failed()  # the client is slow, so what the server has said waits; but it takes nothing more
+
+    def _read(self, session: "Session") -> None:
+        body = self._body
+        try:
+            if body is None:
+                self._read_head(session, self.sock.recv(SMALL, _DONTWAIT))
+            elif self._bulky and body.bulk >= SMALL and session.down.can_splice():
+                self._splice(session, body)
+            else:
+                self._copy(session, body)
+        except (BlockingIOError, InterruptedError):
+            pass
+        except SinkLost:
+            session.end("client", reset=True)
+        except OSError:
+            session.server_ended(reset=True)
+
+    # -- the head
+
+    def _read_head(self, session: "Session", piece: bytes) -> None:
+        if not piece:
+            session.server_ended(reset=False)
+            return
+        self.began = True
+        buffer = self._head + piece if self._head else piece
+        plain = is_plain(buffer)
+        if plain is not None and session.method not in SPECIAL:
+            length = plain[1]
+            self._head, self._reader = b"", None
+            self._respond(session, buffer, plain.end(), CHUNKED if length is None else int(length), None, None)
+            return
+        self._read_any_head(session, buffer)
+
+    def _read_any_head(self, session: "Session", buffer: bytes) -> None:
+        while buffer:
+            head = read_response(buffer) or self._read_slowly(buffer)
+            if head is None:
+                self._head = buffer
+                return
+            frame = head if isinstance(head, Answer) else frame_response(head, session.method, session.upgrade)
+            if isinstance(frame, Answer):
+                session.refuse(frame)
+                return
+            assert isinstance(head, ResponseHead)
+            self._head, self._reader = b"", None
+            if frame.length == TUNNEL:
+                session.switch(self, buffer)
+                return
+            if head.status >= 200:
+                self._respond(session, buffer, head.end, frame.length, head, frame)
+                return
+            if session.minor:  # RFC 9110 section 15.2: never to a client of HTTP/1.0
+                self._send(session, response_head(buffer, head, frame, close=False))
+            buffer = buffer[head.end :]
+
+    def _read_slowly(self, buffer: bytes) -> ResponseHead | Answer | None:
+        if self._reader is None:
+            self._reader = ResponseReader()
+        return self._reader.read(buffer)
+
+    def _respond(
+        self,
+        session: "Session",
+        buffer: bytes,
+        end: int,
+        length: int,
+        head: ResponseHead | None,
+        frame: ResponseFrame | None,
+    ) -> None:
+        """The final response begins: `end` is where its head ends. `head` and `frame` are None where it is a plain one."""
+        have = len(buffer) - end
+        if length == have:  # nearly always: all there, and nothing else
+            body, taken = None, have
+        else:
+            body = body_of(length)
+            taken = body.feed(buffer, end)
+        if taken < 0 or (length == CHUNKED and not session.minor):
+            session.refuse(BAD_RESPONSE)
+            return
+        self.endless = length == UNTIL_CLOSE
+        close = session.closes_after(self.endless)
+        if head is None and close:
+            head = read_response(buffer)
+            assert head is not None
+            frame = ResponseFrame(length, True, frozenset())
+        if head is None or frame is None:
+            wire = buffer if taken == have else buffer[: end + taken]
+        else:
+            wire = response_head(buffer, head, frame, close) + buffer[end : end + taken]
+        self.responding = True
+        self._keep = taken == have and (frame is None or frame.persistent)
+        self._send(session, wire)
+        if body is None or body.complete:
+            session.answered(self, self._keep)
+        else:
+            self._body, self._bulky = body, False
+
+    # -- the body
+
+    def _copy(self, session: "Session", body: Body) -> None:
+        piece = self.sock.recv(SMALL, _DONTWAIT)
+        if not piece:
+            session.server_ended(reset=False)
+            return
+        taken = body.feed(piece)
+        if taken < 0:
+            session.server_ended(reset=True)
+            return
+        self._bulky = len(piece) == SMALL
+        self._send(session, piece if taken == len(piece) else piece[:taken])
+        if body.complete:
+            self._body = None
+            session.answered(self, self._keep and taken == len(piece))
+
+    def _splice(self, session: "Session", body: Body) -> None:
+        down = session.down
+        for _ in range(TURNS):
+            taken = down.splice(self._descriptor, min(body.bulk, PIPE_SIZE))
+            if not taken:
+                session.server_ended(reset=False)
+                return
+            body.skip(taken)
+            if down.held:
+                self._wait_for(session)
+            self._bulky = taken >= THIN
+            if body.complete:
+                self._body = None
+                session.answered(self, self._keep)
+                return
+            if down.held or not self._bulky or body.bulk < SMALL:
+                return
+
+    def _send(self, session: "Session", piece: bytes) -> None:
+        if not session.down.send(piece):
+            self._wait_for(session)
+
+    def _wait_for(self, session: "Session") -> None:
+        self.want(self._wanted & ~READ)
+        session.wait_until_taken()

@@ -1,0 +1,116 @@
+"""Connecting to a tcp server: its replicas one after the other, until one accepts."""
+
+import errno
+import os
+import socket
+from collections.abc import Callable, Iterator
+
+from svckit.reactors import Reactor
+from twisted.internet.interfaces import IDelayedCall
+from twisted.logger import Logger
+
+from ..arrival import Address, RawSocket
+from ..core.answers import BAD_GATEWAY, GATEWAY_TIMEOUT, Answer
+from ..poller import WRITE, Poller
+
+__all__ = ["Connecting", "Replica"]
+
+BACKEND_RECEIVE_BUFFER = 262_144
+"""Bytes; caps what the kernel holds of a response for a slow client."""
+
+_connection_kind = socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC
+
+
+class Replica:
+    """One address of the server."""
+
+    capacity = 1 << 30
+
+    def __init__(self, at: Address) -> None:
+        self.at = at
+        self.name = "{}:{}".format(*at) if ":" not in at[0] else "[{}]:{}".format(*at)
+        """For logs and status."""
+        self.load = 0
+        """Connections, or exchanges, that it has under way, and attempts at one."""
+
+
+class Connecting:
+    """One connection in the making. It counts as load of the replica that is tried, and so does what becomes of it."""
+
+    log = Logger()
+
+    def __init__(
+        self,
+        candidates: Iterator[Replica],
+        timeout: float,
+        poller: Poller,
+        reactor: Reactor,
+        connected: Callable[[RawSocket, Replica], None],
+        failed: Callable[[Answer], None],
+    ) -> None:
+        """`timeout` is for each replica, in seconds. Either `connected` or `failed` is called, once, unless it is cancelled."""
+        self._candidates, self._timeout = candidates, timeout
+        self._poller, self._reactor = poller, reactor
+        self._connected, self._failed = connected, failed
+        self._trying: tuple[RawSocket, Replica, IDelayedCall] | None = None
+
+    def next(self, answer: Answer = BAD_GATEWAY) -> None:
+        """Try the next replica; `answer` is what the client gets if there is none."""
+        for replica in self._candidates:
+            try:
+                sock = self._open(replica)
+            except OSError as error:  # not a question of which replica: no descriptors, for instance
+                self.log.warn("cannot connect: {why}", why=error.strerror or error)
+                break
+            if sock is not None:
+                replica.load += 1
+                timer = self._reactor.callLater(self._timeout, self._too_late)
+                self._trying = (sock, replica, timer)
+                self._poller.add(sock.fileno(), WRITE, self._writable)
+                return
+        self._failed(answer)
+
+    def cancel(self) -> None:
+        """Nobody wants the connection any more."""
+        if self._trying is not None:
+            sock, replica = self._settle()
+            replica.load -= 1
+            sock.close()
+
+    def _open(self, replica: Replica) -> RawSocket | None:
+        host = replica.at[0]
+        sock = RawSocket(socket.AF_INET6 if ":" in host else socket.AF_INET, _connection_kind, 0)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, BACKEND_RECEIVE_BUFFER)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if sock.connect_ex(replica.at) in (0, errno.EINPROGRESS):
+            return sock
+        sock.close()
+        return None
+
+    def _writable(self, events: int) -> None:
+        sock, replica = self._settle()
+        error = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        if error:
+            self._refused(sock, replica, os.strerror(error))
+            self.next(BAD_GATEWAY)
+        else:
+            self._connected(sock, replica)
+
+    def _too_late(self) -> None:
+        sock, replica = self._settle()
+        self._refused(sock, replica, "no answer in time")
+        self.next(GATEWAY_TIMEOUT)
+
+    def _settle(self) -> tuple[RawSocket, Replica]:
+        assert self._trying is not None
+        sock, replica, timer = self._trying
+        self._trying = None
+        self._poller.remove(sock.fileno())
+        if timer.active():
+            timer.cancel()
+        return sock, replica
+
+    def _refused(self, sock: RawSocket, replica: Replica, why: str) -> None:
+        replica.load -= 1
+        sock.close()
+        self.log.info("{replica} does not accept: {why}", replica=replica.name, why=why)

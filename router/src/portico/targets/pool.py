@@ -1,0 +1,78 @@
+"""Idle connections to the replicas of one tcp server, kept for the next request: the newest goes first, the oldest is closed.
+
+A connection here is watched: a server that closes it, or says something that nobody asked for, has it thrown away at once.
+"""
+
+import socket
+from typing import TYPE_CHECKING
+
+from .connect import Replica
+
+if TYPE_CHECKING:
+    from .backend import Backend
+
+__all__ = ["Pool"]
+
+_LOOK = int(socket.MSG_PEEK | socket.MSG_DONTWAIT)
+
+
+class Pool:
+    """Connections without a session."""
+
+    def __init__(self, size: int, idle_time: float) -> None:
+        """`size` is for each replica; `idle_time` in seconds."""
+        self._size, self._idle_time = size, idle_time
+        self._idle: dict[Replica, list[Backend]] = {}
+
+    def __len__(self) -> int:
+        return sum(map(len, self._idle.values()))
+
+    def take(self, replica: Replica, look: bool) -> "Backend | None":
+        """A connection to `replica`, or None. `look`: make sure that it has not just ended; the request cannot be repeated."""
+        idle = self._idle.get(replica)
+        while idle:
+            backend = idle.pop()
+            if not look or _is_quiet(backend):
+                return backend
+            backend.close()
+        return None
+
+    def put(self, backend: "Backend", now: float) -> None:
+        """Keep a connection whose last response is complete."""
+        idle = self._idle.setdefault(backend.replica, [])
+        backend.idle_since = now
+        backend.resume()
+        idle.append(backend)
+        if len(idle) > self._size:
+            idle.pop(0).close()
+
+    def drop(self, backend: "Backend") -> None:
+        """A connection that is kept has ended."""
+        self._idle[backend.replica].remove(backend)
+        backend.close()
+
+    def sweep(self, now: float) -> None:
+        """Close what has been idle for too long."""
+        for replica, idle in list(self._idle.items()):
+            old = sum(1 for backend in idle if now - backend.idle_since >= self._idle_time)
+            for backend in idle[:old]:
+                backend.close()
+            del idle[:old]
+            if not idle:
+                del self._idle[replica]
+
+    def close(self) -> None:
+        """Close them all."""
+        while self._idle:
+            for backend in self._idle.popitem()[1]:
+                backend.close()
+
+
+def _is_quiet(backend: "Backend") -> bool:
+    try:
+        backend.sock.recv(1, _LOOK)
+    except (BlockingIOError, InterruptedError):
+        return True
+    except OSError:
+        pass
+    return False  # bytes that nobody asked for, or its end

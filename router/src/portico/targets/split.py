@@ -1,0 +1,180 @@
+"""All sessions of one tcp service, and the connections to its replicas that they share.
+
+One timer looks at everything that is idle, once a second: a request costs no timer of its own, and an idle time is exact to a
+second.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+
+from svckit.lease import Ownership
+from svckit.reactors import Reactor
+from twisted.internet.task import LoopingCall
+
+from ..accesslog import AccessLog
+from ..arrival import Arrival, RawSocket
+from ..config import Limits, Tcp
+from ..core.answers import Answer
+from ..poller import Poller
+from ..pump import Pipes
+from ..service import Refusals
+from .backend import Backend
+from .connect import Connecting, Replica
+from .pool import Pool
+from .session import Session
+
+__all__ = ["SWEEP_INTERVAL", "Split"]
+
+SWEEP_INTERVAL = 1.0
+"""Seconds between two looks at what is idle."""
+
+Switched = Callable[[Arrival, RawSocket, Replica, bytes, bytes, int, int], None]
+"""Told of a connection that is no HTTP any more: client, server, who that is, what goes to the server and to the client first,
+and the bytes up and down so far."""
+
+
+class Split:
+    """The sessions of one service."""
+
+    def __init__(
+        self,
+        settings: Tcp,
+        limits: Limits,
+        ownership: Ownership,
+        candidates: Callable[[], Iterable[Replica]],
+        poller: Poller,
+        pipes: Pipes,
+        reactor: Reactor,
+        refusals: Refusals,
+        readmit: Callable[[Arrival], None],
+        access: AccessLog,
+        switched: Switched,
+        fewer: Callable[[], None],
+    ) -> None:
+        """`candidates` gives the replicas in the order in which to try them; `fewer` is called when a session is over."""
+        self.poller, self.pipes, self.reactor = poller, pipes, reactor
+        self.ownership, self.head_size = ownership, limits.head_size
+        self.draining = False
+        self.now = reactor.seconds()
+        """The time of the last sweep."""
+        self._settings, self._idle_timeout = settings, limits.idle_timeout
+        self._candidates, self._refusals, self._readmit, self._access = candidates, refusals, readmit, access
+        self._switched, self._fewer = switched, fewer
+        self.pool = Pool(settings.idle_connections, settings.idle_time)
+        self._sessions: set[Session] = set()
+        self._sweeper = LoopingCall(self._sweep)
+        self._sweeper.clock = reactor
+
+    def __len__(self) -> int:
+        return len(self._sessions)
+
+    def start(self) -> None:
+        """Begin to look at what is idle."""
+        self._sweeper.start(SWEEP_INTERVAL)
+
+    def take(self, arrival: Arrival) -> None:
+        """Serve the connection, whose first request is there."""
+        session = Session(arrival, self)
+        self._sessions.add(session)
+        session.start()
+
+    def _sweep(self) -> None:
+        self.now = now = self.reactor.seconds()
+        self.pool.sweep(now)
+        for session in [each for each in self._sessions if each.idle and now - each.idle_since >= self._idle_timeout]:
+            session.end("router")
+
+    # -- for sessions
+
+    def send(self, session: Session, request: bytes, look: bool, fresh: bool = False) -> bool:
+        """Send a request over an idle connection or a fresh one; False if there is no replica.
+
+        `look`: the request cannot be repeated, so an idle connection is made sure of first. `fresh`: no idle one at all.
+        """
+        candidates = iter(self._candidates())
+        first = next(candidates, None)
+        if first is None:
+            return False
+        backend = None if fresh else self.pool.take(first, look)
+        if backend is not None:
+            first.load += 1
+            session.connected(backend, request)
+            return True
+        connecting = Connecting(
+            _again(first, candidates),
+            self._settings.connect_timeout,
+            self.poller,
+            self.reactor,
+            partial(self._connected, session, request),
+            session.unconnected,
+        )
+        session.connecting(connecting)
+        connecting.next()
+        return True
+
+    def _connected(self, session: Session, request: bytes, sock: RawSocket, replica: Replica) -> None:
+        session.connected(Backend(sock, replica, self.pool, self.poller, self.pipes), request)
+
+    def release(self, backend: Backend, reusable: bool) -> None:
+        """The exchange is over."""
+        backend.replica.load -= 1
+        if reusable and not self.draining:
+            backend.session = None
+            backend.reused = True
+            self.pool.put(backend, self.now)
+        else:
+            backend.close()
+
+    def tunnel(
+        self, session: Session, arrival: Arrival, backend: Backend, preface: bytes, reply: bytes, up: int, down: int
+    ) -> None:
+        """The two speak another protocol from now on."""
+        self._sessions.discard(session)
+        self._switched(arrival, backend.sock, backend.replica, preface, reply, up, down)
+
+    def hand_back(self, session: Session, arrival: Arrival, unread: bytes, up: int, down: int) -> None:
+        """The next request is not ours, or not whole: the router sees to it."""
+        self._access.tunnel_ended(arrival, session.replica, None, up, down)
+        self._left(session)
+        now = self.reactor.seconds()
+        self._readmit(Arrival(arrival.sock, arrival.client, arrival.listener, now, unread, returned=True))
+
+    def refuse(self, session: Session, arrival: Arrival, answer: Answer) -> None:
+        """The router answers."""
+        self._refusals.answer(arrival, answer)
+        self._sessions.discard(session)
+        self.reactor.callLater(0, self._fewer)  # not at once: the next one may fail the same way, and the next
+
+    def ended(self, session: Session, arrival: Arrival, by: str, up: int, down: int) -> None:
+        """The connection is closed."""
+        self._access.tunnel_ended(arrival, session.replica, by, up, down)
+        self._left(session)
+
+    def _left(self, session: Session) -> None:
+        self._sessions.discard(session)
+        self._fewer()
+
+    # -- the end
+
+    def drain(self) -> None:
+        """Serve no further request. What is under way is finished, what is idle is closed."""
+        self.draining = True
+        for session in [each for each in self._sessions if each.idle]:
+            session.end("router")
+        self.pool.close()
+
+    def cut(self) -> None:
+        """The drain time is up."""
+        for session in list(self._sessions):
+            session.end("router", reset=True)
+
+    def close(self) -> None:
+        """Nothing is left."""
+        if self._sweeper.running:
+            self._sweeper.stop()
+        self.pool.close()
+
+
+def _again(first: Replica, rest: Iterator[Replica]) -> Iterator[Replica]:
+    yield first
+    yield from rest

@@ -1,0 +1,69 @@
+"""The operators' port: alive, ready, status."""
+
+import json
+
+import pytest
+from portico.admin import make_site
+from twisted.internet.testing import StringTransport
+
+from .support.wires import parse_response
+
+
+class Router:
+    """What the pages are made from."""
+
+    def __init__(self) -> None:
+        self.is_ready = True
+
+    def status(self) -> dict[str, object]:
+        return {"services": {"static": {"queued": 1}}, "name": "\u00e9"}
+
+    def ready(self) -> bool:
+        return self.is_ready
+
+
+@pytest.fixture
+def router() -> Router:
+    return Router()
+
+
+def ask(router: Router, path: str, method: str = "GET") -> tuple[int, dict[str, str], bytes]:
+    channel = make_site(router.status, router.ready).buildProtocol(None)
+    assert channel is not None
+    transport = StringTransport()
+    channel.makeConnection(transport)
+    channel.dataReceived(f"{method} {path} HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n".encode())
+    response, body = parse_response(transport.value())
+    assert response.headers["Cache-Control"] == "no-store" or response.status >= 400
+    return response.status, dict(response.headers), body
+
+
+def test_alive(router: Router) -> None:
+    status, headers, body = ask(router, "/healthz")
+    assert (status, body) == (200, b"alive\n")
+    assert headers["Content-Type"] == "text/plain; charset=utf-8"
+
+
+def test_ready_until_it_drains(router: Router) -> None:
+    assert ask(router, "/readyz")[::2] == (200, b"ready\n")
+    router.is_ready = False
+    assert ask(router, "/readyz")[::2] == (503, b"draining\n")
+    assert ask(router, "/healthz")[0] == 200  # it still turns
+
+
+def test_status_is_json(router: Router) -> None:
+    status, headers, body = ask(router, "/status")
+    assert status == 200
+    assert headers["Content-Type"] == "application/json"
+    assert body.endswith(b"\n")
+    assert json.loads(body) == router.status()
+
+
+@pytest.mark.parametrize("path", ["/", "/stat", "/status2", "/x/status"])
+def test_no_other_page(router: Router, path: str) -> None:
+    assert ask(router, path)[0] == 404
+
+
+@pytest.mark.parametrize("method", ["POST", "DELETE"])
+def test_nothing_can_be_changed(router: Router, method: str) -> None:
+    assert ask(router, "/status", method)[0] in (405, 501)

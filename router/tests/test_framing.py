@@ -1,0 +1,563 @@
+"""Where messages end: the table of sound and refused framing, and the followers fed in every way."""
+
+import re
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from portico.core.answers import BAD_FRAMING, BAD_HOST, BAD_RESPONSE, Answer
+from portico.core.body import CHUNKED, ENDLESS, UNTIL_CLOSE, Body, Counted, Endless, body_of
+from portico.core.chunked import CHUNK_LINE, MALFORMED, TRAILER, Chunked
+from portico.core.framing import TUNNEL, RequestFrame, ResponseFrame, frame_request, frame_response, host_agrees
+from portico.core.head import Head, read_head
+from portico.core.response import RESPONSE_HEAD, ResponseHead, ResponseReader, is_plain, read_response
+
+NEXT = b"GET /next HTTP/1.1\r\nHost: h\r\n\r\n"
+
+
+def request(*fields: bytes, method: bytes = b"POST", version: bytes = b"1.1", host: bytes = b"Host: h") -> Head:
+    lines = [host, *fields] if host else list(fields)
+    head = read_head(b"%b / HTTP/%b\r\n%b\r\n" % (method, version, b"".join(line + b"\r\n" for line in lines)))
+    assert head is not None
+    return head
+
+
+def response(*fields: bytes, status: int = 200, version: bytes = b"1.1") -> ResponseHead:
+    head = read_response(b"HTTP/%b %d X\r\n%b\r\n" % (version, status, b"".join(line + b"\r\n" for line in fields)))
+    assert head is not None
+    return head
+
+
+# -- requests: where the body ends
+
+REQUEST_LENGTHS: list[tuple[tuple[bytes, ...], int]] = [
+    ((), 0),
+    ((b"Content-Length: 0",), 0),
+    ((b"Content-Length: 5",), 5),
+    ((b"content-length: 5",), 5),
+    ((b"CONTENT-LENGTH:5",), 5),
+    ((b"Content-Length:\t5\t ",), 5),
+    ((b"Content-Length: 005",), 5),
+    ((b"Content-Length: 999999999999999999",), 999_999_999_999_999_999),
+    ((b"Transfer-Encoding: chunked",), CHUNKED),
+    ((b"Transfer-Encoding:chunked",), CHUNKED),
+    ((b"transfer-encoding: Chunked",), CHUNKED),
+    ((b"Transfer-Encoding: \t chunked \t",), CHUNKED),
+    ((b"Transfer-Encoding: chunked", b"Trailer: X-Sum"), CHUNKED),
+    ((b"X-Content-Length: 9", b"Content-Length: 3"), 3),
+    ((b"Content-Length-X: 9", b"Content-Length: 3"), 3),
+    ((b"X: Content-Length: 9", b"Content-Length: 3"), 3),
+    ((b"X-Transfer-Encoding: chunked", b"Content-Length: 3"), 3),
+]
+
+
+@pytest.mark.parametrize(("fields", "length"), REQUEST_LENGTHS)
+@pytest.mark.parametrize("method", [b"GET", b"POST", b"OPTIONS"])
+def test_a_request_says_where_it_ends(fields: tuple[bytes, ...], length: int, method: bytes) -> None:
+    frame = frame_request(request(*fields, method=method))
+    assert isinstance(frame, RequestFrame)
+    assert frame.length == length
+    assert frame.persistent
+
+
+BAD_LENGTHS = [
+    b"", b" ", b"+5", b"-5", b"-0", b"0x5", b"5 5", b"5, 5", b"5,6", b"5,", b",5", b"5;", b"5.0", b"5e0", b"1_0", b"five",
+    b"5\t5", b"'5'", b'"5"', b"\xb2", b"\xef\xbc\x95", b"9" * 19, b"0" * 18 + b"5", b"18446744073709551621", b"5 chunked",
+    b"0,0", b"5\x85", b"5\xa0", b"\xa05", b"NaN", b"inf", b"5b", b"(5)", b"5/5", b"0b1", b"0o7",
+]  # fmt: skip
+BAD_CODINGS = [
+    b"", b"identity", b"gzip", b"gzip, chunked", b"chunked, gzip", b"chunked, chunked", b"chunked, identity",
+    b"identity, chunked", b"chunked;q=1", b"chunked ;", b"chunke", b"chunkedx", b"xchunked", b'"chunked"', b"chunked,",
+    b",chunked", b"chun ked", b"\xa0chunked", b"chunked\xa0", b"chunked\x85", b"cow", b"deflate", b"trailers", b"chunked\tx",
+    b"'chunked'", b"chunked, cow", b"x, chunked", b"CHUNKED!",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("value", BAD_LENGTHS)
+def test_a_bad_length_is_refused(value: bytes) -> None:
+    assert frame_request(request(b"Content-Length: " + value)) is BAD_FRAMING
+    assert frame_response(response(b"Content-Length: " + value), b"GET", False) is BAD_RESPONSE
+
+
+@pytest.mark.parametrize("value", BAD_CODINGS)
+def test_a_coding_other_than_chunked_is_refused(value: bytes) -> None:
+    assert frame_request(request(b"Transfer-Encoding: " + value)) is BAD_FRAMING
+    assert frame_response(response(b"Transfer-Encoding: " + value), b"GET", False) is BAD_RESPONSE
+
+
+AMBIGUOUS = [
+    (b"Content-Length: 5", b"Content-Length: 6"),
+    (b"Content-Length: 5", b"Content-Length: 5"),
+    (b"Content-Length: 5", b"content-length: 5"),
+    (b"Content-Length: 5", b"X: y", b"CONTENT-LENGTH: 5"),
+    (b"Content-Length: 0", b"Content-Length: 0"),
+    (b"Content-Length:", b"Content-Length: 5"),
+    (b"Content-Length: 5", b"Content-Length:"),
+    (b"Content-Length: 5", b"Transfer-Encoding: chunked"),
+    (b"Transfer-Encoding: chunked", b"Content-Length: 5"),
+    (b"Transfer-Encoding: chunked", b"Content-Length: 0"),
+    (b"Transfer-Encoding: chunked", b"Content-Length:"),
+    (b"Transfer-Encoding: identity", b"Content-Length: 5"),
+    (b"Transfer-Encoding:", b"Content-Length: 5"),
+    (b"Transfer-Encoding: chunked", b"Transfer-Encoding: chunked"),
+    (b"Transfer-Encoding: chunked", b"transfer-encoding: identity"),
+    (b"Transfer-Encoding: identity", b"Transfer-Encoding: chunked"),
+    (b"Transfer-Encoding:", b"Transfer-Encoding: chunked"),
+    (b"Transfer-Encoding: gzip", b"Transfer-Encoding: chunked"),
+    (b"Connection: content-length", b"Content-Length: 5"),
+    (b"Connection: close, Content-Length", b"Content-Length: 5"),
+    (b"Connection: Transfer-Encoding", b"Transfer-Encoding: chunked"),
+    (b"Connection: close", b"Connection: transfer-encoding", b"Transfer-Encoding: chunked"),
+    (b"Connection: host",),
+]
+
+
+@pytest.mark.parametrize("fields", AMBIGUOUS)
+def test_what_can_be_read_in_two_ways_is_refused(fields: tuple[bytes, ...]) -> None:
+    assert frame_request(request(*fields)) is BAD_FRAMING
+    assert frame_response(response(*fields), b"GET", False) is BAD_RESPONSE
+    assert frame_response(response(*fields, status=304), b"HEAD", False) is BAD_RESPONSE
+
+
+@pytest.mark.parametrize("version", [b"1.0"])
+def test_chunked_belongs_to_http_1_1(version: bytes) -> None:
+    assert frame_request(request(b"Transfer-Encoding: chunked", version=version)) is BAD_FRAMING
+    assert frame_response(response(b"Transfer-Encoding: chunked", version=version), b"GET", False) is BAD_RESPONSE
+
+
+@pytest.mark.parametrize("fields", [(b"Content-Length: 0",), (b"Content-Length: 5",), (b"Transfer-Encoding: chunked",)])
+def test_connect_has_no_body(fields: tuple[bytes, ...]) -> None:
+    assert frame_request(request(*fields, method=b"CONNECT")) is BAD_FRAMING
+    assert isinstance(frame_request(request(method=b"CONNECT")), RequestFrame)
+
+
+# -- requests: host and connection
+
+@pytest.mark.parametrize("value", [b"h", b"h:80", b"", b"[::1]:80", b"a-b.c_d", b"h%41", b"H"])
+def test_a_sound_host(value: bytes) -> None:
+    frame = frame_request(request(host=b"Host: " + value))
+    assert isinstance(frame, RequestFrame)
+    assert frame.host == value.lower()
+
+
+@pytest.mark.parametrize("value", [b"a b", b"a,b", b"a/b", b"a?b", b"a#b", b"u@h", b"a\\b", b"a\tb", b"http://h"])
+def test_a_bad_host(value: bytes) -> None:
+    assert frame_request(request(host=b"Host: " + value)) is BAD_HOST
+
+
+def test_one_host_and_no_more() -> None:
+    assert frame_request(request(host=b"")) is BAD_HOST
+    assert frame_request(request(b"Host: h")) is BAD_HOST
+    assert frame_request(request(b"host: other")) is BAD_HOST
+    assert frame_request(request(b"host:")) is BAD_HOST
+    assert isinstance(frame_request(request(host=b"", version=b"1.0")), RequestFrame)
+
+
+@pytest.mark.parametrize(
+    ("target", "host", "agrees"),
+    [
+        (b"http://h/x", b"h", True),
+        (b"http://H/x", b"h", True),
+        (b"HTTP://h:80/x", b"h:80", True),
+        (b"http://h?x", b"h", True),
+        (b"http://h", b"h", True),
+        (b"http://h/x", b"other", False),
+        (b"http://h:81/x", b"h", False),
+        (b"http://u@h/x", b"h", False),
+        (b"http://h/x", b"", False),
+        (b"/x", b"h", True),
+        (b"*", b"h", True),
+    ],
+)
+def test_an_absolute_target_names_the_same_host(target: bytes, host: bytes, agrees: bool) -> None:
+    assert host_agrees(target, host) is agrees
+
+
+@pytest.mark.parametrize(
+    ("fields", "version", "persistent", "upgrade"),
+    [
+        ((), b"1.1", True, False),
+        ((), b"1.0", False, False),
+        ((b"Connection: keep-alive",), b"1.0", False, False),
+        ((b"Connection: keep-alive",), b"1.1", True, False),
+        ((b"Connection: close",), b"1.1", False, False),
+        ((b"connection: Close",), b"1.1", False, False),
+        ((b"Connection: x, close",), b"1.1", False, False),
+        ((b"Connection: x", b"Connection: close"), b"1.1", False, False),
+        ((b"Connection: closed",), b"1.1", True, False),
+        ((b"Connection: upgrade", b"Upgrade: websocket"), b"1.1", True, True),
+        ((b"Connection: keep-alive, Upgrade", b"Upgrade: websocket"), b"1.1", True, True),
+        ((b"Connection: upgrade", b"Upgrade: websocket"), b"1.0", False, False),
+        ((b"Connection: upgrade",), b"1.1", True, False),
+        ((b"Upgrade: websocket",), b"1.1", True, False),
+        ((b"Connection: upgrade", b"Upgrade: h2c"), b"1.1", True, False),
+        ((b"Connection: upgrade", b"Upgrade: websocket, h2c"), b"1.1", True, False),
+        ((b"Connection: upgrade", b"Upgrade: HTTP/2.0"), b"1.1", True, False),
+        ((b"Connection: upgrade", b"Upgrade: TLS/1.3"), b"1.1", True, False),
+    ],
+)
+def test_what_a_request_says_of_its_connection(
+    fields: tuple[bytes, ...], version: bytes, persistent: bool, upgrade: bool
+) -> None:
+    frame = frame_request(request(*fields, version=version))
+    assert isinstance(frame, RequestFrame)
+    assert (frame.persistent, frame.upgrade) == (persistent, upgrade)
+
+
+# -- responses
+
+@pytest.mark.parametrize(
+    ("status", "method", "fields", "version", "length", "persistent"),
+    [
+        (200, b"GET", (b"Content-Length: 5",), b"1.1", 5, True),
+        (200, b"GET", (b"Content-Length: 0",), b"1.1", 0, True),
+        (200, b"GET", (b"Transfer-Encoding: chunked",), b"1.1", CHUNKED, True),
+        (200, b"GET", (), b"1.1", UNTIL_CLOSE, False),
+        (404, b"POST", (), b"1.1", UNTIL_CLOSE, False),
+        (200, b"GET", (b"Content-Length: 5", b"Connection: close"), b"1.1", 5, False),
+        (200, b"GET", (b"Content-Length: 5",), b"1.0", 5, False),
+        (200, b"GET", (b"Content-Length: 5", b"Connection: keep-alive"), b"1.0", 5, True),
+        (200, b"GET", (b"Connection: keep-alive",), b"1.0", UNTIL_CLOSE, False),
+        (200, b"HEAD", (b"Content-Length: 5",), b"1.1", 0, True),
+        (200, b"HEAD", (b"Transfer-Encoding: chunked",), b"1.1", 0, True),
+        (200, b"HEAD", (), b"1.1", 0, True),
+        (200, b"HEAD", (b"Connection: close",), b"1.1", 0, False),
+        (204, b"GET", (), b"1.1", 0, True),
+        (204, b"GET", (b"Content-Length: 0",), b"1.1", 0, True),
+        (204, b"GET", (b"Content-Length: 5",), b"1.1", 0, False),
+        (204, b"GET", (b"Transfer-Encoding: chunked",), b"1.1", 0, False),
+        (304, b"GET", (b"Content-Length: 5",), b"1.1", 0, True),
+        (304, b"GET", (), b"1.1", 0, True),
+        (100, b"POST", (), b"1.1", 0, True),
+        (103, b"GET", (b"Link: x",), b"1.1", 0, True),
+        (205, b"GET", (b"Content-Length: 0",), b"1.1", 0, True),
+        (200, b"CONNECT", (), b"1.1", TUNNEL, False),
+        (299, b"CONNECT", (b"Content-Length: 5",), b"1.1", TUNNEL, False),
+        (407, b"CONNECT", (b"Content-Length: 5",), b"1.1", 5, True),
+        (999, b"GET", (b"Content-Length: 5",), b"1.1", 5, True),
+    ],
+)
+def test_a_response_says_where_it_ends(
+    status: int, method: bytes, fields: tuple[bytes, ...], version: bytes, length: int, persistent: bool
+) -> None:
+    frame = frame_response(response(*fields, status=status, version=version), method, False)
+    assert isinstance(frame, ResponseFrame)
+    assert (frame.length, frame.persistent) == (length, persistent)
+
+
+def test_a_switch_only_where_it_was_asked_for() -> None:
+    head = response(b"Upgrade: websocket", b"Connection: upgrade", status=101)
+    assert frame_response(head, b"GET", False) is BAD_RESPONSE
+    frame = frame_response(head, b"GET", True)
+    assert isinstance(frame, ResponseFrame)
+    assert frame.length == TUNNEL
+
+
+@pytest.mark.parametrize("field", [b"Connection: x", b"Keep-Alive: timeout=5", b"Proxy-Connection: x", b"Upgrade: h2c"])
+def test_hop_by_hop_fields_are_seen(field: bytes) -> None:
+    frame = frame_response(response(b"Content-Length: 1", field), b"GET", False)
+    assert isinstance(frame, ResponseFrame)
+    assert frame.named == (frozenset((b"x",)) if field == b"Connection: x" else frozenset())
+    plain = frame_response(response(b"Content-Length: 1", b"X: y"), b"GET", False)
+    assert isinstance(plain, ResponseFrame)
+    assert plain.named is None
+
+
+# -- response heads, whole and in pieces
+
+SOUND_HEADS = [
+    b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n",
+    b"HTTP/1.0 200 OK\r\n\r\n",
+    b"HTTP/1.1 200\r\n\r\n",
+    b"HTTP/1.1 200 \r\n\r\n",
+    b"HTTP/1.1 404 Not\tFound \xe4\r\nX:\r\nY: \xff\r\n\r\n",
+    b"HTTP/1.1 100 Continue\r\n\r\n",
+    b"HTTP/1.9 999 x\r\n\r\n",
+]
+BAD_HEADS = [
+    b"HTTP/1.1 200 OK\nContent-Length: 5\n\n",
+    b"HTTP/1.1 200 OK\r\nX: y\n\r\n",
+    b"HTTP/1.1 200 OK\r\nX: y\rZ: z\r\n\r\n",
+    b"HTTP/1.1 200 OK\r\nX: y\r\n folded\r\n\r\n",
+    b"HTTP/1.1 200 OK\r\nX: y\r\n\tfolded\r\n\r\n",
+    b"HTTP/1.1 200 OK\r\nX : y\r\n\r\n",
+    b"HTTP/1.1 200 OK\r\n: y\r\n\r\n",
+    b"HTTP/1.1 200 OK\r\nno colon\r\n\r\n",
+    b"HTTP/1.1 200 OK\r\nX: \0\r\n\r\n",
+    b"HTTP/1.1 200 O\x01K\r\n\r\n",
+    b"HTTP/1.1 20 OK\r\n\r\n",
+    b"HTTP/1.1 2000 OK\r\n\r\n",
+    b"HTTP/1.1 099 OK\r\n\r\n",
+    b"HTTP/1.1 +20 OK\r\n\r\n",
+    b"HTTP/1.1  200 OK\r\n\r\n",
+    b"HTTP/1.1\t200 OK\r\n\r\n",
+    b"HTTP/2.0 200 OK\r\n\r\n",
+    b"HTTP/1.10 200 OK\r\n\r\n",
+    b"http/1.1 200 OK\r\n\r\n",
+    b"ICY 200 OK\r\n\r\n",
+    b"\r\nHTTP/1.1 200 OK\r\n\r\n",
+    b"<html>no head</html>\r\n\r\n",
+    b"\x16\x03\x01\x02\x00\x01\x00\r\n\r\n",
+]
+
+
+@pytest.mark.parametrize("head", SOUND_HEADS)
+@pytest.mark.parametrize("step", [1, 7, 1000])
+def test_a_response_head_in_pieces(head: bytes, step: int) -> None:
+    wire = head + b"body\r\n\r\n"
+    reader = ResponseReader()
+    for end in range(step, len(wire) + step, step):
+        found = reader.read(wire[:end])
+        assert (found is None) == (end < len(head))
+        if found is not None:
+            assert found == read_response(head)
+            assert isinstance(found, ResponseHead)
+            assert found.end == len(head)
+            return
+    raise AssertionError("never complete")
+
+
+@pytest.mark.parametrize("head", BAD_HEADS)
+@pytest.mark.parametrize("step", [1, 1000])
+def test_a_bad_response_head(head: bytes, step: int) -> None:
+    assert read_response(head) is None
+    assert not is_plain(head)
+    reader, found = ResponseReader(), None
+    wire = head + b"\r\n\r\n"
+    for end in range(step, len(wire) + step, step):
+        found = reader.read(wire[:end])
+        if found is not None:
+            break
+    assert found is BAD_RESPONSE
+
+
+def test_no_http_is_known_at_its_first_byte() -> None:
+    assert ResponseReader().read(b"S") is BAD_RESPONSE
+    assert ResponseReader().read(b"HTTP/1.1 ") is None
+    assert ResponseReader().read(b"HTTP/2") is BAD_RESPONSE
+
+
+def test_a_response_head_that_never_ends() -> None:
+    reader = ResponseReader()
+    start = b"HTTP/1.1 200 OK\r\nX: "
+    assert reader.read(start + b"x" * (RESPONSE_HEAD - len(start) - 1)) is None
+    assert reader.read(start + b"x" * (RESPONSE_HEAD - len(start))) is BAD_RESPONSE
+    whole = start + b"x" * (RESPONSE_HEAD - len(start) - 4) + b"\r\n\r\n"
+    assert isinstance(ResponseReader().read(whole), ResponseHead)
+    assert ResponseReader().read(whole.replace(b"X", b"XX")) is BAD_RESPONSE
+
+
+# -- the short way says the same as the long way
+
+FIELD_NAMES = [b"Content-Length", b"content-length", b"Transfer-Encoding", b"Connection", b"connection", b"Keep-Alive"]
+FIELD_NAMES += [b"Proxy-Connection", b"Upgrade", b"X-Y", b"Cookie", b"Trailer", b"Content-Type", b"Transfer-Encodings"]
+FIELD_VALUES = [b"5", b"5, 5", b"chunked", b"Chunked", b"close", b"keep-alive", b"Keep-Alive", b"upgrade", b"", b"x: y", b" 5"]
+LINES = st.lists(st.tuples(st.sampled_from(FIELD_NAMES), st.sampled_from([b":", b": ", b":\t"]), st.sampled_from(FIELD_VALUES)))
+
+
+@given(LINES, st.sampled_from([b"1.1", b"1.0", b"1.2"]), st.sampled_from([100, 200, 204, 304, 404, 500, 600]))
+@settings(max_examples=400, deadline=None)
+def test_a_plain_response_is_what_it_seems(lines: list[tuple[bytes, bytes, bytes]], version: bytes, status: int) -> None:
+    fields = b"".join(b"".join(line) + b"\r\n" for line in lines)
+    wire = b"HTTP/%b %d OK\r\n%b\r\nbody" % (version, status, fields)
+    found = is_plain(wire)
+    if found is None:
+        return
+    head = read_response(wire)
+    assert head is not None
+    assert found.end() == head.end
+    frame = frame_response(head, b"GET", False)
+    assert isinstance(frame, ResponseFrame)
+    assert frame.length == (CHUNKED if found[1] is None else int(found[1]))
+    assert frame.persistent
+    assert version == b"1.1"
+    assert frame.named is None or frame.named <= {b"keep-alive"}
+
+
+@pytest.mark.parametrize(
+    ("fields", "plain"),
+    [
+        ((b"Content-Length: 5",), True),
+        ((b"content-length: 5",), True),
+        ((b"Transfer-Encoding: chunked",), True),
+        ((b"Server: x", b"Connection: keep-alive", b"Content-Length: 5", b"Cookie: y", b"Date: z"), True),
+        ((b"Content-Length: 5", b"Connection: close"), False),
+        ((b"Content-Length: 5", b"Connection: keep-alive, x"), False),
+        ((b"Content-Length: 5", b"Keep-Alive: x"), False),
+        ((b"Content-Length: 5", b"Content-Length: 5"), False),
+        ((b"Content-Length: 5", b"Transfer-Encoding: chunked"), False),
+        ((b"Transfer-Encoding: chunked", b"Content-Length: 5"), False),
+        ((b"Upgrade: x", b"Content-Length: 5"), False),
+        ((), False),
+    ],
+)
+def test_the_usual_responses_go_the_short_way(fields: tuple[bytes, ...], plain: bool) -> None:
+    wire = b"HTTP/1.1 200 OK\r\n" + b"".join(field + b"\r\n" for field in fields) + b"\r\n"
+    assert bool(is_plain(wire)) is plain
+
+
+# -- following bodies
+
+def follow(body: Body, wire: bytes, cuts: list[int]) -> int:
+    """Feed `wire` cut in pieces; how many bytes belong to the body, or MALFORMED."""
+    total, at = 0, 0
+    for cut in [*sorted(cuts), len(wire)]:
+        piece, at = wire[at:cut], cut
+        taken = body.feed(piece)
+        if taken == MALFORMED:
+            return MALFORMED
+        total += taken
+        if taken < len(piece):
+            assert body.complete
+            return total
+    return total
+
+
+def every_way(wire: bytes) -> list[list[int]]:
+    return [[], list(range(1, len(wire))), *[[cut] for cut in range(1, len(wire))]]
+
+
+SOUND_CHUNKED = [
+    b"0\r\n\r\n",
+    b"000\r\n\r\n",
+    b"5\r\nhello\r\n0\r\n\r\n",
+    b"5\r\nhello\r\n6\r\n world\r\n0\r\n\r\n",
+    b"A\r\n0123456789\r\n0\r\n\r\n",
+    b"a\r\n\r\n\r\n\r\n\r\n\r\n\r\n0\r\n\r\n",
+    b"000000000000005\r\nhello\r\n0\r\n\r\n",
+    b"5;name\r\nhello\r\n0\r\n\r\n",
+    b"5;name=value;other=\"q \t;,\xe4\"\r\nhello\r\n0;last\r\n\r\n",
+    b"5;\r\nhello\r\n0\r\n\r\n",
+    b"1\r\n\n\r\n0\r\n\r\n",
+    b"2\r\n\r\n\r\n0\r\n\r\n",
+    b"0\r\nX-Sum: 1\r\n\r\n",
+    b"1\r\nx\r\n0\r\nX-Sum: 1\r\nY:\r\nZ: \xff\t\r\n\r\n",
+]
+BAD_CHUNKED = [
+    b"\r\n", b"\n", b" 5\r\n", b"5 \r\n", b"5 ;x\r\n", b"+5\r\n", b"-5\r\n", b"-0\r\n", b"0x5\r\n", b"0X5\r\n", b"5_0\r\n",
+    b"_5\r\n", b"g\r\n", b"5g\r\n", b"5.\r\n", b"5,5\r\n", b"5\t\r\n", b"\t5\r\n", b"5\0\r\n", b"5\x85\r\n", b"\xb2\r\n",
+    b"\xef\xbc\x95\r\n", b"1" * 16 + b"\r\n", b"0" * 16 + b"\r\n", b"ffffffffffffffff\r\n", b"10000000000000005\r\n",
+    b"5\nhello\r\n0\r\n\r\n", b"5\rhello\r\n", b"5\r\r\nhello\r\n", b"5;\n", b"5;a\rb\r\n", b"5;a\0\r\n", b"5;a\x7f\r\n",
+    b"5\r\nhello0\r\n\r\n", b"5\r\nhello\n0\r\n\r\n", b"5\r\nhello\r0\r\n", b"5\r\nhelloo\r\n0\r\n\r\n", b"5\r\nhell\r\n0\r\n\r\n",
+    b"5\r\nhello\r\n\r\n0\r\n\r\n", b"5\r\nhello \r\n", b"0\n\n", b"0\r\n\n", b"0\r\n\rX", b"0\r\nX: y\n\r\n", b"0\r\nX\r\n\r\n",
+    b"0\r\nX : y\r\n\r\n", b"0\r\n X: y\r\n\r\n", b"0\r\nX: y\r\n folded\r\n\r\n", b"0\r\n: y\r\n\r\n", b"0\r\nX: \0\r\n\r\n",
+    b"0\r\nX: a\rb\r\n\r\n", b"0\r\nContent-Length: 5\r\n\r\n", b"0\r\ntransfer-encoding: chunked\r\n\r\n",
+    b"0\r\nHost: x\r\n\r\n", b"0\r\nConnection: close\r\n\r\n", b"0\r\nTrailer: x\r\n\r\n", b"0\r\nUpgrade: x\r\n\r\n",
+    b"0\r\nTE: x\r\n\r\n", b"0\r\nX-Forwarded-For: x\r\n\r\n", b"0\r\nKeep-Alive: x\r\n\r\n", b"0\r\nExpect: x\r\n\r\n",
+    b"0\r\nGET / HTTP/1.1\r\nHost: x\r\n\r\n", b"0 \r\n\r\n", b"0x0\r\n\r\n",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("wire", SOUND_CHUNKED)
+def test_a_chunked_body_ends_where_it_ends(wire: bytes) -> None:
+    for cuts in every_way(wire + NEXT):
+        body = Chunked()
+        assert follow(body, wire + NEXT, cuts) == len(wire)
+        assert body.complete
+    for end in range(len(wire)):
+        body = Chunked()
+        assert body.feed(wire[:end]) == end
+        assert not body.complete
+
+
+@pytest.mark.parametrize("wire", BAD_CHUNKED)
+def test_a_malformed_chunked_body_is_refused(wire: bytes) -> None:
+    for cuts in every_way(wire):
+        assert follow(Chunked(), wire, cuts) == MALFORMED
+
+
+@pytest.mark.parametrize("wire", BAD_CHUNKED)
+def test_no_wrong_byte_is_let_through(wire: bytes) -> None:
+    """What is let through of a malformed body, byte by byte, can always still become a sound one."""
+    body, passed = Chunked(), b""
+    for at in range(len(wire)):
+        if body.feed(wire[at : at + 1]) == MALFORMED:
+            break
+        passed += wire[at : at + 1]
+    assert re.fullmatch(rb"(?s)(?:[0-9A-Fa-f]{0,15}(?:;[^\r\n\0\x7f]*)?\r?|[0-9a-f]+\r\n.*)", passed)
+
+
+def test_feeding_from_the_middle() -> None:
+    body = Chunked()
+    assert body.feed(b"HEAD5\r\nhello\r\n0\r\n\r\nNEXT", 4) == 15
+    assert body.complete
+    assert Counted(3).feed(b"HEADabcNEXT", 4) == 3
+
+
+def test_a_chunk_line_has_a_limit() -> None:
+    sound = b"5;" + b"x" * (CHUNK_LINE - 4) + b"\r\n"
+    assert Chunked().feed(sound) == CHUNK_LINE
+    assert Chunked().feed(b"5;x" + sound[2:]) == MALFORMED
+    assert Chunked().feed(b"5;" + b"x" * (CHUNK_LINE - 2)) == CHUNK_LINE
+    assert Chunked().feed(b"5;" + b"x" * (CHUNK_LINE - 1)) == MALFORMED
+
+
+def test_the_trailer_has_a_limit() -> None:
+    field = b"X: " + b"x" * 95 + b"\r\n"
+    count = TRAILER // len(field)
+    assert Chunked().feed(b"0\r\n" + field * (count - 1) + b"\r\n") > 0
+    assert Chunked().feed(b"0\r\n" + field * (count + 1) + b"\r\n") == MALFORMED
+    assert Chunked().feed(b"0\r\nX: " + b"x" * TRAILER) == MALFORMED
+
+
+def test_bulk_of_a_chunk() -> None:
+    body = Chunked()
+    assert body.bulk == 0
+    body.feed(b"10000\r\nabc")
+    assert body.bulk == 0x10000 - 3
+    body.skip(0x10000 - 3)
+    assert body.bulk == 0
+    assert body.feed(b"\r\n0\r\n\r\nNEXT") == 7
+    assert body.complete
+
+
+def test_bulk_of_a_counted_body() -> None:
+    body = body_of(100_000)
+    assert body.feed(b"x" * 10) == 10
+    assert body.bulk == 99_990
+    body.skip(99_989)
+    assert not body.complete
+    assert body.feed(b"xNEXT") == 1
+    assert body.complete
+    assert body.feed(b"NEXT") == 0
+
+
+def test_a_body_until_the_end() -> None:
+    body = body_of(UNTIL_CLOSE)
+    assert isinstance(body, Endless)
+    assert body.feed(b"xyz", 1) == 2
+    body.skip(5)
+    assert (body.bulk, body.complete) == (ENDLESS, False)
+
+
+@given(
+    st.lists(st.binary(min_size=1, max_size=40), max_size=6),
+    st.lists(st.sampled_from([b"X-A: 1\r\n", b"Y:\r\n"]), max_size=2),
+    st.binary(max_size=20),
+    st.lists(st.integers(0, 400), max_size=12),
+)
+@settings(max_examples=300, deadline=None)
+def test_any_split_gives_the_same_boundary(chunks: list[bytes], trailer: list[bytes], after: bytes, cuts: list[int]) -> None:
+    wire = b"".join(b"%x\r\n%b\r\n" % (len(chunk), chunk) for chunk in chunks) + b"0\r\n" + b"".join(trailer) + b"\r\n"
+    body = Chunked()
+    assert follow(body, wire + after, [cut for cut in cuts if cut < len(wire + after)]) == len(wire)
+    assert body.complete
+    counted = Counted(len(wire))
+    assert follow(counted, wire + after, [cut for cut in cuts if cut < len(wire + after)]) == len(wire)
+
+
+@given(st.lists(st.sampled_from([b"5", b"0", b"\r\n", b"\n", b"\r", b"hello", b";x", b"X: y", b" ", b"a"]), max_size=14), st.data())
+@settings(max_examples=500, deadline=None)
+def test_any_split_gives_the_same_verdict(parts: list[bytes], data: st.DataObject) -> None:
+    wire = b"".join(parts)
+    whole = follow(Chunked(), wire, [])
+    cuts = data.draw(st.lists(st.integers(0, len(wire)), max_size=6))
+    assert follow(Chunked(), wire, cuts) == whole
+
+
+@given(st.binary(max_size=200))
+@settings(max_examples=300, deadline=None)
+def test_no_fields_upset_the_framing(junk: bytes) -> None:
+    head = Head(b"GET", b"/", 1, b"Host: h\r\n" + junk, 0)
+    assert isinstance(frame_request(head), RequestFrame | Answer)
+    assert isinstance(frame_response(ResponseHead(1, 200, junk, 0), b"GET", False), ResponseFrame | Answer)

@@ -1,0 +1,120 @@
+"""Packets and descriptors over a real SOCK_SEQPACKET pair."""
+
+import fcntl
+import os
+import resource
+import socket
+from collections.abc import Iterator
+
+import pytest
+from handoff_support import link_pair, no_descriptor_leaks, open_descriptors
+from svckit.handoff import packets
+from svckit.handoff.codec import MESSAGE_LIMIT
+
+Pair = tuple[socket.socket, socket.socket]
+
+
+@pytest.fixture
+def pair() -> Iterator[Pair]:
+    with no_descriptor_leaks():
+        left, right = link_pair()
+        yield left, right
+        left.close()
+        right.close()
+
+
+def test_packets_arrive_one_by_one_and_in_order(pair: Pair) -> None:
+    for packet in (b"first", b"second", b"x" * MESSAGE_LIMIT):
+        packets.send(pair[0], packet)
+    assert [packets.receive(pair[1]) for _ in range(3)] == [(b"first", None), (b"second", None), (b"x" * MESSAGE_LIMIT, None)]
+
+
+def test_nothing_there_is_not_the_end(pair: Pair) -> None:
+    with pytest.raises(BlockingIOError):
+        packets.receive(pair[1])
+    pair[0].close()
+    assert packets.receive(pair[1]) == (b"", None)
+
+
+def test_what_was_sent_is_read_before_the_end(pair: Pair) -> None:
+    packets.send(pair[0], b"last words")
+    pair[0].close()
+    assert packets.receive(pair[1]) == (b"last words", None)
+    assert packets.receive(pair[1]) == (b"", None)
+
+
+def test_a_descriptor_travels_and_the_sender_keeps_its_own(pair: Pair) -> None:
+    here, there = socket.socketpair()
+    packets.send(pair[0], b"take it", there.fileno())
+    packet, descriptor = packets.receive(pair[1])
+    assert packet == b"take it"
+    assert descriptor is not None
+    assert fcntl.fcntl(descriptor, fcntl.F_GETFD) & fcntl.FD_CLOEXEC
+    with socket.socket(fileno=descriptor) as copy:
+        here.send(b"hello")
+        assert copy.recv(10) == b"hello"
+        there.send(b"still mine")
+        assert here.recv(20) == b"still mine"
+    here.close()
+    there.close()
+
+
+def test_more_descriptors_than_one_are_closed(pair: Pair) -> None:
+    read, write = os.pipe()
+    before = open_descriptors()
+    socket.send_fds(pair[0], [b"two"], [read, write])
+    packet, descriptor = packets.receive(pair[1])
+    assert packet == b"two"
+    assert descriptor is not None
+    os.close(descriptor)
+    assert open_descriptors() == before
+    os.close(read)
+    os.close(write)
+
+
+def test_a_full_queue_refuses(pair: Pair) -> None:
+    packets.widen(pair[0])
+    with pytest.raises(BlockingIOError):
+        for _ in range(100_000):
+            packets.send(pair[0], b"x" * 1000)
+    assert packets.receive(pair[1])[0] == b"x" * 1000
+
+
+def test_widen_makes_room_for_hundreds_of_heads(pair: Pair) -> None:
+    packets.widen(pair[0])
+    for _ in range(200):
+        packets.send(pair[0], b"x" * 700)
+
+
+def test_a_message_of_the_limit_fits_even_with_other_packets_before(pair: Pair) -> None:
+    packets.widen(pair[0])
+    packets.send(pair[0], b"y")
+    packets.send(pair[0], b"x" * MESSAGE_LIMIT, pair[0].fileno())
+    packets.receive(pair[1])
+    packet, descriptor = packets.receive(pair[1])
+    assert len(packet) == MESSAGE_LIMIT
+    assert descriptor is not None
+    os.close(descriptor)
+
+
+def test_a_broken_link_is_an_error_and_no_signal(pair: Pair) -> None:
+    pair[1].close()
+    with pytest.raises(BrokenPipeError):
+        packets.send(pair[0], b"x")
+    with pytest.raises(BrokenPipeError):
+        packets.send(pair[0], b"x", pair[0].fileno())
+
+
+def test_a_descriptor_that_finds_no_room_is_reported(pair: Pair) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    packets.send(pair[0], b"lost", pair[0].fileno())
+    packets.send(pair[0], b"none")
+    next_free = os.dup(0)
+    os.close(next_free)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (next_free, hard))
+    try:
+        with pytest.raises(packets.DescriptorsLost, match="4 bytes"):
+            packets.receive(pair[1])
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert packets.receive(pair[1]) == (b"none", None)

@@ -1,0 +1,228 @@
+"""What a user sees, the same in both deployments."""
+
+import hashlib
+import re
+import shutil
+import subprocess
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import requests
+from requests.auth import AuthBase, HTTPBasicAuth, HTTPDigestAuth
+from websockets.exceptions import InvalidStatus
+from websockets.sync.client import ClientConnection, connect
+
+from .support.payload import MIB, Payload, digest_of_rest
+from .support.site import ROOT, Site
+
+FILES = ROOT / "static/files"
+PUBLIC = sorted(
+    path.relative_to(FILES)
+    for path in FILES.rglob("*")
+    if path.is_file() and path.relative_to(FILES).parts[0] != "private" and not path.name.startswith(".")
+)
+ECHOES = ["/ws/autobahn/echo", "/ws/txws/echo"]
+PRIVATE = "/static/private/"
+
+
+def name_for_upload() -> str:
+    return f"/uploads/{uuid.uuid4().hex}.bin"
+
+
+# -- pages and files
+
+
+def test_the_first_page_links_to_all_the_rest(site: Site) -> None:
+    page = requests.get(site.url + "/", timeout=10)
+    assert page.status_code == 200
+    assert page.headers["Content-Type"].startswith("text/html")
+    for prefix in ("/static/", PRIVATE, "/uploads/", *ECHOES):
+        assert prefix in page.text, f"the first page does not mention {prefix}"
+    links = set(re.findall(r'(?:href|src)="(/[^"#?]*)', page.text))
+    assert links
+    answers = {link: requests.get(site.url + link, timeout=10).status_code for link in links}
+    assert {link: status for link, status in answers.items() if status >= 500 or status == 404} == {}
+
+
+@pytest.mark.parametrize("path", PUBLIC, ids=str)
+def test_a_static_file_arrives_as_it_is(site: Site, path: Path) -> None:
+    answer = requests.get(f"{site.url}/static/{path.as_posix()}", timeout=10)
+    assert answer.status_code == 200
+    assert answer.content == (FILES / path).read_bytes()
+
+
+def test_a_file_that_is_not_there_is_404(site: Site) -> None:
+    assert requests.get(site.url + "/static/no-such-file", timeout=10).status_code == 404
+
+
+def test_nothing_outside_the_folder_can_be_reached(site: Site) -> None:
+    with site.connect() as connection:
+        assert connection.get("/static/%2e%2e/%2e%2e/etc/passwd").status in (400, 404)
+    with site.connect() as connection:
+        assert connection.get("/static/..%2f..%2f..%2fetc/passwd").status in (400, 404)
+
+
+# -- uploads
+
+
+def test_200_mb_go_up_and_come_down_with_the_same_digest(site: Site) -> None:
+    payload, path = Payload(200 * MIB), name_for_upload()
+    connection = site.http()
+    created = payload.put(connection, path)
+    assert created.status == 201
+    assert payload.sha256 in created.read().decode()
+    connection.request("GET", path)
+    download = connection.getresponse()
+    assert download.status == 200
+    assert digest_of_rest(download) == (payload.size, payload.sha256)
+    connection.close()
+
+
+def test_a_chunked_upload_of_unknown_length(site: Site) -> None:
+    payload, path = Payload(3 * MIB + 17), name_for_upload()
+
+    def pieces() -> Iterator[bytes]:
+        yield from payload
+
+    created = requests.put(site.url + path, data=pieces(), timeout=30)
+    assert created.status_code == 201
+    assert payload.sha256 in created.text
+    assert hashlib.sha256(requests.get(site.url + path, timeout=30).content).hexdigest() == payload.sha256
+
+
+def test_an_upload_is_not_there_before_its_last_byte(site: Site) -> None:
+    path = name_for_upload()
+    with site.connect() as connection:
+        connection.send(f"PUT {path} HTTP/1.1\r\nHost: portico.test\r\nContent-Length: 10\r\n\r\n01234".encode())
+        assert requests.get(site.url + path, timeout=10).status_code == 404
+        connection.send(b"56789")
+        assert connection.response().status == 201
+    assert requests.get(site.url + path, timeout=10).content == b"0123456789"
+
+
+def test_an_upload_that_breaks_off_leaves_nothing(site: Site) -> None:
+    path = name_for_upload()
+    with site.connect() as connection:
+        connection.send(f"PUT {path} HTTP/1.1\r\nHost: portico.test\r\nContent-Length: 10\r\n\r\n01234".encode())
+    assert requests.get(site.url + path, timeout=10).status_code == 404
+
+
+# -- WebSockets
+
+
+@pytest.fixture(params=ECHOES)
+def echo(request: pytest.FixtureRequest, site: Site) -> Iterator[ClientConnection]:
+    with connect(site.ws_url + request.param, open_timeout=10, close_timeout=5) as websocket:
+        yield websocket
+
+
+@pytest.mark.parametrize("size", [0, 1, 125, 126, 65_535, 65_536, 300_000])
+def test_an_echo_gives_a_text_back(echo: ClientConnection, size: int) -> None:
+    text = ("größer " * (size // 7 + 1))[:size]
+    echo.send(text)
+    assert echo.recv(timeout=10) == text
+
+
+def test_an_echo_keeps_the_order_of_many_messages(echo: ClientConnection) -> None:
+    for number in range(100):
+        echo.send(f"message {number}")
+    assert [echo.recv(timeout=10) for _ in range(100)] == [f"message {number}" for number in range(100)]
+
+
+def test_an_echo_answers_a_ping_and_a_close(echo: ClientConnection) -> None:
+    assert echo.ping().wait(10)
+    echo.close(1000, "done")
+    assert echo.close_code == 1000
+
+
+@pytest.mark.parametrize("prefix", ["/ws/autobahn/", "/ws/txws/"])
+def test_only_the_echo_is_there(site: Site, prefix: str) -> None:
+    with pytest.raises(InvalidStatus) as refused:
+        connect(f"{site.ws_url}{prefix}no-such-thing", open_timeout=10)
+    assert refused.value.response.status_code == 404
+
+
+# -- logins
+
+SCHEMES: dict[str, type[HTTPBasicAuth] | type[HTTPDigestAuth]] = {"basic": HTTPBasicAuth, "digest": HTTPDigestAuth}
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_requests_logs_in(site: Site, scheme: str) -> None:
+    def get(user: str, password: str) -> int:
+        login: AuthBase = SCHEMES[scheme](user, password)
+        return requests.get(site.url + PRIVATE, auth=login, timeout=20).status_code
+
+    assert get("admin", site.password) == 200
+    assert get("admin", site.password + "x") == 401
+    assert get("nobody", site.password) == 401
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="needs curl")
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_curl_logs_in(site: Site, scheme: str) -> None:
+    def get(password: str) -> str:
+        command = ["curl", "-sS", "-m", "20", "-o", "/dev/null", "-w", "%{http_code}", f"--{scheme}"]
+        command += ["-u", f"admin:{password}", site.url + PRIVATE]
+        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=30).stdout
+
+    assert get(site.password) == "200"
+    assert get(site.password + "x") == "401"
+
+
+def test_without_a_login_there_are_challenges_for_both_schemes(site: Site) -> None:
+    answer = requests.get(site.url + PRIVATE, timeout=10)
+    assert answer.status_code == 401
+    offered = answer.headers["WWW-Authenticate"].lower()
+    assert "basic " in offered
+    assert "digest " in offered
+    assert "sha-256" in offered
+
+
+# -- one connection, several services
+
+
+@pytest.fixture(scope="module")
+def public_file() -> Path:
+    return PUBLIC[0]
+
+
+def test_one_connection_asks_two_services_in_turn(site: Site, public_file: Path) -> None:
+    static, upload = f"/static/{public_file.as_posix()}", name_for_upload()
+    content = (FILES / public_file).read_bytes()
+    with site.connect() as connection:
+        first = connection.get(static)
+        connection.send(f"PUT {upload} HTTP/1.1\r\nHost: portico.test\r\nContent-Length: 5\r\n\r\nhello".encode())
+        second = connection.response()
+        third = connection.get(static)
+        fourth = connection.get(upload)
+    assert [first.status, second.status, third.status, fourth.status] == [200, 201, 200, 200]
+    assert first.body == third.body == content
+    assert hashlib.sha256(b"hello").hexdigest() in second.body.decode()
+    assert fourth.body == b"hello"
+
+
+def test_the_same_requests_all_sent_at_once(site: Site, public_file: Path) -> None:
+    static, upload = f"/static/{public_file.as_posix()}", name_for_upload()
+    get = f"GET {static} HTTP/1.1\r\nHost: portico.test\r\n\r\n"
+    put = f"PUT {upload} HTTP/1.1\r\nHost: portico.test\r\nContent-Length: 5\r\n\r\nhello"
+    with site.connect() as connection:
+        connection.send((get + put + get + f"GET {upload} HTTP/1.1\r\nHost: portico.test\r\n\r\n").encode())
+        answers = [connection.response() for _ in range(4)]
+    assert [answer.status for answer in answers] == [200, 201, 200, 200]
+    assert answers[0].body == answers[2].body == (FILES / public_file).read_bytes()
+    assert answers[3].body == b"hello"
+
+
+@pytest.mark.parametrize("path", ECHOES)
+def test_a_connection_that_asked_for_a_file_becomes_a_websocket(site: Site, public_file: Path, path: str) -> None:
+    with site.connect() as connection:
+        assert connection.get(f"/static/{public_file.as_posix()}").status == 200
+        key = "dGhlIHNhbXBsZSBub25jZQ=="  # of RFC 6455 section 1.3, with its answer
+        upgraded = connection.get(
+            path, Upgrade="websocket", Connection="Upgrade", Sec_WebSocket_Key=key, Sec_WebSocket_Version="13"
+        )
+        assert upgraded.status == 101
+        assert upgraded.headers["sec-websocket-accept"] == "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="

@@ -247,6 +247,13 @@ def test_refused_at_the_byte_that_decides(data: bytes) -> None:
     agreed_on_refusal(data)
 
 
+def test_a_record_that_is_longer_than_its_message_is_refused_before_it_is_all_there() -> None:
+    message = make_message()
+    data = b"\x16\x03\x01" + (len(message) + 5).to_bytes(2, "big") + message
+    with pytest.raises(NotTls, match="more in the record"):
+        read(data)
+
+
 def test_the_largest() -> None:
     announced = b"\x16\x03\x01\x00\x04\x01"
     assert read(announced + (LARGEST - 4).to_bytes(3, "big")) is None

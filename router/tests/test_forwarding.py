@@ -74,7 +74,11 @@ def test_a_response_without_hop_fields_stays_as_it_is() -> None:
         (b"200 OK\r\nKeep-Alive: 5\r\nX: y\r\nProxy-Connection: x\r\n", False, b"200 OK\r\nX: y\r\n"),
         (b"200 OK\r\nConnection: x-a\r\nX-A: 1\r\nX-B: 2\r\n", False, b"200 OK\r\nX-B: 2\r\n"),
         (b"200 OK\r\nUpgrade: h2c\r\nConnection: upgrade\r\n", False, b"200 OK\r\n"),
-        (b"426 X\r\nUpgrade: websocket\r\nConnection: upgrade\r\n", False, b"426 X\r\nUpgrade: websocket\r\nConnection: upgrade\r\n"),
+        (
+            b"426 X\r\nUpgrade: websocket\r\nConnection: upgrade\r\n",
+            False,
+            b"426 X\r\nUpgrade: websocket\r\nConnection: upgrade\r\n",
+        ),
         (b"426 X\r\nUpgrade: a\r\nConnection: close\r\n", True, b"426 X\r\nUpgrade: a\r\nConnection: upgrade, close\r\n"),
     ],
 )

@@ -133,6 +133,7 @@ def test_connect_has_no_body(fields: tuple[bytes, ...]) -> None:
 
 # -- requests: host and connection
 
+
 @pytest.mark.parametrize("value", [b"h", b"h:80", b"", b"[::1]:80", b"a-b.c_d", b"h%41", b"H"])
 def test_a_sound_host(value: bytes) -> None:
     frame = frame_request(request(host=b"Host: " + value))
@@ -205,6 +206,7 @@ def test_what_a_request_says_of_its_connection(
 
 
 # -- responses
+
 
 @pytest.mark.parametrize(
     ("status", "method", "fields", "version", "length", "persistent"),
@@ -398,6 +400,7 @@ def test_the_usual_responses_go_the_short_way(fields: tuple[bytes, ...], plain: 
 
 # -- following bodies
 
+
 def follow(body: Body, wire: bytes, cuts: list[int]) -> int:
     """Feed `wire` cut in pieces; how many bytes belong to the body, or MALFORMED."""
     total, at = 0, 0
@@ -426,7 +429,7 @@ SOUND_CHUNKED = [
     b"a\r\n\r\n\r\n\r\n\r\n\r\n\r\n0\r\n\r\n",
     b"000000000000005\r\nhello\r\n0\r\n\r\n",
     b"5;name\r\nhello\r\n0\r\n\r\n",
-    b"5;name=value;other=\"q \t;,\xe4\"\r\nhello\r\n0;last\r\n\r\n",
+    b'5;name=value;other="q \t;,\xe4"\r\nhello\r\n0;last\r\n\r\n',
     b"5;\r\nhello\r\n0\r\n\r\n",
     b"1\r\n\n\r\n0\r\n\r\n",
     b"2\r\n\r\n\r\n0\r\n\r\n",
@@ -546,7 +549,9 @@ def test_any_split_gives_the_same_boundary(chunks: list[bytes], trailer: list[by
     assert follow(counted, wire + after, [cut for cut in cuts if cut < len(wire + after)]) == len(wire)
 
 
-@given(st.lists(st.sampled_from([b"5", b"0", b"\r\n", b"\n", b"\r", b"hello", b";x", b"X: y", b" ", b"a"]), max_size=14), st.data())
+@given(
+    st.lists(st.sampled_from([b"5", b"0", b"\r\n", b"\n", b"\r", b"hello", b";x", b"X: y", b" ", b"a"]), max_size=14), st.data()
+)
 @settings(max_examples=500, deadline=None)
 def test_any_split_gives_the_same_verdict(parts: list[bytes], data: st.DataObject) -> None:
     wire = b"".join(parts)

@@ -226,7 +226,7 @@ print("stopped")
 def test_without_descriptors_it_rests(then: str, says: str) -> None:
     child = subprocess.run(
         [sys.executable, "-c", EXHAUST.replace("{then}", then)],
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parent)},
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), *sys.path])},
         capture_output=True,
         text=True,
         timeout=60,

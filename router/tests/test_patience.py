@@ -7,7 +7,7 @@ from portico.patience import Patience
 from portico.poller import Poller
 
 from .support.reactor import HandReactor
-from .support.wires import Answers, arrive, as_reactor, reset
+from .support.wires import Answers, arrive, as_reactor, reset, wait
 
 HEAD = b"GET /x HTTP/1.1\r\nHost: h\r\n\r\n"
 LIMITS = Limits(head_deadline=10.0, head_size=256, idle_timeout=60.0, waiting=3)
@@ -25,7 +25,7 @@ def empty(reactor: HandReactor, poller: Poller, patience: Patience) -> bool:
 @pytest.mark.parametrize("size", [1, 2, 3, 7, len(HEAD)])
 def test_a_head_in_pieces(reactor: HandReactor, poller: Poller, patience: Patience, answers: Answers, size: int) -> None:
     client, arrival = arrive()
-    patience.wait(arrival)
+    wait(patience, arrival)
     for at in range(0, len(HEAD), size):
         assert answers.decisions == []
         client.send(HEAD[at : at + size])
@@ -40,7 +40,7 @@ def test_a_head_in_pieces(reactor: HandReactor, poller: Poller, patience: Patien
 
 def test_what_was_read_before_counts(reactor: HandReactor, patience: Patience, answers: Answers) -> None:
     client, arrival = arrive(HEAD[:10])
-    patience.wait(arrival)
+    wait(patience, arrival)
     client.send(HEAD[10:] + b"body")
     reactor.settle()
     assert answers.decisions == [arrival]
@@ -51,7 +51,7 @@ def test_what_was_read_before_counts(reactor: HandReactor, patience: Patience, a
 def test_a_preface_that_decides_alone(reactor: HandReactor, poller: Poller, patience: Patience, answers: Answers) -> None:
     for preface in (HEAD, b"GET / HTTP/1.1\nbad", b"\x16\x03\x01"):
         client, arrival = arrive(preface)
-        patience.wait(arrival)
+        wait(patience, arrival)
         client.close()
     assert [arrival.preface for arrival in answers.decisions] == [HEAD]
     assert answers.kinds == [BAD_REQUEST, NOT_HTTP]
@@ -60,7 +60,7 @@ def test_a_preface_that_decides_alone(reactor: HandReactor, poller: Poller, pati
 
 def test_no_more_is_read_than_a_head_may_have(reactor: HandReactor, patience: Patience, answers: Answers) -> None:
     client, arrival = arrive()
-    patience.wait(arrival)
+    wait(patience, arrival)
     client.send(b"GET / HTTP/1.1\r\nA: " + b"x" * 100_000)
     reactor.settle()
     assert answers.kinds == [HEAD_TOO_LARGE]
@@ -70,7 +70,7 @@ def test_no_more_is_read_than_a_head_may_have(reactor: HandReactor, patience: Pa
 
 def test_one_deadline_over_the_whole_phase(reactor: HandReactor, poller: Poller, patience: Patience, answers: Answers) -> None:
     client, arrival = arrive()
-    patience.wait(arrival)
+    wait(patience, arrival)
     for second in range(10):
         assert answers.kinds == []
         client.send(HEAD[second : second + 1])
@@ -83,7 +83,7 @@ def test_one_deadline_over_the_whole_phase(reactor: HandReactor, poller: Poller,
 
 def test_a_client_that_sends_nothing(reactor: HandReactor, poller: Poller, patience: Patience, answers: Answers) -> None:
     client, arrival = arrive()
-    patience.wait(arrival)
+    wait(patience, arrival)
     reactor.advance(9.9)
     assert answers.kinds == []
     reactor.advance(0.2)
@@ -98,7 +98,7 @@ def test_a_client_that_leaves(
 ) -> None:
     for leave in (lambda sock: sock.close(), reset):
         client, arrival = arrive()
-        patience.wait(arrival)
+        wait(patience, arrival)
         if preface:
             client.send(preface)
         reactor.settle()
@@ -111,7 +111,7 @@ def test_a_client_that_leaves(
 
 def test_a_head_and_then_the_end_of_the_clients_side(reactor: HandReactor, patience: Patience, answers: Answers) -> None:
     client, arrival = arrive()
-    patience.wait(arrival)
+    wait(patience, arrival)
     client.send(HEAD)
     client.close()
     reactor.settle()
@@ -120,7 +120,7 @@ def test_a_head_and_then_the_end_of_the_clients_side(reactor: HandReactor, patie
 
 def test_handed_back_it_may_be_idle_first(reactor: HandReactor, poller: Poller, patience: Patience, answers: Answers) -> None:
     client, arrival = arrive(returned=True)
-    patience.wait(arrival)
+    wait(patience, arrival)
     reactor.advance(59)
     assert answers.kinds == []
     client.send(b"G")
@@ -137,7 +137,7 @@ def test_handed_back_it_may_be_idle_first(reactor: HandReactor, poller: Poller, 
 
 def test_handed_back_and_idle_too_long(reactor: HandReactor, patience: Patience, answers: Answers) -> None:
     client, arrival = arrive(returned=True)
-    patience.wait(arrival)
+    wait(patience, arrival)
     reactor.advance(60.1)
     assert answers.given == [(arrival, SILENT)]
     client.close()
@@ -145,7 +145,7 @@ def test_handed_back_and_idle_too_long(reactor: HandReactor, patience: Patience,
 
 def test_handed_back_with_half_a_head_it_is_not_idle(reactor: HandReactor, patience: Patience, answers: Answers) -> None:
     client, arrival = arrive(b"GET", returned=True)
-    patience.wait(arrival)
+    wait(patience, arrival)
     reactor.advance(10.1)
     assert answers.given == [(arrival, HEAD_TIMEOUT)]
     client.close()
@@ -154,7 +154,7 @@ def test_handed_back_with_half_a_head_it_is_not_idle(reactor: HandReactor, patie
 def test_with_too_many_the_oldest_makes_room(reactor: HandReactor, patience: Patience, answers: Answers) -> None:
     clients, arrivals = zip(*(arrive(preface) for preface in (b"", b"GET", b"", b"", b"")), strict=True)
     for arrival in arrivals:
-        patience.wait(arrival)
+        wait(patience, arrival)
         assert len(patience) <= LIMITS.waiting
     assert answers.given == [(arrivals[0], SILENT), (arrivals[1], HEAD_TIMEOUT)]
     clients[4].send(HEAD)
@@ -167,7 +167,7 @@ def test_with_too_many_the_oldest_makes_room(reactor: HandReactor, patience: Pat
 def test_a_drain_closes_only_what_has_sent_nothing(reactor: HandReactor, patience: Patience, answers: Answers) -> None:
     idle, begun = arrive(returned=True), arrive(b"GE")
     for _, arrival in (idle, begun):
-        patience.wait(arrival)
+        wait(patience, arrival)
     patience.close_idle()
     assert answers.given == [(idle[1], SILENT)]
     begun[0].send(HEAD[2:])
@@ -179,7 +179,7 @@ def test_a_drain_closes_only_what_has_sent_nothing(reactor: HandReactor, patienc
 
 def test_a_partial_head_does_not_spin(reactor: HandReactor, patience: Patience) -> None:
     client, arrival = arrive()
-    patience.wait(arrival)
+    wait(patience, arrival)
     client.send(b"GET /")
     reactor.settle()  # fails if something is ready for ever
     assert not reactor.turn()

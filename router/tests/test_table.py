@@ -248,6 +248,36 @@ def test_protocols_beside_http(data: bytes, expected: str | Answer) -> None:
     assert decided(MIXED, data) == expected
 
 
+LIKELY = [
+    b"SSH-",
+    b"2.0-",
+    b"GET ",
+    b"/x",
+    b" HTTP/1.1",
+    b"\r\n",
+    b"\n",
+    b"Host: a\r\n",
+    b"EHLO ",
+    b"x",
+    b"\0",
+    HELLO[:9],
+    HELLO[9:],
+]
+
+
+@given(st.lists(st.sampled_from(LIKELY), max_size=8).map(b"".join), st.lists(st.integers(1, 30), max_size=12))
+def test_pieces_do_not_change_who_gets_a_connection(data: bytes, sizes: list[int]) -> None:
+    expected, preface, at = whole(MIXED, data), Preface(), 0
+    for size in (*sizes, len(data)):
+        preface.add(data[at : at + size])
+        at += size
+        found = ask(MIXED, preface)
+        if not isinstance(found, Wait):
+            assert found == expected
+            return
+    assert found == expected
+
+
 def test_who_is_undecided_holds_up_whoever_comes_later() -> None:
     routes = table(("long", None, (Bytes(b"abcd"), Not(Ssh()))), ("short", None, (Bytes(b"ab"),)), ("rest", "default", ()))
     assert whole(routes, b"ab") == Wait()

@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 from portico.arrival import Arrival
 from portico.config import Limits, Tcp
+from portico.core.rule import Rule
+from portico.core.table import RouteTable
 from portico.poller import Poller
 from portico.pump import Pipes
 from portico.router import Router
@@ -24,7 +26,6 @@ from portico.targets.tcp import RESOLVE_INTERVAL, TcpTarget
 from svckit.handoff.replica import HandoffReplica
 from svckit.lease import Ownership
 from svckit.live import GOODBYE_TIME
-from svckit.routemap import RouteMap
 from svckit.settings import Settings
 from svckit.web import GuardedSite
 from twisted.internet.interfaces import IAddress, IProtocolFactory
@@ -136,7 +137,7 @@ class Ways:
         self.hands, self.reactor, self.poller, self.logged, self.folder = reactor, as_reactor(reactor), poller, logged, folder
         self.router = Router(LIMITS, poller, self.reactor, logged.log)
         self.services = {name: RoutedService(name, LIMITS, self.reactor, self.router) for _, name in PREFIXES}
-        self.router.use(RouteMap((prefix, self.services[name]) for prefix, name in PREFIXES))
+        self.router.use(RouteTable(Rule(self.services[name], pattern=prefix) for prefix, name in PREFIXES))
         self.closers: list[Callable[[], object]] = []
 
     def patterns(self, name: str) -> tuple[tuple[str, bool], ...]:

@@ -19,6 +19,7 @@ from svckit.handoff.codec import (
     Message,
     Routes,
     Taken,
+    Tls,
     Welcome,
     decode,
     encode,
@@ -41,7 +42,8 @@ MESSAGES = st.one_of(
     st.just(Draining()),
     st.just(Farewell()),
 )
-CONNECTIONS = st.builds(Connection, U64, ADDRESSES, ADDRESSES, st.binary(max_size=300))
+TLS = st.none() | st.builds(Tls, NAMES, NAMES)
+CONNECTIONS = st.builds(Connection, U64, ADDRESSES, ADDRESSES, st.binary(max_size=300), TLS)
 
 EXAMPLES: list[tuple[Message, str]] = [
     (Hello(1, 1000, "static", "a-7"), "01 01 000003e8 06 737461746963 03 612d37"),
@@ -50,6 +52,10 @@ EXAMPLES: list[tuple[Message, str]] = [
     (
         Connection(5, ("192.0.2.1", 80), ("2001:db8::1", 443), b"GET"),
         "04 0000000000000005 00 04 c0000201 0050 06 20010db8000000000000000000000001 01bb 474554",
+    ),
+    (
+        Connection(6, ("192.0.2.1", 80), ("192.0.2.2", 443), b"GET", Tls("a.b", "http/1.1")),
+        "04 0000000000000006 01 04 c0000201 0050 04 c0000202 01bb 03 612e62 08 687474702f312e31 474554",
     ),
     (Taken(2**40, 3), "05 0000010000000000 00000003"),
     (Load(9), "06 00000009"),

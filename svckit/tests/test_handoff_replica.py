@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from handoff_support import CLIENT, LISTENER, FakeReactor, PlayedRouter, Recorder, Recorders, no_descriptor_leaks, tcp_pair
 from svckit.handoff import packets
-from svckit.handoff.codec import MESSAGE_LIMIT, Connection, Draining, Farewell, Hello, Load, Message, Taken
+from svckit.handoff.codec import CONNECTION_OVERHEAD, MESSAGE_LIMIT, Connection, Draining, Farewell, Hello, Load, Message, Taken
 from svckit.handoff.replica import (
     FAREWELL_TIME,
     HAND_BACK_TIMEOUT,
@@ -462,11 +462,11 @@ class Returning(Recorder):
         self.lease.hand_back(b"x" * self.size)
 
 
-@pytest.mark.parametrize(("over", "sizes"), [(0, [MESSAGE_LIMIT - 64]), (1, [])])
+@pytest.mark.parametrize(("over", "sizes"), [(0, [MESSAGE_LIMIT - CONNECTION_OVERHEAD]), (1, [])])
 def test_more_unread_bytes_than_a_message_holds_are_421(
     stage: Stage, monkeypatch: pytest.MonkeyPatch, over: int, sizes: list[int]
 ) -> None:
-    monkeypatch.setattr(Returning, "size", MESSAGE_LIMIT - 64 + over)
+    monkeypatch.setattr(Returning, "size", MESSAGE_LIMIT - CONNECTION_OVERHEAD + over)
     stage.stop()
     stage.drained.clear()
     factory = Recorders()

@@ -6,7 +6,6 @@ from svckit.entry import find
 from svckit.environment import folder_of
 from svckit.lease import Ownership
 from svckit.reactors import Reactor
-from svckit.routemap import RouteMap
 from svckit.settings import Settings
 from twisted.application.service import MultiService
 from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
@@ -46,7 +45,7 @@ class Application(MultiService):
         self.access = AccessLog(reactor)
         self.router = Router(config.limits, self._poller, reactor, self.access)
         self._services = {name: self._make_service(name) for name in config.services}
-        self.router.use(RouteMap((route.pattern, self._services[route.service]) for route in config.routes))
+        self.router.use(config.table(self._services))
         self._listeners: list[Listener] = []
         self._admin: IListeningPort | None = None
         for name in config.in_process.also if state is not None else ():

@@ -4,7 +4,11 @@ import socket
 from _socket import socket as RawSocket
 from typing import TYPE_CHECKING
 
+from svckit.handoff.codec import Tls
+
+from .core.clienthello import TlsFacts
 from .core.head import Head
+from .core.preface import Preface
 
 if TYPE_CHECKING:
     from .service import RoutedService
@@ -21,7 +25,7 @@ class Arrival:
     The socket is the C one: nothing of what `socket.socket` adds is needed, and one is made for each connection.
     """
 
-    __slots__ = ("client", "handed_at", "head", "listener", "preface", "returned", "service", "since", "sock")
+    __slots__ = ("client", "handed_at", "head", "listener", "preface", "returned", "service", "since", "sock", "tls_facts")
 
     def __init__(
         self, sock: RawSocket, client: Address, listener: Address, since: float, preface: bytes = b"", returned: bool = False
@@ -37,6 +41,27 @@ class Arrival:
         self.head: Head | None = None
         self.service: RoutedService | None = None
         self.handed_at = 0.0
+        self.tls_facts: TlsFacts | None = None
+        """What was agreed on, where TLS ended in this router; the socket is then the plain side."""
+
+    @property
+    def tls(self) -> Tls | None:
+        """What a service is told of TLS."""
+        facts = self.tls_facts
+        if facts is None:
+            return None
+        return Tls((facts.sni or b"").decode("ascii", "replace"), (facts.alpn or (b"",))[0].decode("ascii", "replace"))
+
+    def learn_tls(self, tls: Tls | None) -> None:
+        """What a service says of TLS, which the router had told it."""
+        if tls is not None:
+            self.tls_facts = TlsFacts(tls.name.encode() or None, (tls.protocol.encode(),) if tls.protocol else ())
+
+    def preface_read(self, preface: Preface) -> None:
+        """The routes have decided: keep what they found in the preface."""
+        self.preface = preface.data
+        if isinstance(preface.head, Head):
+            self.head = preface.head
 
     def as_socket(self) -> socket.socket:
         """The socket for Twisted, which wants the Python one. The arrival has none after that."""

@@ -121,7 +121,7 @@ class Link:
 
     def offer(self, arrival: Arrival) -> bool:
         """Send the connection; False if it does not go out, and is untouched."""
-        message = Connection(self._custody.next_number, arrival.client, arrival.listener, arrival.preface)
+        message = Connection(self._custody.next_number, arrival.client, arrival.listener, arrival.preface, arrival.tls)
         try:
             packets.send(self._sock, encode(message), arrival.sock.fileno())
         except (BlockingIOError, InterruptedError):
@@ -221,7 +221,9 @@ class Link:
 
     def _arrival_of(self, message: Connection, descriptor: int) -> Arrival:
         sock = RawSocket(socket.AF_INET, socket.SOCK_STREAM, 0, descriptor)
-        return Arrival(sock, message.client, message.listener, self._clock(), message.unread, returned=True)
+        arrival = Arrival(sock, message.client, message.listener, self._clock(), message.unread, returned=True)
+        arrival.learn_tls(message.tls)
+        return arrival
 
     def _hear(self, message: Message) -> None:
         match message:

@@ -1,8 +1,11 @@
-"""The patient path: connections whose head is not there yet.
+"""The patient path: connections that cannot be decided on yet.
 
 One deadline over the whole phase, not one for each read: a client that sends a byte a second gets no further than one that
 sends nothing. A connection that was handed back may first be idle for a while, as keep-alive allows; its deadline for the head
 begins with its first byte.
+
+The routes are asked again for every new piece; when a silence has lasted as long as some route waits for it; and a last time,
+as final, at the deadline or at the client's end.
 
 What is read is taken out of the socket and replayed later, so a partial head never makes epoll spin.
 """
@@ -15,17 +18,28 @@ from twisted.internet.interfaces import IDelayedCall
 from .arrival import Arrival
 from .config import Limits
 from .core.answers import HEAD_TIMEOUT, LEFT, SILENT, Answer
-from .core.head import Head, HeadReader
+from .core.preface import Preface
+from .core.rule import Rule
+from .core.table import Wait
 from .poller import READ, Poller
+from .service import RoutedService
 
-__all__ = ["Patience", "Waiter"]
+__all__ = ["Decider", "Patience", "Waiter"]
+
+_DONTWAIT = int(socket.MSG_DONTWAIT)
+
+Decision = Rule[RoutedService] | Wait | Answer
 
 
 class Decider:
-    """Whom the patient path tells how it ended; the router."""
+    """Whom the patient path asks, and tells how it ended; the router."""
 
-    def decided(self, arrival: Arrival) -> None:
-        """`arrival.head` is there."""
+    def decide(self, preface: Preface) -> Decision:
+        """Which route it is, or what to wait for, or what to answer."""
+        raise NotImplementedError
+
+    def decided(self, arrival: Arrival, rule: Rule[RoutedService]) -> None:
+        """The connection has its route."""
         raise NotImplementedError
 
     def answer(self, arrival: Arrival, answer: Answer) -> None:
@@ -34,66 +48,83 @@ class Decider:
 
 
 class Waiter:
-    """One connection whose head is awaited."""
+    """One connection that is not decided on."""
 
-    __slots__ = ("_patience", "_reader", "_timeout", "arrival")
+    __slots__ = ("_alarm", "_deadline", "_patience", "_preface", "arrival")
 
-    def __init__(self, arrival: Arrival, patience: "Patience") -> None:
-        self.arrival, self._patience = arrival, patience
-        limits = patience.limits
-        self._reader = HeadReader(limits.head_size)
-        idle = arrival.returned and not arrival.preface
-        seconds = limits.idle_timeout if idle else limits.head_deadline
-        self._timeout: IDelayedCall = patience.reactor.callLater(seconds, self.give_up)
-
-    def begin(self) -> bool:
-        """Look at what is there already; False if that decided it."""
-        return not self.arrival.preface or not self._look()
+    def __init__(self, arrival: Arrival, preface: Preface, patience: "Patience") -> None:
+        self.arrival, self._preface, self._patience = arrival, preface, patience
+        limits, reactor = patience.limits, patience.reactor
+        if arrival.returned:
+            seconds = limits.head_deadline if arrival.preface else limits.idle_timeout
+        else:
+            seconds = max(0.0, limits.head_deadline - (reactor.seconds() - arrival.since))
+        self._deadline: IDelayedCall = reactor.callLater(seconds, self.give_up)
+        self._alarm: IDelayedCall | None = None
 
     def readable(self, events: int) -> None:
-        """Take what has come and look at it."""
-        arrival, patience = self.arrival, self._patience
-        room = max(1, patience.limits.head_size - len(arrival.preface))
+        """Take what has come and ask again."""
+        arrival, preface, patience = self.arrival, self._preface, self._patience
+        room = max(1, patience.limits.head_size - len(preface.data))
         try:
-            piece = arrival.sock.recv(room, socket.MSG_DONTWAIT)
+            piece = arrival.sock.recv(room, _DONTWAIT)
         except (BlockingIOError, InterruptedError):
             return
         except OSError:
             piece = b""
         if not piece:
-            patience.leave(self)
-            patience.decider.answer(arrival, LEFT)
+            self._end(LEFT)
             return
-        if not arrival.preface and arrival.returned:
-            self._timeout.reset(patience.limits.head_deadline)
-        arrival.preface += piece
-        self._look()
+        if not preface.data and arrival.returned:
+            self._deadline.reset(patience.limits.head_deadline)
+        preface.add(piece)
+        arrival.preface = preface.data
+        self.ask()
 
-    def _look(self) -> bool:
-        found = self._reader.read(self.arrival.preface)
-        if found is None:
-            return False
-        self._patience.leave(self)
-        if isinstance(found, Head):
-            self.arrival.head = found
-            self._patience.decider.decided(self.arrival)
-        else:
-            self._patience.decider.answer(self.arrival, found)
-        return True
+    def ask(self) -> None:
+        """Ask the routes; nothing happens while they cannot decide."""
+        found = self._patience.decider.decide(self._preface)
+        if not isinstance(found, Wait):
+            self._leave(found)
+            return
+        if self._alarm is not None and self._alarm.active():
+            self._alarm.cancel()
+        if found.silence is not None:
+            elapsed = self._patience.reactor.seconds() - self.arrival.since
+            self._alarm = self._patience.reactor.callLater(max(0.0, found.silence - elapsed), self._still_silent, found.silence)
+
+    def _still_silent(self, seconds: float) -> None:
+        self._preface.silent = seconds
+        self.ask()
 
     def give_up(self) -> None:
         """The deadline has come, or the connection must make room for others."""
+        self._end(HEAD_TIMEOUT if self._preface.data else SILENT)
+
+    def _end(self, otherwise: Answer) -> None:
+        """No more is to come: a route that goes by what there is gets it, else the connection ends with `otherwise`."""
+        self._preface.final = True
+        self._preface.silent = self._patience.reactor.seconds() - self.arrival.since
+        found = self._patience.decider.decide(self._preface)
+        self._leave(found if isinstance(found, Rule) else otherwise)
+
+    def _leave(self, found: Rule[RoutedService] | Answer) -> None:
         self._patience.leave(self)
-        self._patience.decider.answer(self.arrival, HEAD_TIMEOUT if self.arrival.preface else SILENT)
+        if isinstance(found, Rule):
+            self.arrival.preface_read(self._preface)
+            self._patience.decider.decided(self.arrival, found)
+        else:
+            self._patience.decider.answer(self.arrival, found)
 
     def cancel(self) -> None:
-        """Stop the clock."""
-        if self._timeout.active():
-            self._timeout.cancel()
+        """Stop the clocks."""
+        for call in (self._deadline, self._alarm):
+            if call is not None and call.active():
+                call.cancel()
 
 
 class Patience:
-    """All connections whose head is awaited."""
+    """All connections that are not decided on."""
 
     def __init__(self, limits: Limits, poller: Poller, reactor: Reactor, decider: Decider) -> None:
         self.limits, self.reactor, self.decider = limits, reactor, decider
@@ -103,18 +134,18 @@ class Patience:
     def __len__(self) -> int:
         return len(self._waiting)
 
-    def wait(self, arrival: Arrival) -> None:
-        """Wait for the head of `arrival`.
+    def wait(self, arrival: Arrival, preface: Preface) -> None:
+        """Decide on `arrival` when it can be decided on, at the deadline at the latest.
 
         With too many waiting already the oldest gives up its place: a flood of silent connections must not keep the others out.
         """
         if len(self._waiting) >= self.limits.waiting:
             next(iter(self._waiting.values())).give_up()
-        waiter = Waiter(arrival, self)
+        waiter = Waiter(arrival, preface, self)
         descriptor = arrival.sock.fileno()
         self._waiting[descriptor] = waiter
         self._poller.add(descriptor, READ, waiter.readable)
-        waiter.begin()
+        waiter.ask()
 
     def leave(self, waiter: Waiter) -> None:
         """`waiter` waits no more."""

@@ -1,14 +1,13 @@
 """The router proper: decides for each connection where it goes. Everything that comes in, comes in here.
 
-Three ways in: a new connection with its first bytes (`admit`), one whose head took its time (`decided`), one that a service
-has handed back (`readmit`). One way on: the longest prefix's service. One way out: an answer.
+Two ways in: a new connection with its first bytes (`admit`), and one that a service has handed back (`readmit`). What cannot be
+decided on at once waits on the patient path. One way on: the service of the route. One way out: an answer.
 """
 
 from collections import Counter
 
 from svckit.paths import BadTarget, normalise
 from svckit.reactors import Reactor
-from svckit.routemap import RouteMap
 from twisted.logger import Logger
 
 from .accesslog import AccessLog
@@ -16,8 +15,11 @@ from .arrival import Arrival
 from .config import Limits
 from .core.answers import BAD_REQUEST, NO_ROUTE, SILENT, Answer
 from .core.head import read_head
+from .core.preface import Preface
+from .core.rule import Rule
+from .core.table import RouteTable
 from .linger import Linger
-from .patience import Decider, Patience
+from .patience import Decider, Decision, Patience
 from .poller import Poller
 from .service import RoutedService
 
@@ -32,15 +34,15 @@ class Router(Decider):
     def __init__(self, limits: Limits, poller: Poller, reactor: Reactor, access: AccessLog) -> None:
         self._poller, self._reactor, self._access = poller, reactor, access
         self._head_size = limits.head_size
-        self._routes: RouteMap[RoutedService] = RouteMap()
+        self._table: RouteTable[RoutedService] = RouteTable(())
         self.patience = Patience(limits, poller, reactor, self)
         self.counts: Counter[str] = Counter()
         """For `/status`: accepted, returned, and each answered status."""
         self.draining = False
 
-    def use(self, routes: RouteMap[RoutedService]) -> None:
+    def use(self, table: RouteTable[RoutedService]) -> None:
         """From now on these routes hold."""
-        self._routes = routes
+        self._table = table
 
     # -- ways in
 
@@ -58,25 +60,35 @@ class Router(Decider):
             self._look(arrival)
 
     def _look(self, arrival: Arrival) -> None:
+        """Nearly always the whole head is there, and there are only paths to go by; the rest is patient."""
+        table = self._table
         head = read_head(arrival.preface)
-        if head is None or head.end > self._head_size:
-            self.patience.wait(arrival)
+        if head is None or head.end > self._head_size or not table.plain:
+            self.patience.wait(arrival, self._preface_of(arrival))
             return
         arrival.head = head
-        self.decided(arrival)
-
-    def decided(self, arrival: Arrival) -> None:
-        """The head is there: route it."""
-        assert arrival.head is not None
         try:
-            service = self._routes.find(normalise(arrival.head.target))
+            rule = table.find(normalise(head.target)) or table.default
         except BadTarget:
             self.answer(arrival, BAD_REQUEST)
             return
-        if service is None:
+        if rule is None:
             self.answer(arrival, NO_ROUTE)
         else:
-            service.put_through(arrival)
+            self.decided(arrival, rule)
+
+    def _preface_of(self, arrival: Arrival) -> Preface:
+        return Preface(arrival.preface, arrival.client, limit=self._head_size, tls=arrival.tls_facts, returned=arrival.returned)
+
+    # -- what the patient path asks and tells
+
+    def decide(self, preface: Preface) -> Decision:
+        """Ask the routes."""
+        return self._table.decide(preface)
+
+    def decided(self, arrival: Arrival, rule: Rule[RoutedService]) -> None:
+        """Put it through."""
+        rule.service.put_through(arrival)
 
     # -- the way out
 

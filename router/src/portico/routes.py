@@ -188,7 +188,7 @@ def _own(conditions: Conditions, where: str) -> Iterator[Matcher]:
     if conditions.header == {}:
         raise BadRoute(f"{where}.header: expected at least one field")
     if conditions.tls is not None:
-        yield _tls(conditions.tls, f"{where}.tls")
+        yield from _tls(conditions.tls, f"{where}.tls")
     _check_flag(conditions.ssh, f"{where}.ssh")
     if conditions.ssh:
         yield Ssh()
@@ -252,11 +252,14 @@ def _header(name: str, value: bool | str | HeaderForm, where: str) -> Header:
     return Header(key)
 
 
-def _tls(form: TlsForm, where: str) -> Tls:
-    sni = None if form.sni is None else _names(form.sni, f"{where}.sni")
-    if form.alpn is None:
-        return Tls(sni)
-    return Tls(sni, frozenset(name.encode("utf-8") for name in _listed(form.alpn, f"{where}.alpn")))
+def _tls(form: TlsForm, where: str) -> Iterator[Tls]:
+    """One matcher for each, as name and protocol count as a condition each."""
+    if form.sni is not None:
+        yield Tls(_names(form.sni, f"{where}.sni"))
+    if form.alpn is not None:
+        yield Tls(alpn=frozenset(name.encode("utf-8") for name in _listed(form.alpn, f"{where}.alpn")))
+    if form.sni is None and form.alpn is None:
+        yield Tls()
 
 
 def _bytes(form: str | BytesForm, where: str) -> Matcher:

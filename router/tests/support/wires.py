@@ -14,6 +14,10 @@ from portico.accesslog import AccessLog
 from portico.arrival import Address, Arrival, RawSocket
 from portico.core.answers import Answer
 from portico.core.head import read_head
+from portico.core.preface import Preface
+from portico.core.rule import Rule
+from portico.core.table import RouteTable
+from portico.patience import Patience
 from svckit.reactors import Reactor
 
 from .reactor import HandReactor
@@ -115,18 +119,28 @@ class Answers:
     def __init__(self) -> None:
         self.given: list[tuple[Arrival, Answer]] = []
         self.decisions: list[Arrival] = []
+        self.table = RouteTable([Rule("everything", pattern="/")])
 
     def answer(self, arrival: Arrival, answer: Answer) -> None:
         self.given.append((arrival, answer))
         arrival.close()
 
-    def decided(self, arrival: Arrival) -> None:
+    def decide(self, preface: Preface) -> object:
+        return self.table.decide(preface)
+
+    def decided(self, arrival: Arrival, rule: Rule[str]) -> None:
         self.decisions.append(arrival)
 
     @property
     def kinds(self) -> list[Answer]:
         """The answers alone."""
         return [answer for _, answer in self.given]
+
+
+def wait(patience: Patience, arrival: Arrival) -> None:
+    """As the router lets a connection wait."""
+    limit = patience.limits.head_size
+    patience.wait(arrival, Preface(arrival.preface, arrival.client, limit=limit, returned=arrival.returned))
 
 
 class Logged:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from twisted.internet.interfaces import IProtocolFactory
 from twisted.logger import Logger
 
+from .handoff.codec import Tls
 from .lease import HandBack, IDrainable, Lease, Ownership
 from .reactors import Reactor
 from .transport import AdoptedServer, address_of, adopt
@@ -45,15 +46,38 @@ class LiveConnections:
     def __len__(self) -> int:
         return len(self._open)
 
-    def take(self, sock: socket.socket, client: tuple[str, int], preface: bytes, back: Back) -> None:
-        """Make the factory's protocol the owner of the connection; it may give it to `back` later."""
+    def take(
+        self,
+        sock: socket.socket,
+        client: tuple[str, int],
+        preface: bytes,
+        back: Back,
+        listener: tuple[str, int] | None = None,
+        tls: Tls | None = None,
+    ) -> None:
+        """Make the factory's protocol the owner of the connection; it may give it to `back` later.
+
+        `listener` is where the client connected to, `tls` is there where the router has ended TLS on the way.
+        """
 
         def lease_for(transport: Callable[[], AdoptedServer]) -> Lease:
             hand_back: HandBack = lambda unread: transport().release(lambda sock: back(sock, unread))  # noqa: E731
             return Lease(self._ownership, hand_back)
 
         peer = address_of(*client)
-        transport = adopt(sock, self._factory, peer, preface, self._reactor, lease_for, self._lost, self._open.add)
+        host = None if listener is None else address_of(*listener)
+        transport = adopt(
+            sock,
+            self._factory,
+            peer,
+            preface,
+            self._reactor,
+            lease_for,
+            self._lost,
+            self._open.add,
+            host=host,
+            secure=tls is not None,
+        )
         if transport is not None and transport.connected and self.draining:
             self._drain(transport)
             if self._time_is_up:

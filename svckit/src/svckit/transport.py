@@ -53,7 +53,12 @@ class AdoptedServer(tcp.Server):
         peer: IPv4Address | IPv6Address,
         reactor: Reactor,
         on_lost: Callable[["AdoptedServer"], None],
+        host: IPv4Address | IPv6Address | None = None,
+        secure: bool = False,
     ) -> None:
+        """`host` is where the client connected to, where the socket cannot tell; `secure`: TLS has ended before the socket."""
+        self._host, self.secure = host, secure
+        self._is_tcp = sock.family != socket.AF_UNIX
         self.repstr = f"<AdoptedServer from {peer.host}:{peer.port}>"
         self._peer = peer
         self._on_lost = on_lost
@@ -64,6 +69,18 @@ class AdoptedServer(tcp.Server):
     def getPeer(self) -> IPv4Address | IPv6Address:
         """The client, which a PROXY header may have named instead of the socket."""
         return self._peer
+
+    def getHost(self) -> IPv4Address | IPv6Address:
+        """Where the client connected to."""
+        return self._host or super().getHost()
+
+    def setTcpNoDelay(self, enabled: bool) -> None:
+        if self._is_tcp:  # the plain side of a TLS connection is a socket pair
+            super().setTcpNoDelay(enabled)
+
+    def setTcpKeepAlive(self, enabled: bool) -> None:
+        if self._is_tcp:
+            super().setTcpKeepAlive(enabled)
 
     # -- replay
 
@@ -155,6 +172,9 @@ def adopt(
     make_lease: Callable[[Callable[[], AdoptedServer]], Lease],
     on_lost: Callable[[AdoptedServer], None],
     on_made: Callable[[AdoptedServer], None],
+    *,
+    host: IPv4Address | IPv6Address | None = None,
+    secure: bool = False,
 ) -> AdoptedServer | None:
     """Make `factory`'s protocol the owner of a connected socket and replay the preface to it.
 
@@ -172,7 +192,7 @@ def adopt(
     transport: AdoptedServer
     if ILeased.providedBy(protocol):
         protocol.lease = make_lease(lambda: transport)
-    transport = AdoptedServer(sock, protocol, peer, reactor, on_lost)
+    transport = AdoptedServer(sock, protocol, peer, reactor, on_lost, host, secure)
     on_made(transport)
     try:
         protocol.makeConnection(transport)

@@ -75,6 +75,9 @@ class GuardedChannel(http.HTTPChannel):
             self.transport.write(MISDIRECTED)
             self.transport.loseConnection()
 
+    def isSecure(self) -> bool:
+        return getattr(self.transport, "secure", False) or super().isSecure()
+
     # -- drain
 
     def drain(self) -> None:

@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from .answers import BAD_REQUEST, HEAD_TOO_LARGE, NOT_HTTP, VERSION, Answer
 
-__all__ = ["FIELDS", "TOKEN", "Head", "HeadReader", "read_head"]
+__all__ = ["FIELDS", "TOKEN", "Head", "HeadReader", "has_bare_lf", "read_head"]
 
 TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]"
 _METHOD = rb"[A-Za-z_-]{1,32}+"  # no registered method has more; tells HTTP from other protocols at the first bytes
@@ -78,7 +78,7 @@ class HeadReader:
             if head is None or head.end > self._limit:
                 return BAD_REQUEST if head is None else HEAD_TOO_LARGE
             return head
-        if _has_bare_lf(new):
+        if has_bare_lf(new):
             return BAD_REQUEST
         return HEAD_TOO_LARGE if len(buffer) >= self._limit else None
 
@@ -93,6 +93,7 @@ class HeadReader:
         return None
 
 
-def _has_bare_lf(piece: bytes) -> bool:
+def has_bare_lf(piece: bytes) -> bool:
+    """Whether an LF in `piece` has no CR before it; the first byte is the last one of the piece before."""
     found = piece.count(b"\n") - piece.count(b"\r\n")
     return found > 1 or (found == 1 and not piece.startswith(b"\n"))

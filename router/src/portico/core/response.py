@@ -7,7 +7,7 @@ import re
 from typing import NamedTuple
 
 from .answers import BAD_RESPONSE, Answer
-from .head import FIELDS, TOKEN
+from .head import FIELDS, TOKEN, has_bare_lf
 
 __all__ = ["RESPONSE_HEAD", "ResponseHead", "ResponseReader", "is_plain", "read_response"]
 
@@ -20,9 +20,8 @@ _REASON = rb"(?: " + _TEXT + rb")?+\r\n"  # the blank before an empty reason is 
 _head = re.compile(rb"HTTP/1\.([0-9]) ([1-9][0-9][0-9])" + _REASON + FIELDS + rb"\r\n").match
 
 # Fields that say nothing about framing or this hop; "keep-alive" is what we would say ourselves.
-_OTHERS = (
-    rb"(?:(?![CKPTUckptu](?i:onnection|ontent-length|eep-alive|roxy-connection|ransfer-encoding|pgrade):)"
-    + (TOKEN + rb"++:" + _TEXT + rb"\r\n|[Cc]onnection: [Kk]eep-[Aa]live\r\n)*+")
+_OTHERS = rb"(?:(?![CKPTUckptu](?i:onnection|ontent-length|eep-alive|roxy-connection|ransfer-encoding|pgrade):)" + (
+    TOKEN + rb"++:" + _TEXT + rb"\r\n|[Cc]onnection: [Kk]eep-[Aa]live\r\n)*+"
 )
 _FRAMED = rb"(?:[Cc]ontent-[Ll]ength: ([0-9]{1,18}+)|[Tt]ransfer-[Ee]ncoding: chunked)\r\n"
 is_plain = re.compile(rb"HTTP/1\.1 (?!204|304)[2-5][0-9][0-9]" + _REASON + _OTHERS + _FRAMED + _OTHERS + rb"\r\n").match
@@ -65,9 +64,10 @@ class ResponseReader:
         """Decide on all that has come so far; `buffer` is the one of the last call with more at its end."""
         if self._seen < 9 and not _first_bytes(buffer):
             return BAD_RESPONSE
+        new = buffer[max(0, self._seen - 1) :]
         complete = buffer.find(b"\r\n\r\n", max(0, self._seen - 3))
         self._seen = len(buffer)
         if complete >= 0:
             head = read_response(buffer)
             return head if head is not None and head.end <= RESPONSE_HEAD else BAD_RESPONSE
-        return BAD_RESPONSE if len(buffer) >= RESPONSE_HEAD else None
+        return BAD_RESPONSE if len(buffer) >= RESPONSE_HEAD or has_bare_lf(new) else None

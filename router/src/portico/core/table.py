@@ -66,6 +66,7 @@ class RouteTable(Generic[T]):
         self._delays = tuple(sorted({delay for rule in self.rules for delay in rule.delays}))
         by_path = [rule for rule in self.rules if rule.pattern is not None]
         self._chains = _chains(by_path)
+        self._find_chain = RouteMap(self._chains.items()).find
         self.plain = not self._raw and not any(rule.conditions for rule in by_path)
         """There is nothing but paths, prefixes and perhaps a default: `find` decides on every sound request."""
         self.find: Callable[[bytes], Rule[T] | None] = RouteMap(
@@ -109,7 +110,7 @@ class RouteTable(Generic[T]):
         return self._raw_by_tls if preface.tls_ends_here else ()
 
     def _decide_request(self, preface: Preface) -> Rule[T] | Wait | Answer:
-        for rule in self._chains.find(preface.path) or ():
+        for rule in self._find_chain(preface.path) or ():
             verdict = rule.match(preface)
             if verdict is YES:
                 return rule
@@ -151,8 +152,7 @@ class RouteTable(Generic[T]):
         return tuple(found.items())
 
     def _always(self, key: str, service: T) -> bool:
-        path = key.removeprefix("=").encode("utf-8")
-        for rule in self._chains.find(path) or ():
+        for rule in self._chains[key]:
             if rule.service != service:
                 return False
             if not rule.conditions:
@@ -191,12 +191,12 @@ def _refuse_doubles(rules: Iterable[Rule[T]]) -> None:
         seen.add(asked)
 
 
-def _chains(rules: Iterable[Rule[T]]) -> RouteMap[tuple[Rule[T], ...]]:
+def _chains(rules: Iterable[Rule[T]]) -> dict[str, tuple[Rule[T], ...]]:
     """For each pattern the rules to be tried, its own and those of the shorter ones, up to the first that has no condition."""
     own: dict[str, list[Rule[T]]] = {}
     for rule in rules:
         own.setdefault(_key(str(rule.pattern)), []).append(rule)
-    return RouteMap((key, _chain(key, own)) for key in own)
+    return {key: _chain(key, own) for key in own}
 
 
 def _chain(key: str, own: dict[str, list[Rule[T]]]) -> tuple[Rule[T], ...]:

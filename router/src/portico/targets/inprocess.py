@@ -41,12 +41,14 @@ class InProcessTarget:
     def offer(self, arrival: Arrival) -> bool:
         """Always takes: what a service in this process cannot serve now, nobody can."""
         self._access.put_through(arrival, "in process", None)
-        client, listener = arrival.client, arrival.listener
+        client, listener, facts = arrival.client, arrival.listener, arrival.tls_facts
 
         def back(sock: socket.socket, unread: bytes) -> None:
-            self._readmit(Arrival(cast(RawSocket, sock), client, listener, self._reactor.seconds(), unread, returned=True))
+            returned = Arrival(cast(RawSocket, sock), client, listener, self._reactor.seconds(), unread, returned=True)
+            returned.tls_facts = facts
+            self._readmit(returned)
 
-        self._live.take(arrival.as_socket(), client, arrival.preface, back)
+        self._live.take(arrival.as_socket(), client, arrival.preface, back, listener, arrival.tls)
         return True
 
     def stop(self) -> "Deferred[None]":

@@ -118,7 +118,7 @@ class Session:
         """Look at the next request."""
         head = read_head(buffer)
         split = self._split
-        if head is None or head.end > split.head_size or not split.ownership.owns(head.target):
+        if head is None or head.end > split.head_size or not split.owns(head.target):
             self._hand_back(buffer)
         else:
             self._request(head, buffer)

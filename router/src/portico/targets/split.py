@@ -4,10 +4,12 @@ One timer looks at everything that is idle, once a second: a request costs no ti
 second.
 """
 
+import re
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 
 from svckit.lease import Ownership
+from svckit.paths import BadTarget, normalise
 from svckit.reactors import Reactor
 from twisted.internet.task import LoopingCall
 
@@ -27,6 +29,8 @@ __all__ = ["SWEEP_INTERVAL", "Split"]
 
 SWEEP_INTERVAL = 1.0
 """Seconds between two looks at what is idle."""
+
+_odd = re.compile(rb"\A[^/]|/\.|[%#]").search
 
 Switched = Callable[[Arrival, RawSocket, Replica, bytes, bytes, int, int], None]
 """Told of a connection that is no HTTP any more: client, server, who that is, what goes to the server and to the client first,
@@ -85,6 +89,17 @@ class Split:
             session.end("router")
 
     # -- for sessions
+
+    def owns(self, target: bytes) -> bool:
+        """Whether the next request of a session is this service's. One whose target has no meaning is the router's to refuse."""
+        if not self.ownership.owns(target):
+            return False
+        if _odd(target):
+            try:
+                normalise(target)
+            except BadTarget:
+                return False
+        return True
 
     def send(self, session: Session, request: bytes, look: bool, fresh: bool = False) -> bool:
         """Send a request over an idle connection or a fresh one; False if there is no replica.

@@ -6,7 +6,8 @@ first byte names the message, integers are big-endian. Descriptors travel beside
     HELLO       replica → router   version u8, capacity u32, service u8+text, replica u8+text
     WELCOME     router → replica   version u8; with the descriptor of the revocation cell
     ROUTES      router → replica   last part u8 (0 or 1), then for each pattern: yours u8 (0 or 1), u16+text
-    CONNECTION  both ways          number u64, flags u8, client address, listener address, unread bytes to the end;
+    CONNECTION  both ways          number u64, flags u8, client address, listener address, for TLS (flag 1) the name that the
+                                   client asked for u8+text and the protocol agreed on u8+text, unread bytes to the end;
                                    with the descriptor of the connection
     TAKEN       both ways          number u64 (all connections up to it), open connections u32
     LOAD        replica → router   open connections u32
@@ -34,6 +35,7 @@ __all__ = [
     "Message",
     "Routes",
     "Taken",
+    "Tls",
     "Welcome",
     "decode",
     "encode",
@@ -43,7 +45,7 @@ __all__ = [
 VERSION = 1
 MESSAGE_LIMIT = 131_072
 """Bytes; no message is longer. Twisted reads 64 KiB at a time, so what a service hands back fits."""
-CONNECTION_OVERHEAD = 64
+CONNECTION_OVERHEAD = 576
 """Bytes; a CONNECTION is never longer than its unread bytes and this."""
 
 Address = tuple[str, int]
@@ -76,6 +78,15 @@ class Routes(NamedTuple):
     patterns: tuple[tuple[str, bool], ...]
 
 
+class Tls(NamedTuple):
+    """What was agreed on where the router has ended TLS. The socket then carries the plain bytes."""
+
+    name: str
+    """Host name that the client asked for (SNI), empty where it asked for none."""
+    protocol: str
+    """By ALPN; empty where nothing was agreed on."""
+
+
 class Connection(NamedTuple):
     """A connection changes hands, with what was read of it and not answered."""
 
@@ -83,6 +94,7 @@ class Connection(NamedTuple):
     client: Address
     listener: Address
     unread: bytes
+    tls: Tls | None = None
 
 
 class Taken(NamedTuple):
@@ -109,6 +121,7 @@ class Farewell(NamedTuple):
 Message = Hello | Welcome | Routes | Connection | Taken | Load | Draining | Farewell
 
 _HELLO, _WELCOME, _ROUTES, _CONNECTION, _TAKEN, _LOAD, _DRAINING, _FAREWELL = range(1, 9)
+_BY_TLS = 1
 _hello = struct.Struct(">BBI")
 _pair = struct.Struct(">BB")
 _pattern = struct.Struct(">BH")
@@ -121,8 +134,11 @@ _port = struct.Struct(">H")
 def encode(message: Message) -> bytes:
     """The packet of one message."""
     match message:
-        case Connection(number, client, listener, unread):
-            return _connection.pack(_CONNECTION, number, 0) + _address(client) + _address(listener) + unread
+        case Connection(number, client, listener, unread, tls):
+            ends = _address(client) + _address(listener)
+            if tls is None:
+                return _connection.pack(_CONNECTION, number, 0) + ends + unread
+            return _connection.pack(_CONNECTION, number, _BY_TLS) + ends + _text(tls.name) + _text(tls.protocol) + unread
         case Taken(number, open_):
             return _taken.pack(_TAKEN, number, open_)
         case Load(open_):
@@ -170,10 +186,14 @@ def decode(packet: bytes) -> Message:
 def _decode(packet: bytes) -> Message:
     kind = packet[0]
     if kind == _CONNECTION:
-        _, number, _flags = _connection.unpack_from(packet)
+        _, number, flags = _connection.unpack_from(packet)
         client, at = _read_address(packet, _connection.size)
         listener, at = _read_address(packet, at)
-        return Connection(number, client, listener, packet[at:])
+        if not flags & _BY_TLS:
+            return Connection(number, client, listener, packet[at:])
+        name, at = _read_text(packet, at)
+        protocol, at = _read_text(packet, at)
+        return Connection(number, client, listener, packet[at:], Tls(name, protocol))
     if kind == _TAKEN:
         return Taken(*_taken.unpack(packet)[1:])
     if kind == _LOAD:

@@ -19,6 +19,7 @@ from ..reactors import Reactor
 from . import packets
 from .cell import is_revoked
 from .codec import (
+    Address,
     Connection,
     Draining,
     Farewell,
@@ -27,6 +28,7 @@ from .codec import (
     Message,
     Routes,
     Taken,
+    Tls,
     Welcome,
     decode,
     encode,
@@ -44,10 +46,17 @@ RETRY = 0.05
 class Returned:
     """A connection on its way back to a router."""
 
-    __slots__ = ("client", "listener", "sock", "unread")
+    __slots__ = ("client", "listener", "sock", "tls", "unread")
 
-    def __init__(self, sock: socket.socket, client: tuple[str, int], listener: tuple[str, int], unread: bytes) -> None:
-        self.sock, self.client, self.listener, self.unread = sock, client, listener, unread
+    def __init__(
+        self,
+        sock: socket.socket,
+        client: Address,
+        listener: Address,
+        unread: bytes,
+        tls: Tls | None = None,
+    ) -> None:
+        self.sock, self.client, self.listener, self.unread, self.tls = sock, client, listener, unread, tls
 
 
 class Owner(Protocol):
@@ -182,7 +191,7 @@ class Link:
     def hand_back(self, returned: Returned) -> None:
         """Send a connection back; it is in our custody until the router takes it."""
         number = self._custody.sent(returned)
-        message = Connection(number, returned.client, returned.listener, returned.unread)
+        message = Connection(number, returned.client, returned.listener, returned.unread, returned.tls)
         self._send(message, returned.sock)
 
     def _send(self, message: Message, carried: socket.socket | None = None) -> None:

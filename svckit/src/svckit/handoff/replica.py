@@ -145,12 +145,14 @@ class HandoffReplica(Service):
         except OSError:
             os.close(descriptor)
             return
-        client, listener = connection.client, connection.listener
+        client, listener, tls = connection.client, connection.listener, connection.tls
         self._live.take(
             sock,
             client,
             connection.unread,
-            lambda sock, unread: self._return(Returned(sock, client, listener, unread), link),
+            lambda sock, unread: self._return(Returned(sock, client, listener, unread, tls), link),
+            listener,
+            tls,
         )
 
     def welcomed(self, link: Link) -> None:

@@ -23,7 +23,7 @@ class Ssh:
         data = preface.data
         if data.startswith(_BEGINNINGS):
             return YES
-        return preface.more if any(beginning.startswith(data[:9]) for beginning in _BEGINNINGS) else NO
+        return preface.more if any(beginning.startswith(data) for beginning in _BEGINNINGS) else NO
 
     def saw(self, preface: Preface) -> str:
         """See `Matcher`."""

@@ -1,0 +1,42 @@
+"""Three routers in front of three recorders: ours, and the two peers that are asked for a second opinion."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ..support.one_process import OneProcess
+from ..support.site import free_port, wait_for_listener
+from .cases import RESPONSES, TOKEN
+from .recorder import Recorder
+from .routers import COMMANDS, Way, token_of
+
+PEERS = [name for name in COMMANDS if name != "portico"]
+
+
+@pytest.fixture(scope="session")
+def ways(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Way]]:
+    missing = [name for name in PEERS if shutil.which(name) is None]
+    if missing:
+        if os.environ.get("PORTICO_REQUIRE_PEERS") == "1":
+            pytest.fail(f"the peers are required, and there is no {' and no '.join(missing)}")
+        pytest.skip(f"needs {' and '.join(PEERS)} to compare with; there is no {' and no '.join(missing)}")
+    answers = {token_of("response", number): case.wire.replace(TOKEN, b"x") for number, case in enumerate(RESPONSES)}
+    started: dict[str, Way] = {}
+    running: list[OneProcess] = []
+    try:
+        for name, command in COMMANDS.items():
+            folder: Path = tmp_path_factory.mktemp(name)
+            recorder, port = Recorder(answers), free_port()
+            process = OneProcess(command(folder, port, recorder.port), port, folder / "log")
+            running.append(process)
+            wait_for_listener("127.0.0.1", port)
+            started[name] = Way(name, port, recorder, process)
+        yield started
+    finally:
+        for process in running:
+            process.stop()
+        for way in started.values():
+            way.recorder.close()

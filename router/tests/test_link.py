@@ -11,7 +11,7 @@ from portico.arrival import Arrival
 from portico.config import Limits
 from portico.core.answers import NO_REPLICA
 from portico.link import BATCH, Link
-from portico.poller import Poller
+from portico.poller import READ, Poller
 from portico.service import RoutedService
 from portico.targets.handoff import SCAN_INTERVAL, SUSPENSION, HandoffTarget
 from svckit.handoff import packets, socketfile
@@ -127,6 +127,7 @@ class Owner:
         self.returned_: list[Arrival] = []
         self.reclaimed: list[Arrival] | None = None
         self.on_returned: Callable[[], None] = lambda: None
+        self.on_taken: Callable[[], None] = lambda: None
 
     def ready(self, link: Link) -> None:
         self.told.append("ready")
@@ -134,6 +135,7 @@ class Owner:
     def taken(self, link: Link, arrival: Arrival) -> None:
         self.told.append("taken")
         self.taken_.append(arrival)
+        self.on_taken()
 
     def returned(self, link: Link, arrivals: list[Arrival]) -> None:
         self.told.append("returned")
@@ -491,6 +493,22 @@ def test_a_replica_that_dies_has_let_go_of_what_it_handed_back(
         each.close()
 
 
+def test_a_replica_that_dies_between_two_looks_has_let_go_too(
+    reactor: HandReactor, replica: HandReplica, ready: Link, owner: Owner
+) -> None:
+    _, arrival = come()
+    fill(ready, arrival)
+    replica.hand_back(1, arrival.sock.fileno(), b"first")
+    reactor.settle()
+    replica.hand_back(2, arrival.sock.fileno(), b"second")
+    replica.die()
+    ready._on_events(READ)  # the look was due before it died: nothing says yet that it is writable
+    assert [each.preface for each in owner.returned_] == [b"first", b"second"]
+    assert ready.ended
+    for each in owner.returned_:
+        each.close()
+
+
 def test_revoked_with_taken_unsaid_a_hand_back_is_still_the_replicas(
     reactor: HandReactor, replica: HandReplica, ready: Link, owner: Owner
 ) -> None:
@@ -535,6 +553,28 @@ def test_revoke_tells_the_replica_and_takes_back_exactly_what_was_not_taken(
     assert is_revoked(replica_cell(replica))
     with pytest.raises(BrokenPipeError):
         replica.send(Taken(3, 3))  # too late
+
+
+def test_from_the_revocation_on_nothing_can_be_said(
+    reactor: HandReactor, replica: HandReplica, ready: Link, owner: Owner
+) -> None:
+    arrivals = [come()[1] for _ in range(2)]
+    for arrival in arrivals:
+        assert ready.offer(arrival)
+    replica.send(Taken(1, 1))
+    refused: list[bool] = []
+
+    def say_more() -> None:
+        """Between what is heard last and the end."""
+        try:
+            replica.send(Taken(2, 2))
+        except BrokenPipeError:
+            refused.append(True)
+
+    owner.on_taken = say_more
+    ready.revoke()
+    assert refused == [True]
+    assert owner.reclaimed == arrivals[1:]
 
 
 def replica_cell(replica: HandReplica) -> int:

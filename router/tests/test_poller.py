@@ -95,8 +95,13 @@ def test_a_descriptor_removed_by_an_earlier_callback_of_the_batch_is_not_called(
     for index, (one, other) in enumerate(pairs):
         poller.add(one.fileno(), READ, lambda _, index=index: callback(index))  # type: ignore[misc]
         other.send(b"x")
+    logged: list[LogEvent] = []
+    observer = cast(ILogObserver, logged.append)
+    globalLogPublisher.addObserver(observer)
     reactor.settle()
+    globalLogPublisher.removeObserver(observer)
     assert len(called) == 1
+    assert logged == []  # left out, not failed
     assert len(poller) == 0
     for one, other in pairs:
         one.close()

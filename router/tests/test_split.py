@@ -1,5 +1,6 @@
 """One tcp service, request by request: over real sockets, with a server whose every word the test says itself."""
 
+import contextlib
 import os
 import socket
 from collections.abc import Callable, Iterator
@@ -17,6 +18,7 @@ from portico.core.answers import (
     GATEWAY_TIMEOUT,
     NO_RESPONSE,
 )
+from portico.core.clienthello import TlsFacts
 from portico.flow import PIPE_SIZE, SMALL
 from portico.linger import LINGER_TIME
 from portico.poller import Poller
@@ -171,10 +173,8 @@ def open_sockets() -> int:
     """Sockets and pipes that this process has."""
     found = 0
     for link in Path("/proc/self/fd").iterdir():
-        try:
+        with contextlib.suppress(OSError):  # the one that lists them
             found += link.readlink().name.startswith(("socket:", "pipe:"))
-        except OSError:
-            pass  # the one that lists them
     return found
 
 
@@ -222,7 +222,8 @@ def test_clients_share_the_pool(rig: Rig) -> None:
 def test_a_response_in_pieces_goes_through_as_it_comes(rig: Rig, step: int) -> None:
     client = rig.connect(get())
     server = rig.accept()
-    wire = b"HTTP/1.1 103 Early\r\nLink: x\r\n\r\nHTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\nX: y\r\n\r\n"
+    wire = b"HTTP/1.1 103 Early\r\nLink: x\r\n\r\nHTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+    wire += b"5\r\nhello\r\n0\r\nX: y\r\n\r\n"
     for at in range(0, len(wire), step):
         server.sock.send(wire[at : at + step])
         rig.reactor.settle()
@@ -281,6 +282,19 @@ def test_hop_by_hop_fields_end_here(rig: Rig) -> None:
     assert rig.ends(server) == b""  # it said close
     client.sock.send(get(b"/a/2"))  # and the client's connection goes on
     rig.expect(rig.accept(), sent(get(b"/a/2")))
+
+
+def test_tls_that_ended_in_the_router_is_told_and_remembered(rig: Rig) -> None:
+    client, arrival = arrive(get())
+    rig.sockets.append(client)
+    arrival.tls_facts = TlsFacts(b"h", ())
+    rig.service.put_through(arrival)
+    server = rig.accept()
+    rig.expect(server, sent(get()).replace(b"Proto: http", b"Proto: https"))
+    server.sock.send(OK)
+    client.send(get(b"/b/1"))
+    rig.reactor.until(lambda: rig.returned)
+    assert rig.returned[0].tls_facts == arrival.tls_facts
 
 
 def test_the_fields_of_each_request_are_its_own(rig: Rig) -> None:
@@ -988,10 +1002,8 @@ def test_a_large_response(rig: Rig, chunk: int, monkeypatch: pytest.MonkeyPatch)
     wire = b"HTTP/1.1 200 OK\r\n" + field + b"\r\n\r\n" + framed
     view = memoryview(wire)
     while len(client.read()) < len(wire):
-        try:
+        with contextlib.suppress(BlockingIOError):
             view = view[server.sock.send(view[: 1 << 20]) :] if view else view
-        except BlockingIOError:
-            pass
         rig.reactor.turn(0)
     assert client.data == wire
     assert sum(spliced) > len(body) // 4
@@ -1014,10 +1026,8 @@ def test_a_large_request(rig: Rig, chunk: int, monkeypatch: pytest.MonkeyPatch) 
     server.data = b""
     view = memoryview(framed)
     while len(server.read()) < len(framed):
-        try:
+        with contextlib.suppress(BlockingIOError):
             view = view[client.sock.send(view[: 1 << 20]) :] if view else view
-        except BlockingIOError:
-            pass
         rig.reactor.turn(0)
     assert server.data == framed
     assert sum(spliced) > len(body) // 4
@@ -1096,10 +1106,8 @@ def test_without_descriptors_for_a_pipe_bulk_is_copied(rig: Rig, monkeypatch: py
     wire = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body
     view = memoryview(wire)
     while len(client.read()) < len(wire):
-        try:
+        with contextlib.suppress(BlockingIOError):
             view = view[server.sock.send(view[: 1 << 20]) :] if view else view
-        except BlockingIOError:
-            pass
         rig.reactor.turn(0)
     assert client.data == wire
 

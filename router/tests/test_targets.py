@@ -137,7 +137,7 @@ class Ways:
         self.hands, self.reactor, self.poller, self.logged, self.folder = reactor, as_reactor(reactor), poller, logged, folder
         self.router = Router(LIMITS, poller, self.reactor, logged.log)
         self.services = {name: RoutedService(name, LIMITS, self.reactor, self.router) for _, name in PREFIXES}
-        self.router.use(RouteTable(Rule(self.services[name], pattern=prefix) for prefix, name in PREFIXES))
+        self.router.use(RouteTable(Rule(self.services[name], pattern=prefix) for prefix, name in PREFIXES), LIMITS)
         self.closers: list[Callable[[], object]] = []
 
     def patterns(self, name: str) -> tuple[tuple[str, bool], ...]:
@@ -421,6 +421,9 @@ def test_the_access_log_has_one_line(ways: Ways) -> None:
         "h",
     )
     assert line["status"] is None
+    if isinstance(ways, TcpWays):
+        greeted = len(client.data) - len(HEAD)
+        assert (line["up"], line["down"]) == (len(HEAD), len(HEAD) + greeted)
 
 
 def test_the_services_end_reaches_the_client(ways: Ways, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -576,6 +579,22 @@ def test_a_kept_connection_that_is_handed_back_by_bytes(returning: Ways) -> None
         client.sock.send(request[at : at + 1])
         returning.hands.settle()
     returning.until(client, b"beta /b/2")
+
+
+def test_an_idle_connection_that_comes_back_while_the_router_drains(
+    reactor: HandReactor, poller: Poller, logged: Logged, folder: Path
+) -> None:
+    ways = InProcessWays(reactor, poller, logged, folder)
+    service = ways.serve("alpha", http=True)
+    client = ways.connect(ask(b"/a/1"))
+    ways.until(client, b"alpha /a/1")
+    ways.router.draining = True
+    done: list[None] = []
+    service.target.stop().addCallback(done.append)
+    ways.hands.until(client.has_ended)  # at once: nobody waits for another request
+    assert len(ways.router.patience) == 0
+    ways.hands.until(lambda: done)
+    ways.close()
 
 
 # -- handoff only

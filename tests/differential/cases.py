@@ -1,5 +1,7 @@
 """Requests and responses, sound and malformed. `TOKEN` stands for what tells one case from another."""
 
+# ruff: noqa: E501  # tables, a row as long as it is
+
 from collections.abc import Iterator
 from typing import NamedTuple
 

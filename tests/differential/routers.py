@@ -20,7 +20,8 @@ _NGINX = """
 daemon off; master_process off; pid {folder}/pid; error_log stderr crit; worker_rlimit_nofile 1024;
 events {{ worker_connections 512; }}
 http {{
-  access_log off; client_body_timeout 1s; client_header_timeout 1s; client_body_temp_path {folder}/1; proxy_temp_path {folder}/2;
+  access_log off; client_body_timeout 1s; client_header_timeout 1s;
+  client_body_temp_path {folder}/1; proxy_temp_path {folder}/2;
   fastcgi_temp_path {folder}/3; uwsgi_temp_path {folder}/4; scgi_temp_path {folder}/5; client_max_body_size 0;
   server {{
     listen 127.0.0.1:{port};

@@ -36,7 +36,9 @@ def test_there_are_several_hundred(requests: tuple[bool, dict[str, list[Seen]]])
     assert len(RESPONSES) > 200
     _, seen = requests
     refused_by_both = [
-        case for case, *both in zip(REQUESTS, seen["nginx"], seen["haproxy"]) if not any(s.forwarded for s in both, strict=True)
+        case
+        for case, *both in zip(REQUESTS, seen["nginx"], seen["haproxy"], strict=True)
+        if not any(each.forwarded for each in both)
     ]
     assert len(refused_by_both) > 70  # else the comparison says nothing
 
@@ -53,7 +55,7 @@ def test_no_request_passes_that_both_peers_refuse(requests: tuple[bool, dict[str
 
 def test_sound_requests_arrive(requests: tuple[bool, dict[str, list[Seen]]]) -> None:
     again, seen = requests
-    for number, (case, ours) in enumerate(zip(REQUESTS, seen["portico"]), strict=True):
+    for number, (case, ours) in enumerate(zip(REQUESTS, seen["portico"], strict=True)):
         if not case.sound:
             continue
         wire = case.wire.replace(TOKEN, token_of("request", number, again))
@@ -79,9 +81,10 @@ def test_one_request_is_one_request(requests: tuple[bool, dict[str, list[Seen]]]
 
 
 def test_no_response_passes_that_both_peers_refuse(responses: dict[str, list[Seen]]) -> None:
+    ways = (responses[name] for name in ("portico", "nginx", "haproxy"))
     passed = [
         case.wire[:200]
-        for case, ours, nginx, haproxy in zip(RESPONSES, responses["portico"], responses["nginx"], responses["haproxy"], strict=True)
+        for case, ours, nginx, haproxy in zip(RESPONSES, *ways, strict=True)
         if ours.status != 502 and nginx.status == haproxy.status == 502
     ]
     assert passed == []

@@ -1,35 +1,30 @@
-"""The router put together from its configuration, as one Twisted service: start, status, drain."""
+"""The router put together from its configuration, as one Twisted service: start, reload, status, drain."""
 
 from pathlib import Path
 
-from svckit.entry import find
-from svckit.environment import folder_of
-from svckit.lease import Ownership
 from svckit.reactors import Reactor
-from svckit.settings import Settings
 from twisted.application.service import MultiService
 from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
-from twisted.internet.interfaces import IListeningPort, IProtocolFactory
+from twisted.internet.interfaces import IListeningPort
 from twisted.logger import Logger
 
 from .accesslog import AccessLog
 from .admin import make_site
 from .arrival import Address
-from .config import Config, Handoff, Tcp, address
-from .listener import Listener
+from .assembly import Assembly
+from .config import Config, Tcp, address
+from .entrance import Entrance
+from .listener import DEFER_ACCEPT
 from .poller import Poller
 from .pump import Pipes
 from .router import Router
-from .service import RoutedService, Target
-from .targets.handoff import HandoffTarget
-from .targets.inprocess import InProcessTarget
-from .targets.tcp import TcpTarget
+from .service import RoutedService
 
 __all__ = ["Application"]
 
 
 class Application(MultiService):
-    """Listeners, routes, services. With `state` given, the services that are handed connections run in this process."""
+    """Entrances, routes, services. With `state` given, the services that are handed connections run in this process."""
 
     log = Logger()
 
@@ -37,80 +32,27 @@ class Application(MultiService):
         """`state` is the folder for what the in-process services keep, and for their sockets.
 
         Raises:
-            NoSuchService, BadOptions: a service of the configuration cannot be made in this process.
+            LookupError, BadOptions: a service of the configuration cannot be made in this process.
         """
         super().__init__()
-        self._config, self._reactor, self._state = config, reactor, state
+        self._config, self._reactor = config, reactor
         self._poller, self._pipes = Poller(), Pipes()
         self.access = AccessLog(reactor)
         self.router = Router(config.limits, self._poller, reactor, self.access)
-        self._services = {name: self._make_service(name) for name in config.services}
-        self.router.use(config.table(self._services))
-        self._listeners: list[Listener] = []
+        self._assembly = Assembly(
+            self._poller, self._pipes, reactor, self.router, self.access, state, lambda service: self.addService(service)
+        )
+        self._services = {name: self._assembly.service(name, config) for name in config.services}
+        self._entrances: list[Entrance] = []
         self._admin: IListeningPort | None = None
+        self._leaving: list[Deferred[None]] = []
         for name in config.in_process.also if state is not None else ():
-            self._add_background(name, self._settings(name, {}))
+            self._assembly.background(name, {}, config)
 
     @property
     def addresses(self) -> list[Address]:
         """Where it listens, with the ports that the kernel chose for port 0."""
-        return [listener.at for listener in self._listeners]
-
-    # -- making the parts
-
-    def _make_service(self, name: str) -> RoutedService:
-        service = RoutedService(name, self._config.limits, self._reactor, self.router)
-        service.target = self._make_target(service)
-        return service
-
-    def _make_target(self, service: RoutedService) -> Target:
-        settings, limits, reactor = self._config.services[service.name], self._config.limits, self._reactor
-        patterns = self._config.patterns_for(service.name)
-        if isinstance(settings, Tcp):
-            return TcpTarget(
-                service,
-                settings,
-                limits,
-                self._poller,
-                self._pipes,
-                reactor,
-                self.router,
-                self.access,
-                Ownership(patterns),
-                self.router.readmit,
-            )
-        if self._state is not None:
-            ownership, factory = Ownership(patterns), self._make_factory(service.name, settings)
-            return InProcessTarget(factory, ownership, reactor, self.router.readmit, self.access, limits.drain_time)
-        folder = Path(settings.folder) if settings.folder else folder_of(service.name)
-        return HandoffTarget(
-            service, folder, patterns, limits.take_timeout, self._poller, reactor, self.router.readmit, self.access
-        )
-
-    def _make_factory(self, name: str, settings: Handoff) -> IProtocolFactory:
-        made = self._settings(name, settings.options)
-        factory = self._add_background(name, made)
-        if factory is None:
-            raise LookupError(f"{name}: has no make_factory, so nothing can be routed to it")
-        return factory
-
-    def _settings(self, name: str, options: dict[str, object]) -> Settings:
-        assert self._state is not None
-        auth = self._state / "run" / "authsvc" if "authsvc" in self._config.in_process.also else None
-        return Settings(
-            service=name,
-            replica="in-process",
-            state=self._state / name,
-            auth=auth,
-            drain_time=self._config.limits.drain_time,
-            options=options,
-        )
-
-    def _add_background(self, name: str, settings: Settings) -> IProtocolFactory | None:
-        parts = find(name)
-        if parts.make_service is not None:
-            self.addService(parts.make_service(settings, self._reactor))
-        return None if parts.make_factory is None else parts.make_factory(settings, self._reactor)
+        return [entrance.at for entrance in self._entrances]
 
     # -- start
 
@@ -118,13 +60,15 @@ class Application(MultiService):
         """Take the ports, while privileges for low ones are still there.
 
         Raises:
-            OSError: one cannot be had.
+            OSError, BadCertificates: one cannot be had.
         """
-        limits = self._config.limits
-        for listener in self._config.listeners:
-            at = address(listener.address)
-            self._listeners.append(Listener(at, limits.head_size, self._poller, self._reactor, self.router.admit))
+        self._entrances = [self._entrance(index, self._config, {}) for index in range(len(self._config.listeners))]
         super().privilegedStartService()
+
+    def _entrance(self, index: int, config: Config, known: dict[Address, Entrance]) -> Entrance:
+        settings = config.listeners[index]
+        old = known.get(address(settings.address))
+        return Entrance(settings, config.limits, self._poller, self._reactor, self.router, old)
 
     def startService(self) -> None:
         """Find the replicas and accept connections."""
@@ -136,9 +80,62 @@ class Application(MultiService):
             host, port = address(self._config.admin.address)
             site = make_site(self.status, lambda: not self.router.draining)
             self._admin = self._reactor.listenTCP(port, site, interface=host)  # type: ignore[arg-type]
-        for listener in self._listeners:
-            listener.start()
-            self.log.info("listening on {host} port {port}", host=listener.at[0], port=listener.at[1])
+        self._use(self._config)
+        for entrance in self._entrances:
+            self._open(entrance)
+
+    def _open(self, entrance: Entrance) -> None:
+        entrance.start()
+        self.log.info("listening on {host} port {port}", host=entrance.at[0], port=entrance.at[1])
+
+    def _use(self, config: Config) -> None:
+        """From now on these routes and limits hold."""
+        table = config.table(self._services)
+        self.router.use(table, config.limits)
+        for entrance in self._entrances:
+            # a kernel that holds silent connections back would keep a route by silence waiting
+            entrance.defer(DEFER_ACCEPT if table.shortest_silence is None else 0)
+
+    # -- reload
+
+    def reload(self, config: Config) -> None:
+        """Follow a new configuration in place; nothing live is cut. The operators' port stays as it is.
+
+        A service that has changed is made anew, and the old one drains. What cannot be made leaves everything as it was.
+
+        Raises:
+            OSError, BadCertificates: a port or a certificate cannot be had.
+            LookupError, BadOptions: a service cannot be made in this process.
+        """
+        known = {address(entrance.settings.address): entrance for entrance in self._entrances}
+        fresh: list[Entrance] = []
+        try:
+            for index in range(len(config.listeners)):
+                fresh.append(self._entrance(index, config, known))
+            made = {name: self._assembly.service(name, config) for name in config.services if self._has_changed(name, config)}
+        except Exception:
+            for entrance in fresh:
+                entrance.abandon()
+            raise
+        old_services, old_entrances = self._services, self._entrances
+        self._services = {name: made.get(name) or old_services[name] for name in config.services}
+        self._config, self._entrances = config, fresh
+        for service in made.values():
+            service.target.start()
+        for service in self._services.values():
+            service.follow(config.limits, config.patterns_for(service.name))
+        self._use(config)
+        for entrance in fresh:
+            self._open(entrance)
+        for entrance in old_entrances:
+            entrance.leave(fresh)
+        for name, service in old_services.items():
+            if self._services.get(name) is not service:
+                self._leaving.append(_let_go(service))
+
+    def _has_changed(self, name: str, config: Config) -> bool:
+        old, new = self._config.services.get(name), config.services[name]
+        return old != new or (isinstance(new, Tcp) and self._config.limits != config.limits)
 
     # -- status
 
@@ -151,6 +148,7 @@ class Application(MultiService):
             "listeners": ["{}:{}".format(*at) for at in self.addresses],
             "draining": self.router.draining,
             "waiting": len(self.router.patience),
+            "tls_sessions": sum(entrance.sessions for entrance in self._entrances),
             "counts": dict(self.router.counts),
             "routes": [{"pattern": route.pattern, "service": route.service} for route in self._config.routes],
             "services": services,
@@ -161,11 +159,11 @@ class Application(MultiService):
     def stopService(self) -> "Deferred[None]":
         """Drain: close the ports, let each target finish, stop the background services, write the last log lines."""
         self.router.draining = True
-        for listener in self._listeners:
-            listener.stop()
+        for entrance in self._entrances:
+            entrance.stop()
         self.router.patience.close_idle()
-        drained = DeferredList([service.target.stop() for service in self._services.values()], consumeErrors=True)
-        return drained.addCallback(self._stop_rest)
+        targets = [service.target.stop() for service in self._services.values()]
+        return DeferredList([*targets, *self._leaving], consumeErrors=True).addCallback(self._stop_rest)
 
     def _stop_rest(self, _: object) -> "Deferred[None]":
         for service in self._services.values():
@@ -176,6 +174,13 @@ class Application(MultiService):
         return DeferredList(stopped, consumeErrors=True).addCallback(self._stopped)
 
     def _stopped(self, _: object) -> None:
+        for entrance in self._entrances:
+            entrance.close()
         self.access.flush()
         self._poller.stop(self._reactor)
         self._pipes.close()
+
+
+def _let_go(service: RoutedService) -> "Deferred[None]":
+    """Drain a service that the configuration no longer has."""
+    return service.target.stop().addCallback(lambda _: service.refuse_queued())

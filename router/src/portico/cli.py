@@ -68,11 +68,14 @@ def _parser() -> argparse.ArgumentParser:
 def _run(chosen: argparse.Namespace) -> int:
     from .main import run  # imports the reactor
 
-    config = load(chosen.file)
-    if chosen.listen:
-        _checked(chosen.listen, "--listen")
-        config = msgspec.structs.replace(config, listeners=[Listener(chosen.listen)])
-    return run(_with_admin(config, chosen), chosen.state if chosen.in_process else None)
+    def read() -> Config:
+        config = load(chosen.file)
+        if chosen.listen:
+            _checked(chosen.listen, "--listen")
+            config = msgspec.structs.replace(config, listeners=[Listener(chosen.listen)])
+        return _with_admin(config, chosen)
+
+    return run(read(), chosen.state if chosen.in_process else None, read)
 
 
 def _with_admin(config: Config, chosen: argparse.Namespace) -> Config:

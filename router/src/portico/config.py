@@ -14,6 +14,7 @@ from msgspec import Meta, Struct, field
 from .arrival import Address
 from .core.table import RouteTable
 from .expected import explained
+from .networks import networks
 from .routes import BadRoute, Route, make_table
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "Route",
     "Service",
     "Tcp",
+    "TlsFiles",
     "address",
     "load",
     "parse",
@@ -42,11 +44,24 @@ class BadConfig(ValueError):
     """The file is not a configuration; the text says where and why."""
 
 
+class TlsFiles(Struct, forbid_unknown_fields=True, frozen=True):
+    """Where a listener's certificates lie."""
+
+    certificate: str
+    """A PEM file with the chain, or a folder with `NAME.crt` and `NAME.key` for each name."""
+    key: str | None = None
+    """The key's PEM file; default: it is in the same file as the certificate."""
+
+
 class Listener(Struct, forbid_unknown_fields=True, frozen=True):
     """A port of ours."""
 
     address: str
     """`host:port`, host numeric; `[::]:port` takes IPv4 too."""
+    tls: TlsFiles | None = None
+    """Its clients speak TLS, which ends here."""
+    proxy: tuple[str, ...] = ()
+    """Networks of senders that begin with a PROXY header, which is believed."""
 
 
 class Admin(Struct, forbid_unknown_fields=True, frozen=True):
@@ -99,6 +114,10 @@ class Limits(Struct, forbid_unknown_fields=True, frozen=True):
     """Connections that wait so, for each service."""
     take_timeout: Seconds = 2.0
     """For a replica to say that it has taken a connection; then the connection goes to another one."""
+    proxy_deadline: Seconds = 3.0
+    """For the PROXY header of a trusted sender, from the connection's start."""
+    tls_sessions: Count = 4_096
+    """TLS clients of each listener, three descriptors each."""
     tunnels: Count = 4_096
     """Connections through tcp targets, two descriptors and up to two pipes each."""
     drain_time: Seconds = 10.0
@@ -185,6 +204,10 @@ def _check(config: Config) -> None:
         raise BadConfig("listeners: expected at least one")
     for index, listener in enumerate(config.listeners):
         _checked_address(listener.address, f"listeners[{index}].address")
+        try:
+            networks(listener.proxy)
+        except ValueError as error:
+            raise BadConfig(f"listeners[{index}].proxy: {error}") from None
     if config.admin is not None:
         _checked_address(config.admin.address, "admin.address")
     for name, service in config.services.items():

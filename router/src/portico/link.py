@@ -161,6 +161,13 @@ class Link:
             came, self._came = self._came, []
             self._owner.returned(self, came)
 
+    def tell(self, patterns: tuple[tuple[str, bool], ...]) -> None:
+        """The routes have changed."""
+        self._patterns = patterns
+        if not self.connecting and not self.ended:
+            for packet in encode_routes(patterns):
+                self._send(packet)
+
     # -- hearing
 
     def _on_events(self, events: int) -> None:

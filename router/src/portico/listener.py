@@ -54,9 +54,17 @@ class Listener:
         self.at: Address = self._sock.getsockname()[:2]
         self._resting: IDelayedCall | None = None
 
+    def defer(self, seconds: int) -> None:
+        """For how long the kernel may hold back a connection that sends nothing; 0: not at all."""
+        self._sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_DEFER_ACCEPT, seconds)
+
     def start(self) -> None:
         """Accept from now on."""
         self._poller.add(self._sock.fileno(), READ, self._acceptable)
+
+    def admit_to(self, admit: Callable[[Arrival], None]) -> None:
+        """From now on connections go there."""
+        self._admit = admit
 
     def stop(self) -> None:
         """Accept what has already connected, for closing the port would reset it; then close the port."""

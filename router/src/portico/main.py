@@ -1,25 +1,32 @@
 """The router's process: make the application, run the reactor, drain."""
 
+import signal
 import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import cast
 
 from svckit.reactors import Reactor
 from svckit.settings import BadOptions
 from twisted.internet.error import CannotListenError
+from twisted.logger import Logger
 
 from svckit import logs
 
 from .application import Application
-from .config import Config
+from .certificates import BadCertificates
+from .config import BadConfig, Config
 
 __all__ = ["run"]
 
 BAD_USAGE = 2
 
+log = Logger()
 
-def run(config: Config, state: Path | None) -> int:
-    """Route until a signal; returns the exit status. `state`: see `Application`."""
+
+def run(config: Config, state: Path | None, read_again: Callable[[], Config]) -> int:
+    """Route until a signal; returns the exit status. `state`: see `Application`; `read_again` reads the file for SIGHUP."""
     from twisted.internet import reactor as _reactor
 
     reactor = cast(Reactor, _reactor)
@@ -28,11 +35,25 @@ def run(config: Config, state: Path | None) -> int:
         application = Application(config, reactor, state)
         application.privilegedStartService()
         application.startService()
-    except (BadOptions, LookupError, OSError, CannotListenError) as error:
+    except (BadOptions, BadCertificates, LookupError, OSError, CannotListenError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else error
         print(f"portico: {reason}", file=sys.stderr)
         return BAD_USAGE
     # "before": the reactor goes on until the drain is over
     reactor.addSystemEventTrigger("before", "shutdown", application.stopService)
+    reload = partial(reactor.callFromThread, _reload, application, read_again)
+    signal.signal(signal.SIGHUP, lambda number, frame: reload())
     reactor.run()
     return 0
+
+
+def _reload(application: Application, read_again: Callable[[], Config]) -> None:
+    """SIGHUP: follow the file as it is now. A bad one is refused, and everything stays."""
+    try:
+        application.reload(read_again())
+    except (BadConfig, BadOptions, BadCertificates, LookupError, OSError) as error:
+        log.error("the configuration in use stays: {why}", why=str(error))
+    except Exception:
+        log.failure("the configuration in use stays")
+    else:
+        log.info("the configuration has been read again")

@@ -40,9 +40,11 @@ class Router(Decider):
         """For `/status`: accepted, returned, and each answered status."""
         self.draining = False
 
-    def use(self, table: RouteTable[RoutedService]) -> None:
-        """From now on these routes hold."""
+    def use(self, table: RouteTable[RoutedService], limits: Limits) -> None:
+        """From now on these routes and limits hold."""
         self._table = table
+        self._head_size = limits.head_size
+        self.patience.limits = limits
 
     # -- ways in
 

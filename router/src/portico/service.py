@@ -23,6 +23,9 @@ class Target(Protocol):
     def start(self) -> None:
         """Begin to look for replicas."""
 
+    def tell(self, patterns: tuple[tuple[str, bool], ...]) -> None:
+        """The routes have changed: all patterns, each with whether it leads here."""
+
     def stop(self) -> "Deferred[None]":
         """Drain: take no more; fires when nothing of ours is left in it."""
 
@@ -53,6 +56,11 @@ class RoutedService:
     def queued(self) -> int:
         """Connections that wait for a replica."""
         return len(self._queue)
+
+    def follow(self, limits: Limits, patterns: tuple[tuple[str, bool], ...]) -> None:
+        """The configuration has changed, but not this service."""
+        self._limits = limits
+        self.target.tell(patterns)
 
     def put_through(self, arrival: Arrival) -> None:
         """Hand the connection to the target, at once or as soon as there is room. The queue comes first."""

@@ -9,6 +9,7 @@ __all__ = [
     "BAD_FRAMING",
     "BAD_GATEWAY",
     "BAD_HOST",
+    "BAD_PROXY",
     "BAD_REQUEST",
     "BAD_RESPONSE",
     "GATEWAY_TIMEOUT",
@@ -59,6 +60,7 @@ NO_RESPONSE = _answer(502, "Bad Gateway", "the service ended the connection with
 NO_REPLICA = _answer(503, "Service Unavailable", "the service has no replica now", f"Retry-After: {RETRY_AFTER}\r\n")
 GATEWAY_TIMEOUT = _answer(504, "Gateway Timeout", "the service did not accept the connection in time")
 VERSION = _answer(505, "HTTP Version Not Supported", "this server speaks HTTP/1.1 and HTTP/1.0")
+BAD_PROXY = Answer(0, "no sound PROXY header from a sender that must send one", b"")
 NOT_HTTP = Answer(0, "not HTTP, and nothing else matches", b"")
 SILENT = Answer(0, "the client sent nothing", b"")
 LEFT = Answer(0, "the client left before its request was whole", b"")

@@ -27,6 +27,7 @@ Address = tuple[str, int]
 DEFAULT_LIMIT = 16_384
 """Bytes of the largest preface; the router's own limit is `limits.head_size`."""
 
+_NOT_TLS = NotTls("not a handshake record")
 _host_of = re.compile(rb"(\[[0-9A-Fa-f:.]++\]|[^\s:\[\]@/?#,\\]*+)(?::[0-9]*+)?+").fullmatch
 _absolute = re.compile(rb"[A-Za-z][A-Za-z0-9+.-]*+://([^/?#]*+)").match
 _begun = re.compile(rb"(?:\r\n)?+[A-Za-z_-]++ ").match
@@ -196,6 +197,8 @@ class Preface:
         return isinstance(self._hello, TlsFacts) and self._hello_reader is None
 
     def _read_hello(self) -> TlsFacts | NotTls | None:
+        if not b"\x16".startswith(self.data[:1]):
+            return _NOT_TLS  # nearly every connection that is not TLS, at the price of one comparison
         if self._hello_reader is None:
             self._hello_reader = HelloReader()
         try:

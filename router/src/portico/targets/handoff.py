@@ -67,6 +67,13 @@ class HandoffTarget:
         willing = [link for link in self._links.values() if link.willing]
         return any(link.offer(arrival) for link in least_connections(willing, next(self._turn)))
 
+    def tell(self, patterns: tuple[tuple[str, bool], ...]) -> None:
+        """Tell the replicas of new routes."""
+        if patterns != self._patterns:
+            self._patterns = patterns
+            for link in self._links.values():
+                link.tell(patterns)
+
     def stop(self) -> "Deferred[None]":
         """Drain: fires when each connection that was offered is taken, or was given up."""
         drained = self._drained = Deferred()

@@ -29,7 +29,7 @@ class InProcessTarget:
         drain_time: float,
     ) -> None:
         """`readmit` takes a connection that the service hands back."""
-        self._factory, self._reactor = factory, reactor
+        self._factory, self._reactor, self._ownership = factory, reactor, ownership
         self._readmit, self._access = readmit, access
         self._live = LiveConnections(factory, ownership, reactor, drain_time, self._fewer)
         self._drained: Deferred[None] | None = None
@@ -50,6 +50,10 @@ class InProcessTarget:
 
         self._live.take(arrival.as_socket(), client, arrival.preface, back, listener, arrival.tls)
         return True
+
+    def tell(self, patterns: tuple[tuple[str, bool], ...]) -> None:
+        """The service's guard sees new routes."""
+        self._ownership.update(patterns)
 
     def stop(self) -> "Deferred[None]":
         """Drain."""

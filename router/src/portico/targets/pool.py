@@ -39,9 +39,11 @@ class Pool:
 
     def put(self, backend: "Backend", now: float) -> None:
         """Keep a connection whose last response is complete."""
-        idle = self._idle.setdefault(backend.replica, [])
         backend.idle_since = now
         backend.resume()
+        idle = self._idle.get(backend.replica)
+        if idle is None:
+            idle = self._idle[backend.replica] = []
         idle.append(backend)
         if len(idle) > self._size:
             idle.pop(0).close()

@@ -75,8 +75,7 @@ class Session:
     def __init__(self, arrival: Arrival, split: "Split") -> None:
         self._arrival, self._split = arrival, split
         self._descriptor = arrival.sock.fileno()
-        # TLS that ends in this process reaches us by a socket pair.
-        self._scheme = b"https" if arrival.sock.family == socket.AF_UNIX else b"http"
+        self._scheme = b"https" if arrival.tls_facts is not None else b"http"
         self.down = Flow(arrival.sock, split.pipes)
         self._up = self._base = 0  # bytes up; what the current backend had sent when we got it
         self.over = False
@@ -94,7 +93,7 @@ class Session:
         self._ended_by = ""  # who wants the connection to end after this answer
         self.method, self.minor, self.upgrade = b"", 1, False
         # A client's requests nearly always have the same fields: what was found out about the last ones.
-        self._fields: tuple[bytes, int, bytes] | None = None
+        self._fields: bytes | None = None
         self._frame: RequestFrame | None = None
         self._rewritten = b""
         self._wanted = READ
@@ -132,7 +131,7 @@ class Session:
             return
         frame = self._frame
         assert frame is not None
-        self.method, self.minor, self.upgrade = head.method, head.minor, frame.upgrade
+        self.method, self.minor, self.upgrade = head.method, min(head.minor, 1), frame.upgrade
         end, body = head.end, None
         if frame.length:
             body = body_of(frame.length)
@@ -144,7 +143,7 @@ class Session:
             if body.complete:
                 body = None
         self._body, self._bulky = body, False
-        request = b"%b %b HTTP/1.%d\r\n%b" % (head.method, head.target, min(head.minor, 1), self._rewritten)
+        request = b"%b %b HTTP/1.%d\r\n%b" % (self.method, head.target, self.minor, self._rewritten)
         if end > head.end:
             request += buffer[head.end : end]
         self._buffer = buffer[end:]
@@ -157,13 +156,14 @@ class Session:
 
     def _prepare(self, head: Head) -> Answer | None:
         """Find out how the request is framed and what its fields become; the answer if it is refused."""
-        fields = (head.fields, head.minor, b"" if head.method != b"CONNECT" else head.method)
-        if fields != self._fields:
+        if head.fields != self._fields or not head.minor or head.method == b"CONNECT":
             self._fields = None
             frame = frame_request(head)
             if isinstance(frame, Answer):
                 return frame
-            self._frame, self._fields = frame, fields
+            self._frame = frame
+            if head.minor and head.method != b"CONNECT":
+                self._fields = head.fields
             self._rewritten = request_fields(head, frame, self._arrival.client[0].encode("ascii"), self._scheme)
         if not head.target.startswith(b"/"):
             assert self._frame is not None
@@ -191,7 +191,7 @@ class Session:
             return
         if self._body is not None and backend.up.held:
             self._want(self._wanted & ~READ)
-        else:
+        elif not self._wanted & READ:
             self._want_more()
 
     def unconnected(self, answer: Answer) -> None:
@@ -388,7 +388,8 @@ class Session:
         else:
             self._busy = False
             self.idle_since = self._split.now
-            self._want_more()
+            if not self._wanted & READ:
+                self._want_more()
 
     def _finish(self) -> None:
         """The last answer is out. What the client may still be sending is read away first: unread, it would make a reset."""

@@ -5,8 +5,9 @@ second.
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from functools import partial
+from itertools import chain
 
 from svckit.lease import Ownership
 from svckit.paths import BadTarget, normalise
@@ -91,7 +92,7 @@ class Split:
     # -- for sessions
 
     def owns(self, target: bytes) -> bool:
-        """Whether the next request of a session is this service's. One whose target has no meaning is the router's to refuse."""
+        """Whether the next request of a session is this service's. A target without meaning is the router's to refuse."""
         if not self.ownership.owns(target):
             return False
         if _odd(target):
@@ -116,7 +117,7 @@ class Split:
             session.connected(backend, request)
             return True
         connecting = Connecting(
-            _again(first, candidates),
+            chain((first,), candidates),
             self._settings.connect_timeout,
             self.poller,
             self.reactor,
@@ -152,7 +153,9 @@ class Split:
         self._access.tunnel_ended(arrival, session.replica, None, up, down)
         self._left(session)
         now = self.reactor.seconds()
-        self._readmit(Arrival(arrival.sock, arrival.client, arrival.listener, now, unread, returned=True))
+        again = Arrival(arrival.sock, arrival.client, arrival.listener, now, unread, returned=True)
+        again.tls_facts = arrival.tls_facts
+        self._readmit(again)
 
     def refuse(self, session: Session, arrival: Arrival, answer: Answer) -> None:
         """The router answers."""
@@ -188,8 +191,3 @@ class Split:
         if self._sweeper.running:
             self._sweeper.stop()
         self.pool.close()
-
-
-def _again(first: Replica, rest: Iterator[Replica]) -> Iterator[Replica]:
-    yield first
-    yield from rest

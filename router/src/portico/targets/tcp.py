@@ -57,10 +57,10 @@ class TcpTarget:
         ownership: Ownership,
         readmit: Callable[[Arrival], None],
     ) -> None:
-        """`ownership` tells which requests on a kept connection are ours; `readmit` takes a connection whose next one is not."""
+        """`ownership` tells which requests on a kept connection are ours; `readmit` takes a connection with another."""
         self._service, self._settings, self._limits = service, settings, limits
         self._poller, self._pipes, self._reactor = poller, pipes, reactor
-        self._refusals, self._access = refusals, access
+        self._refusals, self._access, self._ownership = refusals, access, ownership
         self._name = address(settings.address)
         self._replicas: dict[Address, Replica] = {}
         self._attempts: dict[Arrival, Connecting] = {}
@@ -119,6 +119,10 @@ class TcpTarget:
 
     def _candidates(self) -> Iterable[Replica]:
         return least_connections(list(self._replicas.values()), next(self._turn))
+
+    def tell(self, patterns: tuple[tuple[str, bool], ...]) -> None:
+        """Requests on kept connections are judged by the new routes."""
+        self._ownership.update(patterns)
 
     def stop(self) -> "Deferred[None]":
         """Drain: live tunnels and exchanges have until the drain time is up."""

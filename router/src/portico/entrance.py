@@ -1,0 +1,116 @@
+"""An entrance: a listening port, and what a connection goes through before the router sees it.
+
+accept ──▶ PROXY header ──▶ TLS ──▶ router
+           of trusted       where the listener
+           senders          has certificates
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from svckit.reactors import Reactor
+from twisted.internet.task import LoopingCall
+
+from .arrival import Address, Arrival
+from .certificates import CHECK_INTERVAL, Certificates
+from .config import Limits, address
+from .config import Listener as Settings
+from .listener import Listener
+from .networks import networks
+from .poller import Poller
+from .proxied import ProxyStage
+from .router import Router
+from .tls import TlsStage
+
+__all__ = ["Entrance"]
+
+
+class Entrance:
+    """One listener of the configuration."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        limits: Limits,
+        poller: Poller,
+        reactor: Reactor,
+        router: Router,
+        old: "Entrance | None" = None,
+    ) -> None:
+        """`old` has the same address: its port is taken over when this one starts, so that no connection is missed.
+
+        Raises:
+            OSError: the port cannot be had.
+            BadCertificates: the listener's certificates cannot be used.
+        """
+        self.settings = settings
+        self._tls: TlsStage | None = None
+        self._proxy: ProxyStage | None = None
+        self._refresher: LoopingCall | None = None
+        admit: Callable[[Arrival], None] = router.admit
+        if settings.tls is not None:
+            key = None if settings.tls.key is None else Path(settings.tls.key)
+            certificates = Certificates(Path(settings.tls.certificate), key)
+            self._tls = TlsStage(certificates, limits.head_deadline, limits.tls_sessions, poller, reactor, admit)
+            self._refresher = LoopingCall(certificates.refresh)
+            self._refresher.clock = reactor
+            admit = self._tls.accept
+        if settings.proxy:
+            trusted = networks(settings.proxy)
+            self._proxy = ProxyStage(trusted, limits.proxy_deadline, poller, reactor, admit, router.answer)
+            admit = self._proxy.accept
+        self._admit = admit
+        self._taken_over = old is not None
+        self._listener: Listener = (
+            Listener(address(settings.address), limits.head_size, poller, reactor, admit) if old is None else old._listener
+        )
+
+    @property
+    def at(self) -> Address:
+        """Where it listens."""
+        return self._listener.at
+
+    @property
+    def sessions(self) -> int:
+        """TLS clients."""
+        return 0 if self._tls is None else len(self._tls.sessions)
+
+    def defer(self, seconds: int) -> None:
+        """For how long the kernel may hold back a connection that sends nothing; 0: not at all."""
+        self._listener.defer(seconds)
+
+    def start(self) -> None:
+        """Accept from now on."""
+        if self._taken_over:
+            self._listener.admit_to(self._admit)
+        else:
+            self._listener.start()
+        if self._refresher is not None:
+            self._refresher.start(CHECK_INTERVAL, now=False)
+
+    def stop(self) -> None:
+        """Accept no more; what is inside goes on."""
+        self._listener.stop()
+        self._rest()
+
+    def leave(self, others: "list[Entrance]") -> None:
+        """Others have come in its place; they may have taken the port over."""
+        if all(other._listener is not self._listener for other in others):
+            self._listener.stop()
+        self._rest()
+
+    def abandon(self) -> None:
+        """It was never started, and is not wanted."""
+        if not self._taken_over:
+            self._listener.stop()
+
+    def _rest(self) -> None:
+        if self._refresher is not None and self._refresher.running:
+            self._refresher.stop()
+        if self._proxy is not None:
+            self._proxy.close()
+
+    def close(self) -> None:
+        """End the TLS sessions that are left; at the end of a drain."""
+        if self._tls is not None:
+            self._tls.close()

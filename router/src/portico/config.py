@@ -110,7 +110,7 @@ class Limits(Struct, forbid_unknown_fields=True, frozen=True):
     """Connections whose head is not there yet; beyond it the oldest is closed."""
     queue_timeout: Seconds = 5.0
     """For a connection whose service has no replica just now; then 503."""
-    queue_size: Count = 1_024
+    queue_size: Count = 8_192
     """Connections that wait so, for each service."""
     take_timeout: Seconds = 2.0
     """For a replica to say that it has taken a connection; then the connection goes to another one."""

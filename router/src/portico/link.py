@@ -5,7 +5,6 @@ more), ended. At the end everything that the replica had not taken is still ours
 exact, because a replica says TAKEN before it serves a byte, and what it said can be read before the end-of-file.
 """
 
-import errno
 import os
 import socket
 from collections import deque
@@ -80,6 +79,7 @@ class Link:
         self.since = clock()
         self.connecting, self.draining, self.ended = True, False, False
         self.capacity = self._reported = 0
+        self._progress = 0.0  # when TAKEN was last said
         self._custody: Custody[Arrival] = Custody()
         self._unsent: deque[bytes] = deque()
         self._blocked = self._revoked = False
@@ -106,11 +106,14 @@ class Link:
 
     @property
     def overdue(self) -> float:
-        """For how many seconds the oldest connection, or HELLO, has been waited for."""
+        """For how many seconds HELLO, or any TAKEN while there is something to take, has been waited for.
+
+        A replica that takes one batch after the other is busy and not hung, however long its queue.
+        """
         if self.connecting:
             return self._clock() - self.since
         oldest = self._custody.oldest
-        return 0.0 if oldest is None else self._clock() - oldest.handed_at
+        return 0.0 if oldest is None else self._clock() - max(oldest.handed_at, self._progress)
 
     def status(self) -> dict[str, object]:
         """For `/status`."""
@@ -127,10 +130,10 @@ class Link:
         except (BlockingIOError, InterruptedError):
             self._block()
             return False
-        except OSError as error:
-            if error.errno == errno.ETOOMANYREFS:
-                return False  # too many descriptors on their way everywhere; the target tries again in a moment
-            return False  # the end of the link is on its way to us, and with it what the replica had still taken
+        except OSError:
+            # ETOOMANYREFS: too many descriptors are on their way everywhere; the target tries again in a moment. Any other:
+            # the end of the link is on its way to us, and with it what the replica had still taken.
+            return False
         arrival.handed_at = self._clock()
         self._custody.sent(arrival)
         return True
@@ -235,6 +238,7 @@ class Link:
     def _hear(self, message: Message) -> None:
         match message:
             case Taken(number, open_):
+                self._progress = self._clock()
                 for arrival in self._custody.taken(number):
                     self._owner.taken(self, arrival)
                 self._reported = open_

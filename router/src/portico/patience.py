@@ -11,13 +11,14 @@ What is read is taken out of the socket and replayed later, so a partial head ne
 """
 
 import socket
+from collections.abc import Callable
 
 from svckit.reactors import Reactor
 from twisted.internet.interfaces import IDelayedCall
 
 from .arrival import Arrival
 from .config import Limits
-from .core.answers import HEAD_TIMEOUT, LEFT, SILENT, Answer
+from .core.answers import LEFT, Answer
 from .core.preface import Preface
 from .core.rule import Rule
 from .core.table import Wait
@@ -73,7 +74,7 @@ class Waiter:
         except OSError:
             piece = b""
         if not piece:
-            self._end(LEFT)
+            self._end(lambda _: LEFT)
             return
         if not preface.data and arrival.returned:
             self._deadline.reset(patience.limits.head_deadline)
@@ -99,14 +100,15 @@ class Waiter:
 
     def give_up(self) -> None:
         """The deadline has come, or the connection must make room for others."""
-        self._end(HEAD_TIMEOUT if self._preface.data else SILENT)
+        self._end(lambda answer: answer)
 
-    def _end(self, otherwise: Answer) -> None:
-        """No more is to come: a route that goes by what there is gets it, else the connection ends with `otherwise`."""
+    def _end(self, choose: Callable[[Answer], Answer]) -> None:
+        """No more is to come: a route that goes by what there is gets it, else the connection ends with an answer."""
         self._preface.final = True
         self._preface.silent = self._patience.reactor.seconds() - self.arrival.since
         found = self._patience.decider.decide(self._preface)
-        self._leave(found if isinstance(found, Rule) else otherwise)
+        assert not isinstance(found, Wait), "nothing is to be waited for on the final question"
+        self._leave(found if isinstance(found, Rule) else choose(found))
 
     def _leave(self, found: Rule[RoutedService] | Answer) -> None:
         self._patience.leave(self)

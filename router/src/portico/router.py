@@ -14,7 +14,7 @@ from .accesslog import AccessLog
 from .arrival import Arrival
 from .config import Limits
 from .core.answers import BAD_REQUEST, NO_ROUTE, SILENT, Answer
-from .core.head import read_head
+from .core.head import Head, read_head
 from .core.preface import Preface
 from .core.rule import Rule
 from .core.table import RouteTable
@@ -66,7 +66,8 @@ class Router(Decider):
         table = self._table
         head = read_head(arrival.preface)
         if head is None or head.end > self._head_size or not table.plain:
-            self.patience.wait(arrival, self._preface_of(arrival))
+            sound = head if head is not None and head.end <= self._head_size else None
+            self.patience.wait(arrival, self._preface_of(arrival, sound))
             return
         arrival.head = head
         try:
@@ -79,8 +80,15 @@ class Router(Decider):
         else:
             self.decided(arrival, rule)
 
-    def _preface_of(self, arrival: Arrival) -> Preface:
-        return Preface(arrival.preface, arrival.client, limit=self._head_size, tls=arrival.tls_facts, returned=arrival.returned)
+    def _preface_of(self, arrival: Arrival, head: Head | None) -> Preface:
+        return Preface(
+            arrival.preface,
+            arrival.client,
+            limit=self._head_size,
+            head=head,
+            tls=arrival.tls_facts,
+            returned=arrival.returned,
+        )
 
     # -- what the patient path asks and tells
 

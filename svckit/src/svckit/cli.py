@@ -26,6 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.exit(0 if problem is None else 1)
     if ":" in chosen.what and not chosen.service:
         parser.error("--service is needed where the service is given as package.module:function")
+    sys.path.insert(0, "")  # package.module:function may lie in the working directory, as for twistd
     from .runner import run as run_service  # imports the reactor, which the health check has no time for
 
     sys.exit(run_service(chosen.what, chosen.service or chosen.what))

@@ -6,10 +6,13 @@ request that is not this service's goes back to the router together with its con
 would take it back, the client gets 421 (RFC 9110 section 15.5.20) and the connection closes.
 """
 
+import re
 from typing import Any
 
-from twisted.internet.interfaces import IReactorTime
+from twisted.internet.interfaces import IDelayedCall, IHalfCloseableProtocol, IReactorTime
+from twisted.internet.protocol import connectionDone
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 from twisted.web import http, server
 from twisted.web.resource import IResource
 from zope.interface import implementer
@@ -22,12 +25,26 @@ __all__ = ["GuardedChannel", "GuardedRequest", "GuardedSite"]
 access_log = Logger(namespace="access")
 
 MISDIRECTED = b"HTTP/1.1 421 Misdirected Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+BAD_REQUEST = b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+BAD_VERSION = b"HTTP/1.1 505 HTTP Version Not Supported\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+HEAD_TIMEOUT = b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 
 
-@implementer(ILeased, IDrainable)
+HEAD_DEADLINE = 10.0
+"""Seconds for the head of a second or later request, from its first byte; for the first one the router has a deadline."""
+
+_sound_field = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]++:[\t\x20-\x7e\x80-\xff]*+\Z").match
+_request_line = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]++ [\x21-\x7e\x80-\xff]++ HTTP/([0-9]\.[0-9])\Z").match
+
+
+@implementer(ILeased, IDrainable, IHalfCloseableProtocol)
 class GuardedChannel(http.HTTPChannel):
-    """An HTTP/1.1 channel that answers only what belongs to its service."""
+    """An HTTP/1.1 channel that answers only what belongs to its service.
+
+    It reads heads as strictly as the router reads the first one, has a deadline for them, answers a client that has ended its
+    side, and reads nothing while there is something to answer: what is handed back with a connection stays small.
+    """
 
     transport: Any  # ITCPTransport and IConsumer in one
     site: "GuardedSite"
@@ -35,21 +52,80 @@ class GuardedChannel(http.HTTPChannel):
     _requests_begun = 0
     _draining = False
     _leaving = False
+    _client_ended = False
+    _head_timer: IDelayedCall | None = None
+    _optimisticEagerReadSize = 0  # else pipelined requests would pile up here, and grow with every hand-back
+
+    def dataReceived(self, data: bytes) -> None:
+        super().dataReceived(data)
+        self._mind_the_head()
 
     def lineReceived(self, line: bytes) -> None:
         if self._leaving:
             return
-        if line and self._at_request_line:
-            self._requests_begun += 1
-            if self._requests_begun > 1 and self.persistent and self._is_foreign(line):
-                self._leave(line + b"\r\n")
+        if self._at_request_line:
+            if line and not self._may_begin(line):
                 return
+        elif line and not _sound_field(line):
+            self._refuse(BAD_REQUEST)
+            return
         super().lineReceived(line)
+
+    def _may_begin(self, line: bytes) -> bool:
+        self._requests_begun += 1
+        if self._requests_begun > 1 and self.persistent and self._is_foreign(line):
+            self._leave(line + b"\r\n")
+            return False
+        found = _request_line(line)
+        if found is None or found[1] not in (b"1.1", b"1.0"):
+            self._refuse(BAD_REQUEST if found is None else BAD_VERSION)
+            return False
+        return True
 
     def lineLengthExceeded(self, line: bytes) -> None:
         """A line of a head is longer than `MAX_LENGTH`; twisted.web would close without a word."""
-        self.transport.write(TOO_LARGE)
+        self._refuse(TOO_LARGE)
+
+    def _refuse(self, answer: bytes) -> None:
+        self._leaving = True
+        self.clearLineBuffer()
+        self.transport.write(answer)
         self.loseConnection()
+
+    # -- the deadline of a head
+
+    def _mind_the_head(self) -> None:
+        """The clock runs while a head has begun and is not complete, however many bytes trickle in."""
+        begun = self.line_mode and (not self._at_request_line or bool(self._buffer))
+        if begun and not self._leaving:
+            if self._head_timer is None:
+                self._head_timer = self.callLater(HEAD_DEADLINE, self._head_is_late)
+        else:
+            self._stop_head_timer()
+
+    def _stop_head_timer(self) -> None:
+        if self._head_timer is not None:
+            if self._head_timer.active():
+                self._head_timer.cancel()
+            self._head_timer = None
+
+    def _head_is_late(self) -> None:
+        self._refuse(HEAD_TIMEOUT)
+
+    # -- a client that has ended its side, and may still read
+
+    def readConnectionLost(self) -> None:
+        """Answer what is whole, then close; what is not whole never will be."""
+        self._client_ended = True
+        if not self._handlingRequest or self._leaving:
+            self.transport.loseConnection()
+
+    def writeConnectionLost(self) -> None:
+        """We have ended our side, after an early answer; the rest is being read away."""
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        self._stop_head_timer()
+        super().connectionLost(reason)
 
     @property
     def _at_request_line(self) -> bool:
@@ -94,7 +170,10 @@ class GuardedChannel(http.HTTPChannel):
 
     def requestDone(self, request: http.Request) -> None:
         super().requestDone(request)
-        if self._draining and not self._leaving and not self.requests and self.persistent:
+        self._mind_the_head()
+        if self._client_ended and not self._leaving and not self._handlingRequest:
+            self.loseConnection()
+        elif self._draining and not self._leaving and not self.requests and self.persistent:
             self._end_idle()
 
     def _end_idle(self) -> None:

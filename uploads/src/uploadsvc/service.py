@@ -8,6 +8,8 @@ from typing import Annotated
 from msgspec import Meta
 from svckit.reactors import Reactor
 from svckit.settings import BadOptions, Settings
+from twisted.application.internet import TimerService
+from twisted.application.service import IService
 from twisted.internet.interfaces import IProtocolFactory
 from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
@@ -19,7 +21,10 @@ from .resource import Uploads
 from .sink import Run
 from .store import Store
 
-__all__ = ["Options", "make_factory", "make_site"]
+__all__ = ["SWEEP_INTERVAL", "Options", "make_factory", "make_service", "make_site"]
+
+SWEEP_INTERVAL = 60.0
+"""Seconds between looks for parts that a crash has left."""
 
 log = Logger()
 
@@ -58,6 +63,28 @@ def make_factory(settings: Settings, reactor: Reactor) -> IProtocolFactory:
     return site
 
 
+def make_service(settings: Settings, reactor: Reactor) -> IService:
+    """The janitor, which removes the parts that a crash has left, whichever replica it was.
+
+    Raises:
+        BadOptions: an option is wrong.
+    """
+    store = _store(settings, settings.options_as(Options))
+    janitor = TimerService(SWEEP_INTERVAL, _sweep, store)
+    janitor.clock = reactor
+    return janitor
+
+
+def _sweep(store: Store) -> None:
+    swept = store.sweep(time.time())
+    if swept:
+        log.info("{count} abandoned parts swept away", count=swept)
+
+
+def _store(settings: Settings, options: Options) -> Store:
+    return Store(Path(options.root) if options.root else settings.state / "files")
+
+
 def make_site(settings: Settings, reactor: Reactor, run: Run) -> UploadSite:
     """The site, with disk jobs run by `run`.
 
@@ -65,7 +92,7 @@ def make_site(settings: Settings, reactor: Reactor, run: Run) -> UploadSite:
         BadOptions: see `make_factory`.
     """
     options = settings.options_as(Options)
-    store = Store(Path(options.root) if options.root else settings.state / "files")
+    store = _store(settings, options)
     try:
         swept = store.prepare(time.time())
     except OSError as error:

@@ -19,7 +19,7 @@ __all__ = ["ABANDONED_AFTER", "HIDDEN", "Entry", "Store"]
 
 HIDDEN = ".parts"
 """Sub-folder for what is not whole yet; no upload can have that name."""
-ABANDONED_AFTER = 3600.0
+ABANDONED_AFTER = 60.0
 """Seconds without a write after which a part that nobody has locked is swept away."""
 
 
@@ -51,6 +51,10 @@ class Store:
         self.hidden.mkdir(parents=True, exist_ok=True)
         if not os.access(self.hidden, os.W_OK | os.X_OK):
             raise PermissionError(f"{self.hidden} is not writable")
+        return self.sweep(now)
+
+    def sweep(self, now: float) -> int:
+        """Remove the parts that nobody writes any more; returns how many. A part that is being written is locked."""
         return sum(_sweep(path, now) for path in self.hidden.glob("*.part"))
 
     def new_part(self) -> Part:

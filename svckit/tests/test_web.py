@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from svckit.lease import Lease, Ownership
 from svckit.paths import normalise
-from svckit.web import MISDIRECTED, TOO_LARGE, GuardedChannel, GuardedRequest, GuardedSite
+from svckit.web import HEAD_DEADLINE, MISDIRECTED, TOO_LARGE, GuardedChannel, GuardedRequest, GuardedSite
 from twisted.internet.address import IPv4Address
 from twisted.internet.error import ConnectionLost
 from twisted.internet.task import Clock
@@ -494,3 +494,82 @@ def test_a_client_that_goes_ends_its_request() -> None:
     table.root.slow[0].notifyFinish().addErrback(gone.append)
     table.channel.connectionLost(Failure(ConnectionLost()))
     assert gone[0].check(ConnectionLost)
+
+
+# -- heads after the first, read as strictly as the router reads the first one
+
+
+@pytest.mark.parametrize(
+    ("head", "status"),
+    [
+        (b"GET /a/2 HTTP/1.1\r\nA: b\r\n folded\r\n\r\n", 400),
+        (b"GET /a/2 HTTP/1.1\r\nA : b\r\n\r\n", 400),
+        (b"GET /a/2 HTTP/1.1\r\nA: \x01\r\n\r\n", 400),
+        (b"GET /a/2 HTTP/1.1\r\nA: b\nB: c\r\n\r\n", 400),
+        (b"GET  /a/2 HTTP/1.1\r\n\r\n", 400),
+        (b"GET /a/2\r\n\r\n", 400),
+        (b"GET /a/2 HTTP/2.0\r\n\r\n", 505),
+        (b"GET /a/2 HTTP/1.2\r\n\r\n", 505),
+    ],
+)
+@pytest.mark.parametrize("step", [1, 1000])
+def test_an_unsound_second_head_ends_the_connection(head: bytes, status: int, step: int) -> None:
+    table = Table().feed([get("/a/1")]).feed(head[at : at + step] for at in range(0, len(head), step))
+    assert [found for found, _ in table.answers] == [200, status]
+    assert table.transport.disconnecting
+    assert [path for _, path, _ in table.root.seen] == [b"/a/1"]
+
+
+def test_a_head_has_a_deadline_however_it_trickles() -> None:
+    table = Table().feed([get("/a/1")])
+    head = get("/a/2")
+    for second in range(int(HEAD_DEADLINE)):
+        assert not table.transport.disconnecting
+        table.feed([head[second : second + 1]])
+        table.clock.advance(1)
+    assert [found for found, _ in table.answers] == [200, 408]
+    assert table.transport.disconnecting
+    assert not table.handed_back
+
+
+def test_a_slow_body_is_no_late_head() -> None:
+    table = Table().feed([put("/a/1", b"body")[:-1]])
+    table.clock.advance(HEAD_DEADLINE + 1)
+    table.feed([b"y"])
+    assert table.answers == [(200, b"</a/1>")]
+    assert not [call for call in table.clock.getDelayedCalls() if call.getTime() - table.clock.seconds() == HEAD_DEADLINE]
+
+
+# -- a client that has ended its side
+
+
+def test_a_half_closed_client_gets_its_answers() -> None:
+    table = Table().feed([get("/a/slow") + get("/a/2")])
+    table.channel.readConnectionLost()
+    assert not table.transport.disconnecting
+    table.root.slow[0].finish()
+    assert [body for _, body in table.answers][-1] == b"</a/2>"
+    assert table.transport.disconnecting
+
+
+@pytest.mark.parametrize("data", [b"", get("/a/1"), get("/a/1") + b"GET /a/2", put("/a/1", b"body")[:-1]])
+def test_a_half_closed_client_without_a_whole_request_is_let_go(data: bytes) -> None:
+    table = Table().feed([data] if data else [])
+    table.channel.readConnectionLost()
+    assert table.transport.disconnecting
+
+
+# -- what waits here while a request is answered stays small
+
+
+@pytest.mark.parametrize("first", [get("/a/slow"), put("/a/slow", b"body")])
+def test_nothing_is_read_while_more_requests_wait(first: bytes) -> None:
+    table = Table().feed([first + get("/b/other") * 100])
+    assert table.transport.producerState == "paused"
+    table.root.slow[0].finish()
+    assert table.handed_back == [get("/b/other") * 100]
+
+
+def test_without_more_requests_the_end_of_the_client_is_still_noticed() -> None:
+    table = Table().feed([get("/a/slow")])
+    assert table.transport.producerState == "producing"

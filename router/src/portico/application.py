@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from svckit.reactors import Reactor
-from twisted.application.service import MultiService
+from twisted.application.service import IService, MultiService
 from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
 from twisted.internet.interfaces import IListeningPort
 from twisted.logger import Logger
@@ -19,8 +19,12 @@ from .poller import Poller
 from .pump import Pipes
 from .router import Router
 from .service import RoutedService
+from .tls import TlsSession
 
 __all__ = ["Application"]
+
+TLS_LOOK = 0.1
+"""Seconds between two looks at whether TLS clients are left, in a drain."""
 
 
 class Application(MultiService):
@@ -39,20 +43,26 @@ class Application(MultiService):
         self._poller, self._pipes = Poller(), Pipes()
         self.access = AccessLog(reactor)
         self.router = Router(config.limits, self._poller, reactor, self.access)
-        self._assembly = Assembly(
-            self._poller, self._pipes, reactor, self.router, self.access, state, lambda service: self.addService(service)
-        )
+        self._assembly = Assembly(self._poller, self._pipes, reactor, self.router, self.access, state)
         self._services = {name: self._assembly.service(name, config) for name in config.services}
         self._entrances: list[Entrance] = []
         self._admin: IListeningPort | None = None
-        self._leaving: list[Deferred[None]] = []
+        self._left: list[Entrance] = []
+        """Entrances of earlier configurations whose port is closed, and whose TLS clients may still be there."""
+        self._leaving: list[RoutedService] = []
+        for service in self._services.values():
+            self._adopt(service.background)
         for name in config.in_process.also if state is not None else ():
-            self._assembly.background(name, {}, config)
+            self._adopt(self._assembly.made(name, {}, config)[1])
 
     @property
     def addresses(self) -> list[Address]:
         """Where it listens, with the ports that the kernel chose for port 0."""
         return [entrance.at for entrance in self._entrances]
+
+    def _adopt(self, background: IService | None) -> None:
+        if background is not None:
+            background.setServiceParent(self)
 
     # -- start
 
@@ -67,7 +77,7 @@ class Application(MultiService):
 
     def _entrance(self, index: int, config: Config, known: dict[Address, Entrance]) -> Entrance:
         settings = config.listeners[index]
-        old = known.get(address(settings.address))
+        old = known.pop(address(settings.address), None)
         return Entrance(settings, config.limits, self._poller, self._reactor, self.router, old)
 
     def startService(self) -> None:
@@ -107,6 +117,8 @@ class Application(MultiService):
             OSError, BadCertificates: a port or a certificate cannot be had.
             LookupError, BadOptions: a service cannot be made in this process.
         """
+        if self.router.draining:
+            return
         known = {address(entrance.settings.address): entrance for entrance in self._entrances}
         fresh: list[Entrance] = []
         try:
@@ -121,17 +133,32 @@ class Application(MultiService):
         self._services = {name: made.get(name) or old_services[name] for name in config.services}
         self._config, self._entrances = config, fresh
         for service in made.values():
+            self._adopt(service.background)
             service.target.start()
         for service in self._services.values():
             service.follow(config.limits, config.patterns_for(service.name))
         self._use(config)
         for entrance in fresh:
             self._open(entrance)
+        kept = [entrance.sessions for entrance in fresh]
         for entrance in old_entrances:
             entrance.leave(fresh)
+            if not any(entrance.sessions is sessions for sessions in kept):
+                self._left.append(entrance)
+        self._left = [entrance for entrance in self._left if entrance.sessions]
         for name, service in old_services.items():
             if self._services.get(name) is not service:
-                self._leaving.append(_let_go(service))
+                self._let_go(service, config)
+
+    def _let_go(self, service: RoutedService, config: Config) -> None:
+        """The configuration has this service no more."""
+        self._leaving.append(service)
+        service.retire(config.patterns_for(service.name), self.router.reroute).addCallback(self._gone, service)
+
+    def _gone(self, _: object, service: RoutedService) -> None:
+        self._leaving.remove(service)
+        if service.background is not None:
+            service.background.disownServiceParent()
 
     def _has_changed(self, name: str, config: Config) -> bool:
         old, new = self._config.services.get(name), config.services[name]
@@ -148,7 +175,7 @@ class Application(MultiService):
             "listeners": ["{}:{}".format(*at) for at in self.addresses],
             "draining": self.router.draining,
             "waiting": len(self.router.patience),
-            "tls_sessions": sum(entrance.sessions for entrance in self._entrances),
+            "tls_sessions": len(self._tls_sessions),
             "counts": dict(self.router.counts),
             "routes": [{"pattern": route.pattern, "service": route.service} for route in self._config.routes],
             "services": services,
@@ -162,8 +189,27 @@ class Application(MultiService):
         for entrance in self._entrances:
             entrance.stop()
         self.router.patience.close_idle()
-        targets = [service.target.stop() for service in self._services.values()]
-        return DeferredList([*targets, *self._leaving], consumeErrors=True).addCallback(self._stop_rest)
+        services = [*self._services.values(), *self._leaving]
+        parts = [service.target.stop() for service in services]
+        return DeferredList([*parts, self._without_tls()], consumeErrors=True).addCallback(self._stop_rest)
+
+    @property
+    def _tls_sessions(self) -> list[TlsSession]:
+        return [session for entrance in (*self._entrances, *self._left) for session in entrance.sessions]
+
+    def _without_tls(self) -> "Deferred[None]":
+        """Fires when no TLS client is left, or the drain time is up: their bytes go through this process, wherever they are."""
+        gone: Deferred[None] = Deferred()
+        end = self._reactor.seconds() + self._config.limits.drain_time
+
+        def look() -> None:
+            if not self._tls_sessions or self._reactor.seconds() >= end:
+                gone.callback(None)
+            else:
+                self._reactor.callLater(TLS_LOOK, look)
+
+        look()
+        return gone
 
     def _stop_rest(self, _: object) -> "Deferred[None]":
         for service in self._services.values():
@@ -174,13 +220,8 @@ class Application(MultiService):
         return DeferredList(stopped, consumeErrors=True).addCallback(self._stopped)
 
     def _stopped(self, _: object) -> None:
-        for entrance in self._entrances:
+        for entrance in (*self._entrances, *self._left):
             entrance.close()
         self.access.flush()
         self._poller.stop(self._reactor)
         self._pipes.close()
-
-
-def _let_go(service: RoutedService) -> "Deferred[None]":
-    """Drain a service that the configuration no longer has."""
-    return service.target.stop().addCallback(lambda _: service.refuse_queued())

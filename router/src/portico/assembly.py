@@ -1,6 +1,5 @@
 """Makes the services of a configuration: for each a queue and the target that it names."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 from svckit.entry import find
@@ -35,12 +34,10 @@ class Assembly:
         router: Router,
         access: AccessLog,
         state: Path | None,
-        add_background: Callable[[IService], None],
     ) -> None:
-        """`state`: see `portico.application.Application`; `add_background` takes what a service does besides connections."""
+        """`state`: see `portico.application.Application`."""
         self._poller, self._pipes, self._reactor = poller, pipes, reactor
         self._router, self._access, self._state = router, access, state
-        self._add_background = add_background
 
     def service(self, name: str, config: Config) -> RoutedService:
         """The service called `name`, not yet started.
@@ -69,20 +66,20 @@ class Assembly:
                 readmit,
             )
         if self._state is not None:
-            factory = self._factory(service.name, settings, config)
+            factory, service.background = self._parts(service.name, settings, config)
             return InProcessTarget(factory, Ownership(patterns), self._reactor, readmit, self._access, limits.drain_time)
         folder = Path(settings.folder) if settings.folder else folder_of(service.name)
         timeout = limits.take_timeout
         return HandoffTarget(service, folder, patterns, timeout, self._poller, self._reactor, readmit, self._access)
 
-    def _factory(self, name: str, settings: Handoff, config: Config) -> IProtocolFactory:
-        factory = self.background(name, settings.options, config)
+    def _parts(self, name: str, settings: Handoff, config: Config) -> tuple[IProtocolFactory, IService | None]:
+        factory, background = self.made(name, settings.options, config)
         if factory is None:
             raise LookupError(f"{name}: has no make_factory, so nothing can be routed to it")
-        return factory
+        return factory, background
 
-    def background(self, name: str, options: dict[str, object], config: Config) -> IProtocolFactory | None:
-        """Make an installed service in this process: start what it does in the background, return what it serves."""
+    def made(self, name: str, options: dict[str, object], config: Config) -> tuple[IProtocolFactory | None, IService | None]:
+        """Make an installed service in this process: what it serves, and what it does in the background, not yet started."""
         assert self._state is not None
         auth = self._state / "run" / "authsvc" if "authsvc" in config.in_process.also else None
         settings = Settings(
@@ -94,6 +91,5 @@ class Assembly:
             options=options,
         )
         parts = find(name)
-        if parts.make_service is not None:
-            self._add_background(parts.make_service(settings, self._reactor))
-        return None if parts.make_factory is None else parts.make_factory(settings, self._reactor)
+        background = None if parts.make_service is None else parts.make_service(settings, self._reactor)
+        return (None if parts.make_factory is None else parts.make_factory(settings, self._reactor)), background

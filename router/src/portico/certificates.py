@@ -49,13 +49,13 @@ class Certificates:
 
     def refresh(self) -> None:
         """Read the files again if they have changed; bad ones leave what was there."""
-        stamp = self._stamp()
-        if stamp == self._seen:
-            return
-        self._seen = stamp
         try:
+            stamp = self._stamp()
+            if stamp == self._seen:
+                return
+            self._seen = stamp
             self._load()
-        except BadCertificates as error:
+        except (BadCertificates, OSError) as error:
             self.log.error("the certificates in use stay: {why}", why=str(error))
         else:
             self.log.info("certificates read again from {path}", path=str(self._certificate))
@@ -104,13 +104,15 @@ class Certificates:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         context.options |= ssl.OP_NO_RENEGOTIATION | ssl.OP_NO_COMPRESSION
+        context.options |= ssl.OP_IGNORE_UNEXPECTED_EOF  # a client that ends its side without a word may still read
         context.set_alpn_protocols(list(ALPN))
         context.sni_callback = self._choose
         context.sslobject_class = Asking
         try:
-            context.load_cert_chain(certificate, key)
+            context.load_cert_chain(certificate, key, password="")  # else a key with a passphrase would ask the terminal
         except (OSError, ssl.SSLError) as error:
-            raise BadCertificates(f"{certificate}: {error.strerror or error}") from None
+            where = certificate if key == certificate else f"{certificate} with key {key}"
+            raise BadCertificates(f"{where}: {error.strerror or error}") from None
         return context
 
     def _choose(self, tls: ssl.SSLSocket | ssl.SSLObject, name: str | None, _: ssl.SSLContext) -> None:

@@ -37,6 +37,7 @@ def _parser() -> argparse.ArgumentParser:
         "--state", type=Path, default=Path("var"), metavar="DIR", help="with --in-process: where services keep things"
     )
     run.add_argument("--listen", metavar="HOST:PORT", help="listen here instead of where FILE says")
+    run.add_argument("--end-without-network", action="store_true", help="end when all network interfaces have gone")
     run.add_argument("--admin", metavar="HOST:PORT", help="operators' port; with --in-process there is none unless given")
     run.set_defaults(call=_run)
 
@@ -75,7 +76,7 @@ def _run(chosen: argparse.Namespace) -> int:
             config = msgspec.structs.replace(config, listeners=[Listener(chosen.listen)])
         return _with_admin(config, chosen)
 
-    return run(read(), chosen.state if chosen.in_process else None, read)
+    return run(read(), chosen.state if chosen.in_process else None, read, chosen.end_without_network)
 
 
 def _with_admin(config: Config, chosen: argparse.Namespace) -> Config:

@@ -20,7 +20,7 @@ from .networks import networks
 from .poller import Poller
 from .proxied import ProxyStage
 from .router import Router
-from .tls import TlsStage
+from .tls import TlsSession, TlsStage
 
 __all__ = ["Entrance"]
 
@@ -44,17 +44,19 @@ class Entrance:
             BadCertificates: the listener's certificates cannot be used.
         """
         self.settings = settings
-        self._tls: TlsStage | None = None
+        self.sessions: set[TlsSession] = set() if old is None else old.sessions
+        """TLS clients, those of earlier configurations too; the drain waits for them."""
         self._proxy: ProxyStage | None = None
         self._refresher: LoopingCall | None = None
         admit: Callable[[Arrival], None] = router.admit
         if settings.tls is not None:
             key = None if settings.tls.key is None else Path(settings.tls.key)
             certificates = Certificates(Path(settings.tls.certificate), key)
-            self._tls = TlsStage(certificates, limits.head_deadline, limits.tls_sessions, poller, reactor, admit)
+            time, most = limits.head_deadline, limits.tls_sessions
+            stage = TlsStage(certificates, time, most, poller, reactor, admit, router.answer, self.sessions)
             self._refresher = LoopingCall(certificates.refresh)
             self._refresher.clock = reactor
-            admit = self._tls.accept
+            admit = stage.accept
         if settings.proxy:
             trusted = networks(settings.proxy)
             self._proxy = ProxyStage(trusted, limits.proxy_deadline, poller, reactor, admit, router.answer)
@@ -70,11 +72,6 @@ class Entrance:
         """Where it listens."""
         return self._listener.at
 
-    @property
-    def sessions(self) -> int:
-        """TLS clients."""
-        return 0 if self._tls is None else len(self._tls.sessions)
-
     def defer(self, seconds: int) -> None:
         """For how long the kernel may hold back a connection that sends nothing; 0: not at all."""
         self._listener.defer(seconds)
@@ -89,12 +86,14 @@ class Entrance:
             self._refresher.start(CHECK_INTERVAL, now=False)
 
     def stop(self) -> None:
-        """Accept no more; what is inside goes on."""
+        """Accept no more; what is inside goes on, except for those that have not said who they are."""
         self._listener.stop()
         self._rest()
+        if self._proxy is not None:
+            self._proxy.close()
 
     def leave(self, others: "list[Entrance]") -> None:
-        """Others have come in its place; they may have taken the port over."""
+        """Others have come in its place; they may have taken the port over. What is inside goes on."""
         if all(other._listener is not self._listener for other in others):
             self._listener.stop()
         self._rest()
@@ -107,10 +106,8 @@ class Entrance:
     def _rest(self) -> None:
         if self._refresher is not None and self._refresher.running:
             self._refresher.stop()
-        if self._proxy is not None:
-            self._proxy.close()
 
     def close(self) -> None:
         """End the TLS sessions that are left; at the end of a drain."""
-        if self._tls is not None:
-            self._tls.close()
+        for session in list(self.sessions):
+            session.close()

@@ -17,16 +17,21 @@ from svckit import logs
 from .application import Application
 from .certificates import BadCertificates
 from .config import BadConfig, Config
+from .network import NetworkWatch
 
 __all__ = ["run"]
 
 BAD_USAGE = 2
+NETWORK_LOST = 3
 
 log = Logger()
 
 
-def run(config: Config, state: Path | None, read_again: Callable[[], Config]) -> int:
-    """Route until a signal; returns the exit status. `state`: see `Application`; `read_again` reads the file for SIGHUP."""
+def run(config: Config, state: Path | None, read_again: Callable[[], Config], end_without_network: bool = False) -> int:
+    """Route until a signal; returns the exit status.
+
+    `state`: see `Application`; `read_again` reads the file for SIGHUP; `end_without_network`: see `portico.network`.
+    """
     from twisted.internet import reactor as _reactor
 
     reactor = cast(Reactor, _reactor)
@@ -43,8 +48,17 @@ def run(config: Config, state: Path | None, read_again: Callable[[], Config]) ->
     reactor.addSystemEventTrigger("before", "shutdown", application.stopService)
     reload = partial(reactor.callFromThread, _reload, application, read_again)
     signal.signal(signal.SIGHUP, lambda number, frame: reload())
+    status = 0
+
+    def lost() -> None:
+        nonlocal status
+        status = NETWORK_LOST
+        reactor.stop()
+
+    if end_without_network:
+        NetworkWatch(reactor, lost).start()
     reactor.run()
-    return 0
+    return status
 
 
 def _reload(application: Application, read_again: Callable[[], Config]) -> None:

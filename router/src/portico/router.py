@@ -61,6 +61,10 @@ class Router(Decider):
         else:
             self._look(arrival)
 
+    def reroute(self, arrival: Arrival) -> None:
+        """Its service is not there any more, and has not had it."""
+        self._look(arrival)
+
     def _look(self, arrival: Arrival) -> None:
         """Nearly always the whole head is there, and there are only paths to go by; the rest is patient."""
         table = self._table

@@ -1,9 +1,11 @@
 """A service as the router sees it: a target, and a queue for the moments in which the target can take nothing."""
 
 from collections import deque
+from collections.abc import Callable
 from typing import Protocol
 
 from svckit.reactors import Reactor
+from twisted.application.service import IService
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall
 
@@ -26,6 +28,16 @@ class Target(Protocol):
     def tell(self, patterns: tuple[tuple[str, bool], ...]) -> None:
         """The routes have changed: all patterns, each with whether it leads here."""
 
+    def heed(self, limits: Limits) -> None:
+        """The limits have changed."""
+
+    def retire(self, patterns: tuple[tuple[str, bool], ...]) -> "Deferred[None]":
+        """The configuration has another service in its place, or none.
+
+        Nothing is cut: what lives goes on, and comes back with its next request. `patterns` are those of its name now. Fires
+        when nothing is left.
+        """
+
     def stop(self) -> "Deferred[None]":
         """Drain: take no more; fires when nothing of ours is left in it."""
 
@@ -46,6 +58,9 @@ class RoutedService:
     def __init__(self, name: str, limits: Limits, reactor: Reactor, refusals: Refusals) -> None:
         self.name = name
         self.target: Target
+        self.background: IService | None = None
+        """What it does besides connections, where it runs in this process."""
+        self._elsewhere: Callable[[Arrival], None] | None = None
         self._limits, self._reactor, self._refusals = limits, reactor, refusals
         self._queue: deque[tuple[Arrival, IDelayedCall]] = deque()
 
@@ -60,10 +75,23 @@ class RoutedService:
     def follow(self, limits: Limits, patterns: tuple[tuple[str, bool], ...]) -> None:
         """The configuration has changed, but not this service."""
         self._limits = limits
+        self.target.heed(limits)
         self.target.tell(patterns)
+
+    def retire(self, patterns: tuple[tuple[str, bool], ...], elsewhere: Callable[[Arrival], None]) -> "Deferred[None]":
+        """The configuration has it no more: those that wait for it go `elsewhere`. Fires when nothing of it is left."""
+        self._elsewhere = elsewhere
+        queue, self._queue = self._queue, deque()
+        for arrival, timeout in queue:
+            timeout.cancel()
+            elsewhere(arrival)
+        return self.target.retire(patterns)
 
     def put_through(self, arrival: Arrival) -> None:
         """Hand the connection to the target, at once or as soon as there is room. The queue comes first."""
+        if self._elsewhere is not None:
+            self._elsewhere(arrival)
+            return
         arrival.service = self
         if self._queue or not self.target.offer(arrival):
             self._hold(arrival)

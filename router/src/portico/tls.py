@@ -7,7 +7,8 @@ knowing how, and the price of TLS (a copy through this process) is paid here onl
 
 Back-pressure goes through: what one side does not take, the other is not read for. End-of-file is passed on in both
 directions (close_notify, RFC 8446 section 6.1); a client that goes without close_notify looks to the service like any
-client that has closed.
+client that has closed. A service that takes no more bytes may have answered already: its answer still goes out, and what the
+client sends on is read away, as a reset would eat the answer.
 """
 
 import contextlib
@@ -17,27 +18,25 @@ from _socket import socket as RawSocket
 from collections.abc import Callable
 
 from svckit.reactors import Reactor
-from twisted.logger import Logger
 
 from .arrival import Arrival
 from .certificates import Asking, Certificates
+from .core.answers import CROWDED, LEFT, NO_HANDSHAKE, Answer
 from .core.clienthello import TlsFacts
-from .poller import ERROR, HANGUP, READ, WRITE, Poller
+from .poller import ERROR, HANGUP, READ, READ_HANGUP, WRITE, Poller
 
 __all__ = ["TlsSession", "TlsStage"]
 
 PIECE = 65_536
 """Bytes moved at one go."""
 GOODBYE_TIME = 10.0
-"""Seconds that a client has to end its side after the service has ended its own."""
+"""Seconds without a byte moved that a client has to end its side after the service has ended its own."""
 _DONTWAIT = int(socket.MSG_DONTWAIT)
 _SEND_FLAGS = int(socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
 
 
 class TlsStage:
     """Accepts TLS on connections of a listener, and lets the plain ones into the router."""
-
-    log = Logger()
 
     def __init__(
         self,
@@ -47,26 +46,27 @@ class TlsStage:
         poller: Poller,
         reactor: Reactor,
         admit: Callable[[Arrival], None],
+        answer: Callable[[Arrival, Answer], None],
+        sessions: "set[TlsSession]",
     ) -> None:
-        """`handshake_time` in seconds, from the connection's start; `most` is how many sessions there may be at once."""
+        """`handshake_time` in seconds, from the connection's start; `most` is how many `sessions` there may be at once.
+
+        `answer` takes a connection that ends before it is let in. `sessions` may hold those of an earlier configuration.
+        """
         self.certificates = certificates
         self.handshake_time, self._most = handshake_time, most
-        self.poller, self.reactor, self.admit = poller, reactor, admit
-        self.sessions: set[TlsSession] = set()
+        self.poller, self.reactor = poller, reactor
+        self.admit, self.answer = admit, answer
+        self.sessions = sessions
 
     def accept(self, arrival: Arrival) -> None:
         """Begin the handshake."""
         if len(self.sessions) >= self._most:
-            arrival.close()
+            self.answer(arrival, CROWDED)
             return
         session = TlsSession(arrival, self)
         self.sessions.add(session)
         session.begin()
-
-    def close(self) -> None:
-        """End all sessions; for the end of the router's drain."""
-        for session in list(self.sessions):
-            session.close()
 
 
 class _Side:
@@ -86,14 +86,16 @@ class _Side:
             self.poller.change(self.sock.fileno(), self._watched, events)
             self._watched = events
 
-    def send_pending(self) -> None:
-        """Send what waits; raises OSError where the connection has broken."""
+    def send_pending(self) -> bool:
+        """Send what waits, whether any of it went; raises OSError where the connection has broken."""
+        before = len(self.pending)
         while self.pending:
             try:
                 sent = self.sock.send(self.pending, _SEND_FLAGS)
             except (BlockingIOError, InterruptedError):
-                return
+                break
             del self.pending[:sent]
+        return len(self.pending) < before
 
     def end_writing(self) -> None:
         if not self.closed_for_writing:
@@ -101,9 +103,8 @@ class _Side:
             with contextlib.suppress(OSError):
                 self.sock.shutdown(socket.SHUT_WR)
 
-    def close(self) -> None:
+    def leave(self) -> None:
         self.poller.remove(self.sock.fileno(), self._watched)
-        self.sock.close()
 
 
 class TlsSession:
@@ -116,6 +117,8 @@ class TlsSession:
         self._client = _Side(arrival.sock, stage.poller, self._on_client)
         self._plain: _Side | None = None
         self._client_ended = self._service_ended = False
+        self._service_gone = False  # it will say no more than what is still to be read from it
+        self._goodbye_said = False
         self._closed = False
         left = stage.handshake_time - (stage.reactor.seconds() - arrival.since)
         self._deadline = stage.reactor.callLater(max(0.0, left), self.close)
@@ -155,7 +158,7 @@ class TlsSession:
                 self._in.write_eof()
                 self._client_ended = True
                 if self._plain is None:
-                    self.close()
+                    self.close(LEFT)
                     return
             elif piece:
                 self._in.write(piece)
@@ -164,15 +167,18 @@ class TlsSession:
     def _plain_event(self, events: int) -> None:
         plain = self._plain
         assert plain is not None
+        if events & (READ_HANGUP | ERROR | HANGUP):
+            self._service_gone = True
         if events & (READ | ERROR | HANGUP) and not self._service_ended and not self._client.pending:
             try:
                 piece = plain.sock.recv(PIECE, _DONTWAIT)
             except (BlockingIOError, InterruptedError):
                 piece = None
+            except OSError:  # closed with something of the client's unread: no close_notify, as it may have broken off
+                self._service_ended = self._goodbye_said = True
+                piece = None
             if piece == b"":
                 self._service_ended = True
-                with contextlib.suppress(ssl.SSLError):
-                    self._tls.unwrap()  # close_notify; it wants the client's, for which we do not wait here
             elif piece:
                 self._tls.write(piece)
         self._advance()
@@ -184,12 +190,33 @@ class TlsSession:
             self._shake_hands()
         if self._plain is not None:
             while self._decrypt(self._plain):
-                self._plain.send_pending()
+                self._send_plain(self._plain)
                 if self._plain.pending:
                     break
-            self._plain.send_pending()
+            self._send_plain(self._plain)
+            self._say_goodbye(self._plain)
         self._client.pending += self._out.read()
-        self._client.send_pending()
+        if self._client.send_pending():
+            self._moved()
+
+    def _send_plain(self, plain: _Side) -> None:
+        try:
+            if plain.send_pending():
+                self._moved()
+        except OSError:  # it takes nothing more; what it has said is still to be read
+            plain.pending.clear()
+            plain.closed_for_writing = True
+
+    def _say_goodbye(self, plain: _Side) -> None:
+        """close_notify when the service has ended; it looks for the client's own, so not before all that came is decrypted."""
+        if self._service_ended and not self._goodbye_said and not plain.pending:
+            self._goodbye_said = True
+            with contextlib.suppress(ssl.SSLError):
+                self._tls.unwrap()
+
+    def _moved(self) -> None:
+        if self._plain is not None and self._deadline.active():
+            self._deadline.reset(GOODBYE_TIME)
 
     def _shake_hands(self) -> None:
         try:
@@ -223,7 +250,8 @@ class TlsSession:
             if not piece:
                 self._client_ended = True
                 return False
-            plain.pending += piece
+            if not plain.closed_for_writing:
+                plain.pending += piece
         return True
 
     @property
@@ -238,30 +266,32 @@ class TlsSession:
             return
         if self._client_ended and not plain.pending:
             plain.end_writing()
-        if self._service_ended and not client.pending:
-            self._end_client()
-        if plain.closed_for_writing and client.closed_for_writing:
+        if self._goodbye_said and not client.pending:
+            client.end_writing()
+        if self._client_ended and plain.closed_for_writing and client.closed_for_writing:
             self.close()
             return
+        if (self._service_ended or self._service_gone) and not self._deadline.active():
+            self._deadline = self._stage.reactor.callLater(GOODBYE_TIME, self.close)
         read_client = READ if self._may_read_client and not self._client_ended else 0
-        read_plain = READ if not client.pending and not self._service_ended else 0
+        read_plain = 0
+        if not self._service_ended and not (client.pending and self._service_gone):
+            read_plain = READ_HANGUP if client.pending else READ
         client.want(read_client | (WRITE if client.pending else 0))
         plain.want(read_plain | (WRITE if plain.pending else 0))
 
-    def _end_client(self) -> None:
-        """The service has said its last word: the client has a moment to say its own."""
-        if not self._client.closed_for_writing:
-            self._client.end_writing()
-            self._deadline = self._stage.reactor.callLater(GOODBYE_TIME, self.close)
-
-    def close(self) -> None:
-        """End both sides."""
+    def close(self, answer: Answer = NO_HANDSHAKE) -> None:
+        """End both sides; `answer` is what is said of one that has not got to the relay."""
         if self._closed:
             return
         self._closed = True
         if self._deadline.active():
             self._deadline.cancel()
-        self._client.close()
-        if self._plain is not None:
-            self._plain.close()
         self._stage.sessions.discard(self)
+        self._client.leave()
+        if self._plain is None:
+            self._stage.answer(self._arrival, answer)
+            return
+        self._client.sock.close()
+        self._plain.leave()
+        self._plain.sock.close()

@@ -39,7 +39,7 @@ class LiveConnections:
     ) -> None:
         """`drain_time` is in seconds; `fewer` is called whenever a connection has gone."""
         self._factory, self._ownership, self._reactor = factory, ownership, reactor
-        self._drain_time, self._fewer = drain_time, fewer
+        self.drain_time, self._fewer = drain_time, fewer
         self._open: set[AdoptedServer] = set()
         self.draining = self._time_is_up = False
 
@@ -94,7 +94,7 @@ class LiveConnections:
             self.log.info("draining {count} connections", count=len(self._open))
         for transport in list(self._open):
             self._drain(transport)
-        self._reactor.callLater(self._drain_time, self._expire)
+        self._reactor.callLater(self.drain_time, self._expire)
 
     def _drain(self, transport: AdoptedServer) -> None:
         if IDrainable.providedBy(transport.protocol):

@@ -58,6 +58,8 @@ class GuardedChannel(http.HTTPChannel):
 
     def dataReceived(self, data: bytes) -> None:
         super().dataReceived(data)
+        if self._handlingRequest and any(self._dataBuffer) and not self._ending:
+            self.transport.pauseProducing()  # what came behind a body; twisted.web would go on reading
         self._mind_the_head()
 
     def lineReceived(self, line: bytes) -> None:
@@ -70,6 +72,10 @@ class GuardedChannel(http.HTTPChannel):
             self._refuse(BAD_REQUEST)
             return
         super().lineReceived(line)
+
+    @property
+    def _ending(self) -> bool:
+        return bool(getattr(self.transport, "disconnecting", False))
 
     def _may_begin(self, line: bytes) -> bool:
         self._requests_begun += 1
@@ -171,9 +177,11 @@ class GuardedChannel(http.HTTPChannel):
     def requestDone(self, request: http.Request) -> None:
         super().requestDone(request)
         self._mind_the_head()
-        if self._client_ended and not self._leaving and not self._handlingRequest:
+        if self._leaving or self._ending:
+            return  # answering it has brought the next ones with it
+        if self._client_ended and not self._handlingRequest:
             self.loseConnection()
-        elif self._draining and not self._leaving and not self.requests and self.persistent:
+        elif self._draining and not self.requests and self.persistent:
             self._end_idle()
 
     def _end_idle(self) -> None:

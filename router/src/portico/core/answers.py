@@ -12,12 +12,14 @@ __all__ = [
     "BAD_PROXY",
     "BAD_REQUEST",
     "BAD_RESPONSE",
+    "CROWDED",
     "GATEWAY_TIMEOUT",
     "HEAD_TIMEOUT",
     "HEAD_TOO_LARGE",
     "LEFT",
     "MISDIRECTED",
     "NOT_HTTP",
+    "NO_HANDSHAKE",
     "NO_REPLICA",
     "NO_RESPONSE",
     "NO_ROUTE",
@@ -62,5 +64,7 @@ GATEWAY_TIMEOUT = _answer(504, "Gateway Timeout", "the service did not accept th
 VERSION = _answer(505, "HTTP Version Not Supported", "this server speaks HTTP/1.1 and HTTP/1.0")
 BAD_PROXY = Answer(0, "no sound PROXY header from a sender that must send one", b"")
 NOT_HTTP = Answer(0, "not HTTP, and nothing else matches", b"")
+CROWDED = Answer(0, "as many TLS clients as there may be", b"")
+NO_HANDSHAKE = Answer(0, "no sound TLS handshake in time", b"")
 SILENT = Answer(0, "the client sent nothing", b"")
 LEFT = Answer(0, "the client left before its request was whole", b"")

@@ -16,6 +16,7 @@ from twisted.logger import Logger
 
 from ..accesslog import AccessLog
 from ..arrival import Arrival
+from ..config import Limits
 from ..core.balance import least_connections
 from ..link import Link
 from ..poller import Poller
@@ -53,6 +54,7 @@ class HandoffTarget:
         self._suspended: dict[str, float] = {}
         self._turn = count()
         self._drained: Deferred[None] | None = None
+        self._retired: Deferred[None] | None = None
         self._scanner = LoopingCall(self._tick)
         self._scanner.clock = reactor
 
@@ -73,6 +75,16 @@ class HandoffTarget:
             self._patterns = patterns
             for link in self._links.values():
                 link.tell(patterns)
+
+    def heed(self, limits: Limits) -> None:
+        """How long a replica may take to take a connection."""
+        self._take_timeout = limits.take_timeout
+
+    def retire(self, patterns: tuple[tuple[str, bool], ...]) -> "Deferred[None]":
+        """Link no replica any more. The links stay while their replicas have connections, which may want to come back."""
+        self.tell(patterns)
+        self._retired = Deferred()
+        return self._retired
 
     def stop(self) -> "Deferred[None]":
         """Drain: fires when each connection that was offered is taken, or was given up."""
@@ -97,7 +109,10 @@ class HandoffTarget:
         for link in list(self._links.values()):
             if link.overdue > self._take_timeout:
                 self._give_up(link)
-        if self._drained is None:
+        if self._retired is not None:
+            if self._drained is None and not any(link.load or link.untaken for link in self._links.values()):
+                self.stop().chainDeferred(self._retired)
+        elif self._drained is None:
             self._scan()
             self._service.room()  # also after ETOOMANYREFS, which has no event of its own
         self._look_whether_drained()

@@ -12,6 +12,7 @@ from twisted.internet.interfaces import IProtocolFactory
 
 from ..accesslog import AccessLog
 from ..arrival import Arrival, RawSocket
+from ..config import Limits
 
 __all__ = ["InProcessTarget"]
 
@@ -55,12 +56,25 @@ class InProcessTarget:
         """The service's guard sees new routes."""
         self._ownership.update(patterns)
 
+    def heed(self, limits: Limits) -> None:
+        """The drain time."""
+        self._live.drain_time = limits.drain_time
+
+    def retire(self, patterns: tuple[tuple[str, bool], ...]) -> "Deferred[None]":
+        """No request but the one under way is ours any more."""
+        self._ownership.update(())
+        return self._until_empty()
+
     def stop(self) -> "Deferred[None]":
         """Drain."""
         self._live.drain()
-        drained: Deferred[None] = Deferred()
-        drained.addCallback(lambda _: self._factory.doStop())
-        self._drained = drained
+        return self._until_empty()
+
+    def _until_empty(self) -> "Deferred[None]":
+        drained = self._drained
+        if drained is None:
+            drained = self._drained = Deferred()
+            drained.addCallback(lambda _: self._factory.doStop())
         self._fewer()
         return drained
 

@@ -124,12 +124,25 @@ class TcpTarget:
         """Requests on kept connections are judged by the new routes."""
         self._ownership.update(patterns)
 
+    def heed(self, limits: Limits) -> None:
+        """A target with other limits is another target."""
+
+    def retire(self, patterns: tuple[tuple[str, bool], ...]) -> "Deferred[None]":
+        """No request but the one under way is ours any more; tunnels live as long as they do."""
+        self._ownership.update(())
+        if self._resolver.running:
+            self._resolver.stop()
+        drained = self._drained = Deferred()
+        drained.addCallback(lambda _: self._split.close())
+        self._look_whether_drained()
+        return drained
+
     def stop(self) -> "Deferred[None]":
         """Drain: live tunnels and exchanges have until the drain time is up."""
         self._split.drain()
         if self._resolver.running:
             self._resolver.stop()
-        drained = self._drained = Deferred()
+        drained = self._drained = self._drained or Deferred()
         timer = self._reactor.callLater(self._limits.drain_time, self._cut)
 
         def done(_: None) -> None:

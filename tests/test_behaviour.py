@@ -3,7 +3,9 @@
 import hashlib
 import re
 import shutil
+import socket
 import subprocess
+import threading
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -226,3 +228,30 @@ def test_a_connection_that_asked_for_a_file_becomes_a_websocket(site: Site, publ
         )
         assert upgraded.status == 101
         assert upgraded.headers["sec-websocket-accept"] == "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
+
+
+@pytest.mark.parametrize("size", [1000, 20_000])
+def test_400_kb_of_requests_for_two_services_sent_without_waiting(site: Site, public_file: Path, size: int) -> None:
+    upload, rounds = name_for_upload(), 400_000 // size
+    put = f"PUT {upload} HTTP/1.1\r\nHost: portico.test\r\nContent-Length: {size}\r\n\r\n".encode() + b"x" * size
+    get = f"GET /static/{public_file.as_posix()} HTTP/1.1\r\nHost: portico.test\r\n\r\n".encode()
+    with site.connect(60) as connection:
+        sender = threading.Thread(target=connection.send, args=((put + get) * rounds,))
+        sender.start()
+        statuses = [connection.response().status for _ in range(2 * rounds)]
+        sender.join()
+    assert statuses == [201, 200] + [200, 200] * (rounds - 1)
+
+
+def test_a_client_that_has_ended_its_side_gets_its_answer(site: Site, public_file: Path) -> None:
+    upload = name_for_upload()
+    for request in (
+        f"GET /static/{public_file.as_posix()} HTTP/1.1\r\nHost: portico.test\r\n\r\n",
+        f"PUT {upload} HTTP/1.1\r\nHost: portico.test\r\nContent-Length: 5\r\n\r\nhello",
+        f"GET {upload} HTTP/1.1\r\nHost: portico.test\r\n\r\n",
+    ):
+        with site.connect() as connection:
+            connection.send(request.encode())
+            connection.socket.shutdown(socket.SHUT_WR)
+            assert connection.response().status in (200, 201)
+            assert connection.ends()

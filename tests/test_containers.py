@@ -259,6 +259,15 @@ def test_what_is_open_goes_on_when_the_router_is_killed(compose: Compose, compos
     download.close()
 
 
+def test_when_gate_is_restarted_the_router_follows_it(compose: Compose, compose_site: Site) -> None:
+    restarts = router_restarts(compose)
+    compose.container("gate").restart(timeout=5)
+    wait_for_answer("127.0.0.1", compose.port, 60)
+    compose.wait_healthy("router")
+    assert router_restarts(compose) == restarts + 1
+    assert compose_site.connect().get(PUBLIC).status == 200
+
+
 def router_restarts(compose: Compose) -> int:
     container = compose.container("router")
     count: int = container.attrs["RestartCount"]

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 from portico.arrival import Arrival
-from portico.config import Limits
+from portico.balancing import Balancer
+from portico.config import Handoff, Limits
 from portico.core.answers import NO_REPLICA
 from portico.link import BATCH, Link
 from portico.poller import READ, Poller
@@ -600,7 +601,9 @@ def target(
     reactor: HandReactor, poller: Poller, service: RoutedService, folder: Path, logged: Logged
 ) -> Iterator[HandoffTarget]:
     returned: list[Arrival] = []
-    target = HandoffTarget(service, folder, PATTERNS, 2.0, poller, as_reactor(reactor), returned.append, logged.log)
+    target = HandoffTarget(
+        service, folder, PATTERNS, 2.0, poller, as_reactor(reactor), returned.append, logged.log, Balancer(Handoff())
+    )
     service.target = target
     yield target
     target._close()

@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 from portico.arrival import Arrival
-from portico.config import Limits, Tcp
+from portico.balancing import Balancer
+from portico.config import Handoff, Limits, Tcp
 from portico.core.rule import Rule
 from portico.core.table import RouteTable
 from portico.poller import Poller
@@ -213,6 +214,7 @@ class HandoffWays(Ways):
             self.reactor,
             self.router.readmit,
             self.logged.log,
+            Balancer(Handoff()),
         )
         service.target.start()
         return service

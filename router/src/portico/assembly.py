@@ -11,6 +11,7 @@ from twisted.application.service import IService
 from twisted.internet.interfaces import IProtocolFactory
 
 from .accesslog import AccessLog
+from .balancing import Balancer
 from .config import Config, Handoff, Tcp
 from .poller import Poller
 from .pump import Pipes
@@ -70,7 +71,17 @@ class Assembly:
             return InProcessTarget(factory, Ownership(patterns), self._reactor, readmit, self._access, limits.drain_time)
         folder = Path(settings.folder) if settings.folder else folder_of(service.name)
         timeout = limits.take_timeout
-        return HandoffTarget(service, folder, patterns, timeout, self._poller, self._reactor, readmit, self._access)
+        return HandoffTarget(
+            service,
+            folder,
+            patterns,
+            timeout,
+            self._poller,
+            self._reactor,
+            readmit,
+            self._access,
+            Balancer(settings),
+        )
 
     def _parts(self, name: str, settings: Handoff, config: Config) -> tuple[IProtocolFactory, IService | None]:
         factory, background = self.made(name, settings.options, config)

@@ -38,6 +38,7 @@ T = TypeVar("T")
 
 Seconds = Annotated[float, Meta(gt=0)]
 Count = Annotated[int, Meta(ge=1)]
+Balance = Literal["least-connections", "round-robin", "random-two", "client", "segment"]
 
 
 class BadConfig(ValueError):
@@ -75,6 +76,11 @@ class Handoff(Struct, tag_field="target", tag="handoff", forbid_unknown_fields=T
 
     folder: str | None = None
     """Default: `/run/portico/` and the service's name."""
+    balance: Balance = "least-connections"
+    """How replicas are chosen: `least-connections`, `round-robin`, `random-two` (of two drawn at random the one with fewer),
+    or always the same one for the same `client`, or for the same `segment` of the path."""
+    segment: Count | None = None
+    """With `balance = "segment"`: which one, counted from 1; the third of `/ws/rooms/NAME` is NAME."""
     options: dict[str, Any] = field(default_factory=dict)
     """The service's own options, where it runs in the router's process; paths in it are the service's affair."""
 
@@ -88,6 +94,11 @@ class Tcp(Struct, tag_field="target", tag="tcp", forbid_unknown_fields=True, fro
     """`split`: each request on a kept connection goes where it belongs. `close`: one request for each connection. `pin`: the
     connection stays with the server, for protocols other than HTTP."""
     connect_timeout: Seconds = 3.0
+    balance: Balance = "least-connections"
+    """How replicas are chosen: `least-connections`, `round-robin`, `random-two` (of two drawn at random the one with fewer),
+    or always the same one for the same `client`, or for the same `segment` of the path."""
+    segment: Count | None = None
+    """With `balance = "segment"`: which one, counted from 1; the third of `/ws/rooms/NAME` is NAME."""
     idle_connections: Count = 256
     """With `split`: idle connections kept to each address, for the next request."""
     idle_time: Seconds = 4.0
@@ -213,6 +224,8 @@ def _check(config: Config) -> None:
     for name, service in config.services.items():
         if isinstance(service, Tcp):
             _checked_address(service.address, f"services.{name}.address")
+        if (service.balance == "segment") != (service.segment is not None):
+            raise BadConfig(f'services.{name}.segment: expected beside `balance = "segment"`, and only there')
     try:
         table = config.table(config.services)
     except BadRoute as error:

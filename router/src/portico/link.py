@@ -95,6 +95,11 @@ class Link:
         return self._reported + len(self._custody)
 
     @property
+    def name(self) -> str:
+        """Of the replica; every router knows it by that."""
+        return self.replica
+
+    @property
     def willing(self) -> bool:
         """Whether a connection may be offered now."""
         return not (self.connecting or self.draining or self.ended or self._blocked)

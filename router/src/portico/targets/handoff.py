@@ -5,7 +5,6 @@ ends is forgotten, and what its replica had not taken goes to another one.
 """
 
 from collections.abc import Callable
-from itertools import count
 from pathlib import Path
 
 from svckit.handoff import socketfile
@@ -16,8 +15,8 @@ from twisted.logger import Logger
 
 from ..accesslog import AccessLog
 from ..arrival import Arrival
+from ..balancing import Balancer
 from ..config import Limits
-from ..core.balance import least_connections
 from ..link import Link
 from ..poller import Poller
 from ..service import RoutedService
@@ -45,6 +44,7 @@ class HandoffTarget:
         reactor: Reactor,
         readmit: Callable[[Arrival], None],
         access: AccessLog,
+        balancer: Balancer,
     ) -> None:
         """`readmit` takes a connection that a replica hands back; `take_timeout` is in seconds."""
         self._service, self._folder, self._patterns = service, folder, patterns
@@ -52,7 +52,7 @@ class HandoffTarget:
         self._readmit, self._access = readmit, access
         self._links: dict[str, Link] = {}
         self._suspended: dict[str, float] = {}
-        self._turn = count()
+        self._balancer = balancer
         self._drained: Deferred[None] | None = None
         self._retired: Deferred[None] | None = None
         self._scanner = LoopingCall(self._tick)
@@ -65,9 +65,9 @@ class HandoffTarget:
         self._scanner.start(SCAN_INTERVAL)
 
     def offer(self, arrival: Arrival) -> bool:
-        """Send it to the replica with the fewest connections that has room for it."""
+        """Send it to the first choice that takes it."""
         willing = [link for link in self._links.values() if link.willing]
-        return any(link.offer(arrival) for link in least_connections(willing, next(self._turn)))
+        return any(link.offer(arrival) for link in self._balancer.order(willing, arrival))
 
     def tell(self, patterns: tuple[tuple[str, bool], ...]) -> None:
         """Tell the replicas of new routes."""

@@ -98,6 +98,11 @@ class Session:
         self._rewritten = b""
         self._wanted = READ
 
+    @property
+    def arrival(self) -> Arrival:
+        """The connection; its head is that of the request under way."""
+        return self._arrival
+
     def start(self) -> None:
         """Serve the request that is there, and then the next."""
         arrival = self._arrival

@@ -46,7 +46,7 @@ class Split:
         settings: Tcp,
         limits: Limits,
         ownership: Ownership,
-        candidates: Callable[[], Iterable[Replica]],
+        candidates: Callable[[Arrival], Iterable[Replica]],
         poller: Poller,
         pipes: Pipes,
         reactor: Reactor,
@@ -107,7 +107,7 @@ class Split:
 
         `look`: the request cannot be repeated, so an idle connection is made sure of first. `fresh`: no idle one at all.
         """
-        candidates = iter(self._candidates())
+        candidates = iter(self._candidates(session.arrival))
         first = next(candidates, None)
         if first is None:
             return False

@@ -11,7 +11,6 @@ connections left alone (`pin`); the latter two are tunnels.
 import socket
 from collections.abc import Callable, Iterable
 from functools import partial
-from itertools import count
 
 from svckit.lease import Ownership
 from svckit.reactors import Reactor
@@ -23,9 +22,9 @@ from twisted.python.failure import Failure
 
 from ..accesslog import AccessLog
 from ..arrival import Address, Arrival, RawSocket
+from ..balancing import Balancer
 from ..config import Limits, Tcp, address
 from ..core.answers import Answer
-from ..core.balance import least_connections
 from ..core.closing import closing_head
 from ..poller import Poller
 from ..pump import Pipes, Tunnel, join
@@ -65,7 +64,7 @@ class TcpTarget:
         self._replicas: dict[Address, Replica] = {}
         self._attempts: dict[Arrival, Connecting] = {}
         self._tunnels: set[Tunnel] = set()
-        self._turn = count()
+        self._balancer = Balancer(settings)
         self._resolver = LoopingCall(self._resolve)
         self._resolver.clock = reactor
         self._drained: Deferred[None] | None = None
@@ -103,7 +102,7 @@ class TcpTarget:
             self._split.take(arrival)
             return True
         connecting = self._attempts[arrival] = Connecting(
-            iter(self._candidates()),
+            iter(self._candidates(arrival)),
             self._settings.connect_timeout,
             self._poller,
             self._reactor,
@@ -117,8 +116,8 @@ class TcpTarget:
     def _open(self) -> int:
         return len(self._split) + len(self._tunnels) + len(self._attempts)
 
-    def _candidates(self) -> Iterable[Replica]:
-        return least_connections(list(self._replicas.values()), next(self._turn))
+    def _candidates(self, arrival: Arrival) -> Iterable[Replica]:
+        return self._balancer.order(list(self._replicas.values()), arrival)
 
     def tell(self, patterns: tuple[tuple[str, bool], ...]) -> None:
         """Requests on kept connections are judged by the new routes."""

@@ -16,7 +16,7 @@ from portico.poller import READ, Poller
 from portico.service import RoutedService
 from portico.targets.handoff import SCAN_INTERVAL, SUSPENSION, HandoffTarget
 from svckit.handoff import packets, socketfile
-from svckit.handoff.cell import is_revoked
+from svckit.handoff.cell import is_revoked, withdraw
 from svckit.handoff.codec import (
     VERSION,
     Connection,
@@ -745,3 +745,20 @@ def test_a_drain_gives_up_on_a_replica_that_takes_nothing(
     service.refuse_queued()
     assert answers.given == [(arrival, NO_REPLICA)]
     replica.die()
+
+
+def test_a_replica_that_has_ended_the_link_alive_keeps_what_it_handed_back(
+    reactor: HandReactor, replica: HandReplica, ready: Link, owner: Owner
+) -> None:
+    replica.hear()
+    client, arrival = come()
+    replica.hand_back(1, arrival.sock.fileno(), b"GET /uploads/x HTTP/1.1\r\n")
+    withdraw(replica.cell)
+    assert replica.link is not None
+    replica.link.shutdown(socket.SHUT_RD)  # it can be told nothing more
+    reactor.settle()
+    replica.link.close()
+    reactor.settle()
+    assert owner.returned_ == []
+    assert not client.has_ended()  # our copy was closed and not shut down
+    arrival.close()

@@ -515,3 +515,41 @@ def test_the_cell_is_still_set_when_the_router_is_gone() -> None:
         cell.close()
         assert is_revoked(copy)
         os.close(copy)
+
+
+# -- ended by us, alive: what the router has not taken of our hand-backs stays ours, and it is told so
+
+
+def test_ending_alive_withdraws_what_was_not_taken(table: Table) -> None:
+    table.router.welcome()
+    table.reactor.settle()
+    table.link.hand_back(table.back(b"taken"))
+    table.link.hand_back(table.back(b"kept"))
+    table.router.take(1)
+    table.link.end()
+    assert [each.unread for each in table.owner.given_back] == [b"kept"]
+    assert table.router.cell.is_withdrawn
+    with pytest.raises(BrokenPipeError):
+        table.router.take(2)
+
+
+def test_a_dead_router_is_not_told_anything(table: Table) -> None:
+    table.router.welcome()
+    table.reactor.settle()
+    table.link.hand_back(table.back(b"kept"))
+    copy = os.dup(table.router.cell.descriptor)
+    table.router.die()
+    table.reactor.settle()
+    assert [each.unread for each in table.owner.given_back] == [b"kept"]
+    assert os.pread(copy, 2, 0) == b"\0\0"
+    os.close(copy)
+
+
+def test_connections_that_came_meanwhile_are_left_to_the_router(table: Table) -> None:
+    table.router.welcome()
+    table.reactor.settle()
+    table.link.hand_back(table.back())
+    table.router.hand(table.connection)
+    table.link.end()
+    assert table.owner.adopted == []
+    assert not table.cut()

@@ -162,7 +162,8 @@ class Link:
                 self._block()
                 return
             except OSError:
-                self._unsent.clear()  # it ends; what came is ours to act on, as the replica has let go of it
+                self._unsent.clear()
+                self._take_from_the_dead()
                 break
             self._unsent.popleft()
         if self._came:
@@ -285,13 +286,21 @@ class Link:
         self.ended = True
         self._poller.remove(self._sock.fileno())
         self._sock.close()
-        self._cell.close()
         self._unsent.clear()
-        if self._came and gone:  # the replica has let go of them, whether it heard us or not
-            came, self._came = self._came, []
-            self._owner.returned(self, came)
+        if gone:
+            self._take_from_the_dead()
         self._let_go_of_untaken()
+        self._cell.close()
         self._owner.ended(self, self._custody.reclaim())
+
+    def _take_from_the_dead(self) -> None:
+        """TAKEN cannot be said any more: a dead replica has let go of its hand-backs, a living one has kept them."""
+        if self._cell.is_withdrawn:
+            self._let_go_of_untaken()
+            return
+        came, self._came = self._came, []
+        if came:
+            self._owner.returned(self, came)
 
     def _let_go_of_untaken(self) -> None:
         """Hand-backs for which TAKEN could not be said are still the replica's: it has its own descriptors of them."""

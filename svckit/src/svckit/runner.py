@@ -12,6 +12,7 @@ from .environment import folder_of, settings_from
 from .handoff.replica import HandoffReplica
 from .reactors import Reactor
 from .settings import BadOptions
+from .signals import Ending
 
 __all__ = ["run"]
 
@@ -43,6 +44,7 @@ def run(what: str, service: str) -> int:
         print(f"svckit: {error}", file=sys.stderr)
         return BAD_USAGE
     status = 0
+    ending = Ending(reactor)
 
     def start() -> None:
         nonlocal status
@@ -52,11 +54,11 @@ def run(what: str, service: str) -> int:
         except (BadOptions, OSError) as error:
             print(f"svckit: {error}", file=sys.stderr)
             status = BAD_USAGE
-            reactor.stop()
+            ending.stop()
         except Exception:
             log.failure("the service failed to start")
             status = 1
-            reactor.stop()
+            ending.stop()
         else:
             # "before": the reactor goes on until the drain is over, so that requests under way are answered
             reactor.addSystemEventTrigger("before", "shutdown", parent.stopService)

@@ -17,7 +17,7 @@ from twisted.python.failure import Failure
 
 from ..reactors import Reactor
 from . import packets
-from .cell import is_revoked
+from .cell import is_revoked, withdraw
 from .codec import (
     Address,
     Connection,
@@ -144,7 +144,7 @@ class Link:
         if gone:
             self._decide_on_arrived()
         if over:
-            self.end()
+            self.end(gone)
 
     def _hear(self, message: Message, descriptor: int | None) -> int | None:
         """Act on it; returns the descriptor if there was no use for it."""
@@ -246,11 +246,16 @@ class Link:
         """For the reactor."""
         self.end()
 
-    def end(self) -> None:
-        """Close the link. What was not taken of our hand-backs goes to the owner, to try another router."""
+    def end(self, gone: bool = False) -> None:
+        """Close the link. What was not taken of our hand-backs goes to the owner, to try another router.
+
+        `gone`: the router has ended it. If not, it lives, and is told that it is too late to take them.
+        """
         if self.ended:
             return
         self._drop_arrived()  # not taken, and the router lives: at the end of the link it has them
+        if not gone and self._custody and self._cell >= 0:
+            self._withdraw()
         self.ended = True
         self._reactor.removeReader(self)  # type: ignore[arg-type]
         self._reactor.removeWriter(self)  # type: ignore[arg-type]
@@ -260,6 +265,25 @@ class Link:
             self._cell = -1
         self._unsent.clear()
         self._owner.ended(self, self._custody.reclaim())
+
+    def _withdraw(self) -> None:
+        withdraw(self._cell)
+        self._sock.shutdown(socket.SHUT_RD)  # from now on it cannot say TAKEN; what it had said is still to be read
+        while True:
+            try:
+                packet, descriptor = packets.receive(self._sock)
+                if descriptor is not None:
+                    os.close(descriptor)  # a connection that we have not taken
+                message = decode(packet) if packet else None
+            except ConnectionResetError:
+                continue
+            except (OSError, ValueError):
+                return
+            if message is None:
+                return
+            if isinstance(message, Taken) and message.number <= self._custody.last_sent:
+                for returned in self._custody.taken(message.number):
+                    returned.sock.close()
 
     def shut(self) -> None:
         """End the link from our side, in good order."""

@@ -169,7 +169,7 @@ def wait_for_replicas(compose: Compose, service: str, replicas: int, seconds: fl
     """Until the router knows so many."""
     deadline = time.monotonic() + seconds
     while True:
-        output = call_inside(compose.container("router"), "portico", "status")
+        output = call_inside(compose.container("router"), "portico", "status", "--json")
         if len(json.loads(output)["services"][service]["replicas"]) == replicas:
             return
         assert time.monotonic() < deadline, output

@@ -28,7 +28,7 @@ def router() -> Router:
 
 
 def ask(router: Router, path: str, method: str = "GET") -> tuple[int, dict[str, str], bytes]:
-    channel = make_site(router.status, router.ready).buildProtocol(None)
+    channel = make_site(router.status, router.ready, lambda: b"portico_waiting 0.0\n").buildProtocol(None)
     assert channel is not None
     transport = StringTransport()
     channel.makeConnection(transport)
@@ -57,6 +57,12 @@ def test_status_is_json(router: Router) -> None:
     assert headers["Content-Type"] == "application/json"
     assert body.endswith(b"\n")
     assert json.loads(body) == router.status()
+
+
+def test_metrics_are_of_the_type_that_prometheus_asks_for(router: Router) -> None:
+    status, headers, body = ask(router, "/metrics")
+    assert (status, body) == (200, b"portico_waiting 0.0\n")
+    assert headers["Content-Type"] == "text/plain; version=0.0.4; charset=utf-8"
 
 
 @pytest.mark.parametrize("path", ["/", "/stat", "/status2", "/x/status"])

@@ -172,6 +172,54 @@ def test_the_operators_port(reactor: HandReactor, deployed: Deployed) -> None:
     assert msgspec.json.decode(body)["draining"] is False
 
 
+def test_metrics_of_every_way_that_a_connection_goes(reactor: HandReactor, deployed: Deployed) -> None:
+    replica = deployed.replica()
+    server = socket.create_server(("127.0.0.1", 0))
+    tunnelled = tunnel_to(deployed, server)
+    client = deployed.connect(HEAD)
+    reactor.until(client.holds(b"a page"))
+    deployed.ask(b"GET /none HTTP/1.1\r\nHost: h\r\n\r\n")
+    client.sock.send(b"GET /none HTTP/1.1\r\nHost: h\r\n\r\n")  # the service hands it back
+    reactor.until(client.has_ended)
+    before = deployed.application.report()
+    assert [each.open for each in before.services["api"].replicas] == [1]
+    tunnelled.sock.close()
+    reactor.until(lambda: len(deployed.lines) == 4)
+
+    reactor.advance(1)  # replicas tell their load now and then
+    reactor.settle()
+    admin = Inbox(socket.create_connection(deployed.admin, timeout=5))
+    admin.sock.send(b"GET /metrics HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
+    reactor.until(admin.has_ended)
+    page = parse_response(admin.data)[1].decode()
+    samples = (line.rpartition(" ") for line in page.splitlines() if not line.startswith("#"))
+    lines = {name: float(value) for name, _, value in samples}
+    assert lines["portico_accepted_total"] == 3
+    assert lines["portico_returned_total"] == 1
+    assert lines['portico_connections_total{how="handed over",replica="one",route="=/",service="web"}'] == 1
+    (api,) = deployed.application.report().services["api"].replicas
+    tcp = f'replica="{api.replica}",route="/api/",service="api"}}'
+    assert lines['portico_connections_total{how="tcp",' + tcp] == 1
+    assert lines['portico_bytes_total{direction="up",' + tcp] > len("GET /api/")
+    why = 'why="no service owns this path"'
+    assert lines['portico_answers_total{route="",service="",status="404",' + why + "}"] == 2
+    assert lines['portico_open{replica="one",service="web"}'] == 0
+    assert lines['portico_queued{service="api"}'] == 0
+    assert lines["portico_decision_seconds_count"] == 2
+    assert lines["portico_handover_seconds_count"] == 1
+    for sock in (client.sock, admin.sock, server):
+        sock.close()
+    replica.stopService()
+
+
+def test_counts_of_what_is_there_are_kept(deployed: Deployed) -> None:
+    replica = deployed.replica()
+    present = deployed.application.access.measures.present()
+    assert present.routes == {"=/", "/api/"}
+    assert present.replicas == {("web", "one"), ("api", "127.0.0.1:9")}
+    replica.stopService()
+
+
 def test_without_an_operators_port(reactor: HandReactor, folder: Path) -> None:
     deployed = Deployed(reactor, folder, CONFIG.replace('[admin]\naddress = "127.0.0.1:0"', ""))
     deployed.start()

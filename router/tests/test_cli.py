@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -94,9 +95,54 @@ def test_wrong_arguments(arguments: tuple[str, ...], capsys: pytest.CaptureFixtu
 # -- status, health
 
 
+REPORT = b"""{"listeners":["0.0.0.0:80"],"draining":false,"waiting":0,"tls_sessions":0,"counts":{"accepted":7},"routes":[],
+"services":{"web":{"target":"tcp","address":"app:80","queued":2,"replicas":[{"replica":"10.0.0.1:80","open":5}]}}}"""
+
+
+def test_status_prints_a_table(server: http.server.HTTPServer, capsys: pytest.CaptureFixture[str]) -> None:
+    server.pages["/status"] = (200, REPORT)  # type: ignore[attr-defined]
+    assert call("status", "--admin", at(server)) == 0
+    said = capsys.readouterr().out
+    assert said.startswith("listening on 0.0.0.0:80\naccepted 7, ")
+    assert said.splitlines()[-1].split() == ["web", "tcp", "app:80", "10.0.0.1:80", "ready", "5", "-", "2"]
+
+
+def test_status_of_something_else(server: http.server.HTTPServer, capsys: pytest.CaptureFixture[str]) -> None:
+    for body in (b"hello\n", b'{"services":3}'):
+        server.pages["/status"] = (200, body)  # type: ignore[attr-defined]
+        assert call("status", "--admin", at(server)) == 1
+        assert capsys.readouterr().out.startswith(f"{at(server)} is no router: ")
+
+
+def test_status_again_and_again_until_ctrl_c(
+    server: http.server.HTTPServer, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slept: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        server.pages["/status"] = (200, REPORT)  # type: ignore[attr-defined]
+        if len(slept) == 3:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(time, "sleep", sleep)
+    assert call("status", "--admin", at(server), "--watch", "0.5") == 0
+    assert slept == [0.5] * 3
+    said = capsys.readouterr().out
+    assert said.startswith("draining\n\n")  # the router was not well at first
+    assert said.count("listening on") == 2
+    assert "\x1b" not in said  # not a terminal
+
+
+@pytest.mark.parametrize("seconds", ["0", "-1", "nan", "inf", "soon"])
+def test_watch_wants_a_number_of_seconds(seconds: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert call("status", f"--watch={seconds}") == BAD_USAGE
+    assert f"argument --watch: invalid number of seconds value: '{seconds}'" in capsys.readouterr().err
+
+
 def test_status_prints_the_json(server: http.server.HTTPServer, capsys: pytest.CaptureFixture[str]) -> None:
     server.pages["/status"] = (200, b'{"services":{}}\n')  # type: ignore[attr-defined]
-    assert call("status", "--admin", at(server)) == 0
+    assert call("status", "--json", "--admin", at(server)) == 0
     assert capsys.readouterr().out == '{"services":{}}\n'
 
 

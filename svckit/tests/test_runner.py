@@ -214,6 +214,28 @@ def test_the_drain_time_ends_what_does_not_end(folder: Path, children: list[Chil
     router.die()
 
 
+@pytest.mark.parametrize(("second", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_second_signal_ends_the_drain_at_once(
+    folder: Path, children: list[Child], second: signal.Signals, status: int
+) -> None:
+    child, router = run(children, folder, PORTICO_OPTION_DELAY="1000", PORTICO_DRAIN_TIME="600")
+    client, accepted = tcp_pair()
+    router.hand(accepted, GET)
+    router.wait(Taken)
+    accepted.close()
+    child.terminate()
+    router.wait(Draining)
+    router.say(Farewell())
+    assert child.process.poll() is None
+    child.process.send_signal(second)
+    assert child.end() == (status, "")
+    said = [line for line in child.lines if "ending at once" in line["message"]]
+    assert [line["signal"] for line in said] == [second.name]
+    assert not [line for line in child.lines if "trace" in line or line["level"] in ("error", "critical")]
+    client.close()
+    router.die()
+
+
 def test_without_work_it_ends_at_once(folder: Path, children: list[Child]) -> None:
     child = Child(folder, "run", "--service", "echo", "echomodule:make_factory")
     children.append(child)

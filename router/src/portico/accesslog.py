@@ -27,6 +27,7 @@ from twisted.internet.interfaces import IDelayedCall
 
 from .arrival import Arrival
 from .core.answers import LEFT, Answer
+from .measures import Measures
 
 __all__ = ["AccessLog"]
 
@@ -59,10 +60,11 @@ class Line(msgspec.Struct):
 
 
 class AccessLog:
-    """Writes lines to `stream`, in batches."""
+    """Writes lines to `stream`, in batches, and counts in `measures`."""
 
     def __init__(self, reactor: Reactor, stream: TextIO = sys.stdout) -> None:
         self._reactor, self._stream = reactor, stream
+        self.measures = Measures()
         self._lines: list[bytes] = []
         self._encode = msgspec.json.Encoder().encode
         self._flush_call: IDelayedCall | None = None
@@ -70,19 +72,24 @@ class AccessLog:
     def answered(self, arrival: Arrival, answer: Answer) -> None:
         """The router has answered itself."""
         ended_by = "client" if answer is LEFT else "router"
-        self._add(arrival, "answered", None, answer.status, ended_by, answer.why)
+        self.measures.answered(arrival, answer)
+        self._add(arrival, self._reactor.seconds(), "answered", None, answer.status, ended_by, answer.why)
 
     def put_through(self, arrival: Arrival, how: str, replica: str | None) -> None:
         """The connection lives on elsewhere."""
-        self._add(arrival, how, replica, None, None, None)
+        now = self._reactor.seconds()
+        self.measures.put_through(arrival, how, replica, now)
+        self._add(arrival, now, how, replica, None, None, None)
 
     def tunnel_ended(self, arrival: Arrival, replica: str, ended_by: str | None, up: int, down: int) -> None:
         """A connection through a tcp target is over, or (`ended_by` None) has left it."""
-        self._add(arrival, "tcp", replica, None, ended_by, None, up, down)
+        self.measures.tunnel_ended(arrival, replica, up, down)
+        self._add(arrival, self._reactor.seconds(), "tcp", replica, None, ended_by, None, up, down)
 
     def _add(
         self,
         arrival: Arrival,
+        now: float,
         how: str,
         replica: str | None,
         status: int | None,
@@ -110,7 +117,7 @@ class AccessLog:
             target,
             host,
             arrival.returned,
-            round((self._reactor.seconds() - arrival.since) * 1000, 2),
+            round((now - arrival.since) * 1000, 2),
             up,
             down,
         )

@@ -3,6 +3,7 @@
 /healthz   200 while the event loop turns
 /readyz    200 while connections are accepted, 503 once it drains
 /status    JSON: services, replicas, counts
+/metrics   the same and more for Prometheus
 """
 
 from collections.abc import Callable
@@ -13,6 +14,9 @@ from twisted.web.resource import Resource
 from twisted.web.server import Site
 
 __all__ = ["make_site"]
+
+METRICS_TYPE = b"text/plain; version=0.0.4; charset=utf-8"
+"""Prometheus' text format, which every version of it reads."""
 
 
 class _Page(Resource):
@@ -30,8 +34,8 @@ class _Page(Resource):
         return body
 
 
-def make_site(status: Callable[[], dict[str, object]], ready: Callable[[], bool]) -> Site:
-    """The three pages; `status` makes the JSON's content, `ready` says whether connections are accepted."""
+def make_site(status: Callable[[], dict[str, object]], ready: Callable[[], bool], metrics: Callable[[], bytes]) -> Site:
+    """The pages; `status` makes the JSON's content, `ready` says whether connections are accepted, `metrics` is that page."""
 
     def readiness() -> tuple[int, bytes]:
         return (200, b"ready\n") if ready() else (503, b"draining\n")
@@ -40,6 +44,7 @@ def make_site(status: Callable[[], dict[str, object]], ready: Callable[[], bool]
     root.putChild(b"healthz", _Page(b"text/plain; charset=utf-8", lambda: (200, b"alive\n")))
     root.putChild(b"readyz", _Page(b"text/plain; charset=utf-8", readiness))
     root.putChild(b"status", _Page(b"application/json", lambda: (200, msgspec.json.encode(status()) + b"\n")))
+    root.putChild(b"metrics", _Page(METRICS_TYPE, lambda: (200, metrics())))
     site = Site(root)
     site.noisy = False
     site.log = lambda request: None  # type: ignore[method-assign]  # a health check every few seconds is no news

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from msgspec import convert
 from svckit.reactors import Reactor
 from twisted.application.service import IService, MultiService
 from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
@@ -12,11 +13,14 @@ from .accesslog import AccessLog
 from .admin import make_site
 from .arrival import Address
 from .assembly import Assembly
-from .config import Config, Tcp, address
+from .config import Config, Handoff, Service, Tcp, address
 from .entrance import Entrance
 from .listener import DEFER_ACCEPT
+from .measures import Present
+from .metrics import make_page
 from .poller import Poller
 from .pump import Pipes
+from .report import Report
 from .router import Router
 from .service import RoutedService
 from .tls import TlsSession
@@ -42,9 +46,11 @@ class Application(MultiService):
         self._config, self._reactor = config, reactor
         self._poller, self._pipes = Poller(), Pipes()
         self.access = AccessLog(reactor)
+        self.access.measures.present = self._present
         self.router = Router(config.limits, self._poller, reactor, self.access)
         self._assembly = Assembly(self._poller, self._pipes, reactor, self.router, self.access, state)
         self._services = {name: self._assembly.service(name, config) for name in config.services}
+        self._route_names: frozenset[str] = frozenset()
         self._entrances: list[Entrance] = []
         self._admin: IListeningPort | None = None
         self._left: list[Entrance] = []
@@ -88,7 +94,7 @@ class Application(MultiService):
             service.target.start()
         if self._config.admin is not None:
             host, port = address(self._config.admin.address)
-            site = make_site(self.status, lambda: not self.router.draining)
+            site = make_site(self.status, lambda: not self.router.draining, make_page(self.access.measures, self.report))
             self._admin = self._reactor.listenTCP(port, site, interface=host)  # type: ignore[arg-type]
         self._use(self._config)
         for entrance in self._entrances:
@@ -100,8 +106,9 @@ class Application(MultiService):
 
     def _use(self, config: Config) -> None:
         """From now on these routes and limits hold."""
-        table = config.table(self._services)
+        table = config.table(self._services, self.router)
         self.router.use(table, config.limits)
+        self._route_names = frozenset(rule.name for rule in table.rules)
         for entrance in self._entrances:
             # a kernel that holds silent connections back would keep a route by silence waiting
             entrance.defer(DEFER_ACCEPT if table.shortest_silence is None else 0)
@@ -129,7 +136,7 @@ class Application(MultiService):
             for entrance in fresh:
                 entrance.abandon()
             raise
-        old_services, old_entrances = self._services, self._entrances
+        old_config, old_services, old_entrances = self._config, self._services, self._entrances
         self._services = {name: made.get(name) or old_services[name] for name in config.services}
         self._config, self._entrances = config, fresh
         for service in made.values():
@@ -148,12 +155,13 @@ class Application(MultiService):
         self._left = [entrance for entrance in self._left if entrance.sessions]
         for name, service in old_services.items():
             if self._services.get(name) is not service:
-                self._let_go(service, config)
+                kept_on = _same_replicas(old_config.services[name], config.services.get(name))
+                self._let_go(service, config.patterns_for(name) if kept_on else ())
 
-    def _let_go(self, service: RoutedService, config: Config) -> None:
-        """The configuration has this service no more."""
+    def _let_go(self, service: RoutedService, patterns: tuple[tuple[str, bool], ...]) -> None:
+        """The configuration has this service no more; `patterns` is what its replicas are told."""
         self._leaving.append(service)
-        service.retire(config.patterns_for(service.name), self.router.reroute).addCallback(self._gone, service)
+        service.retire(patterns, self.router.reroute).addCallback(self._gone, service)
 
     def _gone(self, _: object, service: RoutedService) -> None:
         self._leaving.remove(service)
@@ -177,9 +185,23 @@ class Application(MultiService):
             "waiting": len(self.router.patience),
             "tls_sessions": len(self._tls_sessions),
             "counts": dict(self.router.counts),
-            "routes": [{"pattern": route.pattern, "service": route.service} for route in self._config.routes],
+            "routes": [
+                {"pattern": route.pattern, "service": route.service, "redirect": route.redirect}
+                for route in self._config.routes
+            ],
             "services": services,
         }
+
+    def report(self) -> Report:
+        """The same, typed."""
+        return convert(self.status(), Report)
+
+    def _present(self) -> Present:
+        """Whose counts are never dropped."""
+        services = self.report().services
+        return Present(
+            self._route_names, frozenset((name, each.replica) for name in services for each in services[name].replicas)
+        )
 
     # -- stop
 
@@ -225,3 +247,8 @@ class Application(MultiService):
         self.access.flush()
         self._poller.stop(self._reactor)
         self._pipes.close()
+
+
+def _same_replicas(old: Service, new: Service | None) -> bool:
+    """Whether the new service's replicas are those of the old one, which then hear of the routes from both."""
+    return isinstance(old, Handoff) and isinstance(new, Handoff) and old.folder == new.folder

@@ -25,7 +25,20 @@ class Arrival:
     The socket is the C one: nothing of what `socket.socket` adds is needed, and one is made for each connection.
     """
 
-    __slots__ = ("client", "handed_at", "head", "listener", "preface", "returned", "service", "since", "sock", "tls_facts")
+    __slots__ = (
+        "client",
+        "decided_at",
+        "handed_at",
+        "head",
+        "listener",
+        "preface",
+        "returned",
+        "route",
+        "service",
+        "since",
+        "sock",
+        "tls_facts",
+    )
 
     def __init__(
         self, sock: RawSocket, client: Address, listener: Address, since: float, preface: bytes = b"", returned: bool = False
@@ -40,6 +53,10 @@ class Arrival:
         """A service has handed it back."""
         self.head: Head | None = None
         self.service: RoutedService | None = None
+        self.route = ""
+        """Its route's name, once it is decided on."""
+        self.decided_at = 0.0
+        """When that was; by the reactor's clock."""
         self.handed_at = 0.0
         self.tls_facts: TlsFacts | None = None
         """What was agreed on, where TLS ended in this router; the socket is then the plain side."""

@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,6 +15,10 @@ __all__ = ["main"]
 BAD_USAGE = 2
 """Exit status where the router cannot start because it was told something wrong."""
 DEFAULT_ADMIN = "127.0.0.1:8081"
+MOST_SECONDS = 86_400.0
+"""Between two looks of `status --watch`."""
+CLEAR = "\x1b[H\x1b[2J"
+"""Empties a terminal (ECMA-48)."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -57,13 +62,26 @@ def _parser() -> argparse.ArgumentParser:
     route.set_defaults(call=_route)
 
     for name, call, text in (
-        ("status", _status, "print services, replicas and counts as JSON"),
+        ("status", _status, "print services, replicas and counts"),
         ("health", _health, "exit 0 if the router answers on its operators' port"),
     ):
         command = commands.add_parser(name, help=text)
         command.add_argument("--admin", default=DEFAULT_ADMIN, metavar="HOST:PORT")
         command.set_defaults(call=call)
+        if call is _status:
+            command.add_argument("--json", action="store_true", help="as JSON")
+            command.add_argument("--watch", type=_seconds, metavar="SECONDS", help="again and again until Ctrl-C")
     return parser
+
+
+def _seconds(text: str) -> float:
+    seconds = float(text)
+    if not 0 < seconds <= MOST_SECONDS:
+        raise ValueError(text)
+    return seconds
+
+
+_seconds.__name__ = "number of seconds"  # argparse names it so to the user
 
 
 def _run(chosen: argparse.Namespace) -> int:
@@ -117,11 +135,32 @@ def _route(chosen: argparse.Namespace) -> int:
 
 
 def _status(chosen: argparse.Namespace) -> int:
+    try:
+        while True:
+            fine, text = _look(chosen)
+            if chosen.watch is None:
+                print(text, end="")
+                return 0 if fine else 1
+            print((CLEAR if sys.stdout.isatty() else "") + text, flush=True)
+            time.sleep(chosen.watch)
+    except KeyboardInterrupt:
+        return 0
+
+
+def _look(chosen: argparse.Namespace) -> tuple[bool, str]:
     from .client import fetch
+    from .report import Report, table
 
     status, body = fetch(chosen.admin, "/status")
-    print(body.decode("utf-8", "replace"), end="" if status == 200 else "\n")
-    return 0 if status == 200 else 1
+    text = body.decode("utf-8", "replace")
+    if status != 200:
+        return False, text.rstrip("\n") + "\n"
+    if chosen.json:
+        return True, text
+    try:
+        return True, table(msgspec.json.decode(body, type=Report))
+    except msgspec.MsgspecError as error:
+        return False, f"{chosen.admin} is no router: {error}\n"
 
 
 def _health(chosen: argparse.Namespace) -> int:

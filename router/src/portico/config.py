@@ -6,7 +6,7 @@ Unknown keys, wrong types and routes that lead nowhere are errors which name the
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 import msgspec
 from msgspec import Meta, Struct, field
@@ -15,7 +15,11 @@ from .arrival import Address
 from .core.table import RouteTable
 from .expected import explained
 from .networks import networks
+from .redirect import Redirect
 from .routes import BadRoute, Route, make_table
+
+if TYPE_CHECKING:
+    from .service import Refusals
 
 __all__ = [
     "Admin",
@@ -93,7 +97,13 @@ class Tcp(Struct, tag_field="target", tag="tcp", forbid_unknown_fields=True, fro
     keepalive: Literal["split", "close", "pin"] = "split"
     """`split`: each request on a kept connection goes where it belongs. `close`: one request for each connection. `pin`: the
     connection stays with the server, for protocols other than HTTP."""
+    proxy: Literal["v1", "v2"] | None = None
+    """With `close` and `pin`: connections to the server begin with a PROXY header of this version, which names the client."""
     connect_timeout: Seconds = 3.0
+    eject_after: Count = 3
+    """Times in a row that an address refuses, or does not accept in time, before it is passed over."""
+    eject_time: Seconds = 10.0
+    """For how long."""
     balance: Balance = "least-connections"
     """How replicas are chosen: `least-connections`, `round-robin`, `random-two` (of two drawn at random the one with fewer),
     or always the same one for the same `client`, or for the same `segment` of the path."""
@@ -156,13 +166,15 @@ class Config(Struct, forbid_unknown_fields=True, frozen=True):
         """All patterns, each with whether it leads to `service`."""
         return self.table({name: name for name in self.services}).patterns_for(service)
 
-    def table(self, services: Mapping[str, T]) -> RouteTable[T]:
+    def table(self, services: Mapping[str, T], refusals: "Refusals | None" = None) -> RouteTable[T | Redirect]:
         """The route table, which finds values of `services`; these have the names of the configuration's services.
+
+        `refusals` answers for redirects; without it the table can be asked, and nothing can be put through.
 
         Raises:
             BadRoute: a route makes no sense.
         """
-        return make_table(self.routes, services)
+        return make_table(self.routes, services, refusals)
 
 
 _TABLES: dict[str, type[Struct]] = {
@@ -224,6 +236,11 @@ def _check(config: Config) -> None:
     for name, service in config.services.items():
         if isinstance(service, Tcp):
             _checked_address(service.address, f"services.{name}.address")
+            if service.proxy is not None and service.keepalive == "split":
+                raise BadConfig(
+                    f'services.{name}.proxy: expected `keepalive = "close"` or "pin" beside it, found "split": '
+                    "there a connection to the server carries requests of several clients, and its header names one"
+                )
         if (service.balance == "segment") != (service.segment is not None):
             raise BadConfig(f'services.{name}.segment: expected beside `balance = "segment"`, and only there')
     try:

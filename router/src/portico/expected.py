@@ -61,6 +61,11 @@ def _told(said: str, where: str, kind: type[Struct] | None) -> str:
         expected = (*((tag,) if tag else ()), *(field.encode_name for field in msgspec.structs.fields(kind)))
     elif kind is not None and _enum(said):
         key = where.rpartition(".")[2]
-        expected = next(get_args(field.type) for field in msgspec.structs.fields(kind) if field.encode_name == key)
+        expected = next(_words(field.type) for field in msgspec.structs.fields(kind) if field.encode_name == key)
     text = f"{where}: {said[:1].lower()}{said[1:]}" if where else said
     return f"{text}; expected one of {', '.join(expected)}" if expected else text
+
+
+def _words(kind: Any) -> tuple[str, ...]:
+    """Those of a Literal, which may be an optional one."""
+    return tuple(word for part in get_args(kind) for word in ((part,) if isinstance(part, str) else _words(part)))

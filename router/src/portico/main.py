@@ -9,6 +9,7 @@ from typing import cast
 
 from svckit.reactors import Reactor
 from svckit.settings import BadOptions
+from svckit.signals import Ending
 from twisted.internet.error import CannotListenError
 from twisted.logger import Logger
 
@@ -48,12 +49,13 @@ def run(config: Config, state: Path | None, read_again: Callable[[], Config], en
     reactor.addSystemEventTrigger("before", "shutdown", application.stopService)
     reload = partial(reactor.callFromThread, _reload, application, read_again)
     signal.signal(signal.SIGHUP, lambda number, frame: reload())
+    ending = Ending(reactor, application.access.flush)
     status = 0
 
     def lost() -> None:
         nonlocal status
         status = NETWORK_LOST
-        reactor.stop()
+        ending.stop()
 
     if end_without_network:
         NetworkWatch(reactor, lost).start()

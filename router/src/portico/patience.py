@@ -23,13 +23,13 @@ from .core.preface import Preface
 from .core.rule import Rule
 from .core.table import Wait
 from .poller import READ, Poller
-from .service import RoutedService
+from .service import Destination
 
 __all__ = ["Decider", "Patience", "Waiter"]
 
 _DONTWAIT = int(socket.MSG_DONTWAIT)
 
-Decision = Rule[RoutedService] | Wait | Answer
+Decision = Rule[Destination] | Wait | Answer
 
 
 class Decider:
@@ -39,7 +39,7 @@ class Decider:
         """Which route it is, or what to wait for, or what to answer."""
         raise NotImplementedError
 
-    def decided(self, arrival: Arrival, rule: Rule[RoutedService]) -> None:
+    def decided(self, arrival: Arrival, rule: Rule[Destination]) -> None:
         """The connection has its route."""
         raise NotImplementedError
 
@@ -110,7 +110,7 @@ class Waiter:
         assert not isinstance(found, Wait), "nothing is to be waited for on the final question"
         self._leave(found if isinstance(found, Rule) else choose(found))
 
-    def _leave(self, found: Rule[RoutedService] | Answer) -> None:
+    def _leave(self, found: Rule[Destination] | Answer) -> None:
         self._patience.leave(self)
         if isinstance(found, Rule):
             self.arrival.preface_read(self._preface)

@@ -1,7 +1,7 @@
 """The router proper: decides for each connection where it goes. Everything that comes in, comes in here.
 
 Two ways in: a new connection with its first bytes (`admit`), and one that a service has handed back (`readmit`). What cannot be
-decided on at once waits on the patient path. One way on: the service of the route. One way out: an answer.
+decided on at once waits on the patient path. One way on: the service of the route, or its redirect. One way out: an answer.
 """
 
 from collections import Counter
@@ -21,7 +21,7 @@ from .core.table import RouteTable
 from .linger import Linger
 from .patience import Decider, Decision, Patience
 from .poller import Poller
-from .service import RoutedService
+from .service import Destination
 
 __all__ = ["Router"]
 
@@ -34,28 +34,32 @@ class Router(Decider):
     def __init__(self, limits: Limits, poller: Poller, reactor: Reactor, access: AccessLog) -> None:
         self._poller, self._reactor, self._access = poller, reactor, access
         self._head_size = limits.head_size
-        self._table: RouteTable[RoutedService] = RouteTable(())
+        self._table: RouteTable[Destination] = RouteTable(())
         self.patience = Patience(limits, poller, reactor, self)
-        self.counts: Counter[str] = Counter()
-        """For `/status`: accepted, returned, and each answered status."""
+        self._measures = access.measures
         self.draining = False
 
-    def use(self, table: RouteTable[RoutedService], limits: Limits) -> None:
+    def use(self, table: RouteTable[Destination], limits: Limits) -> None:
         """From now on these routes and limits hold."""
         self._table = table
         self._head_size = limits.head_size
         self.patience.limits = limits
 
+    @property
+    def counts(self) -> "Counter[str]":
+        """For `/status`: accepted, returned, and each answered status; those that have happened."""
+        return self._measures.totals()
+
     # -- ways in
 
     def admit(self, arrival: Arrival) -> None:
         """A new connection; its preface is what was there at once, perhaps nothing."""
-        self.counts["accepted"] += 1
+        self._measures.accepted += 1
         self._look(arrival)
 
     def readmit(self, arrival: Arrival) -> None:
         """A service has handed this back, with what it had read and not answered."""
-        self.counts["returned"] += 1
+        self._measures.returned += 1
         if self.draining and not arrival.preface:
             self.answer(arrival, SILENT)
         else:
@@ -100,15 +104,15 @@ class Router(Decider):
         """Ask the routes."""
         return self._table.decide(preface)
 
-    def decided(self, arrival: Arrival, rule: Rule[RoutedService]) -> None:
+    def decided(self, arrival: Arrival, rule: Rule[Destination]) -> None:
         """Put it through."""
+        self._measures.decided(arrival, rule.name, self._reactor.seconds())
         rule.service.put_through(arrival)
 
     # -- the way out
 
     def answer(self, arrival: Arrival, answer: Answer) -> None:
         """The router answers itself, and closes so that the answer arrives."""
-        self.counts[f"answered {answer.status}"] += 1
         self._access.answered(arrival, answer)
         if answer.wire:
             Linger(arrival, answer, self._poller, self._reactor)

@@ -2,16 +2,23 @@
 
 A route is a conjunction: all its conditions must hold. `any` in it makes several rules of it, one for each alternative, so that
 each is found by its own path and has its own place in the order. What stands in `not` is asked as a whole.
+
+A route with a redirect holds for plain connections only: one that came by TLS goes on to the other routes, so no redirect ever
+leads to itself.
 """
 
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from .conditions import BadRoute, Conditions, check_flag, has_conditions, members, own
-from .core.matchers import Matcher, Path, Prefix
+from .core.matchers import Matcher, Not, Path, Prefix, Tls
 from .core.rule import Rule
 from .core.table import RouteTable
+from .redirect import Redirect
+
+if TYPE_CHECKING:
+    from .service import Refusals
 
 __all__ = ["ALTERNATIVES", "BadRoute", "Route", "make_table"]
 
@@ -20,13 +27,17 @@ ALTERNATIVES = 64
 
 T = TypeVar("T")
 
+_PLAIN = Not(Tls())
+
 
 class Route(Conditions, forbid_unknown_fields=True, frozen=True):
-    """Conditions, and the service that gets the connections for which they hold."""
+    """Conditions, and what becomes of the connections for which they hold: a service gets them, or they are redirected."""
 
-    service: str
+    service: str | None = None
     default: bool | None = None
     """For what no other route matches."""
+    redirect: str | None = None
+    """`https`, or `https:8443`: the same URI there."""
 
     @property
     def pattern(self) -> str:
@@ -34,23 +45,49 @@ class Route(Conditions, forbid_unknown_fields=True, frozen=True):
         return f"={self.path}" if self.path is not None else self.prefix or ""
 
 
-def make_table(routes: Sequence[Route], services: Mapping[str, T]) -> RouteTable[T]:
-    """The table that finds, for each connection, a value of `services`.
+def make_table(
+    routes: Sequence[Route], services: Mapping[str, T], refusals: "Refusals | None" = None
+) -> RouteTable[T | Redirect]:
+    """The table that finds, for each connection, a value of `services`, or a redirect, which answers by `refusals`.
 
     Raises:
         BadRoute: the text names the key and what was expected.
     """
-    rules: list[Rule[T]] = []
+    rules: list[Rule[T | Redirect]] = []
     for number, route in enumerate(routes):
         where = f"routes[{number}]"
-        if route.service not in services:
-            known = ", ".join(sorted(services)) or "none"
-            raise BadRoute(f"{where}.service: expected one of the services ({known}), found {route.service!r}")
-        rules.extend(_rules(route, number, services[route.service], where))
+        for rule in _rules(route, number, _destination(route, services, refusals, where), where):
+            rules.append(rule if route.redirect is None else _plain_only(rule, where))
     try:
         return RouteTable(rules)
     except ValueError as error:
         raise BadRoute(f"routes: {error}") from None
+
+
+def _destination(route: Route, services: Mapping[str, T], refusals: "Refusals | None", where: str) -> T | Redirect:
+    if (route.service is None) == (route.redirect is None):
+        raise BadRoute(f"{where}: expected either `service` or `redirect`, found {'both' if route.service else 'neither'}")
+    if route.redirect is not None:
+        try:
+            return Redirect.of(route.redirect, refusals)
+        except ValueError as error:
+            raise BadRoute(f"{where}.redirect: {error}") from None
+    if route.service is None or route.service not in services:
+        known = ", ".join(sorted(services)) or "none"
+        raise BadRoute(f"{where}.service: expected one of the services ({known}), found {route.service!r}")
+    return services[route.service]
+
+
+def _plain_only(rule: Rule[T], where: str) -> Rule[T]:
+    """The same for connections without TLS, as a redirect is."""
+    if rule.default:
+        raise BadRoute(f'{where}: expected `prefix = "/"` beside `redirect`, found `default`')
+    if any(isinstance(condition, Tls) for condition in rule.conditions):
+        raise BadRoute(f"{where}: expected no `tls` beside `redirect`, which is for plain connections")
+    if rule.pattern is None:
+        raise BadRoute(f"{where}: expected a condition on the request beside `redirect`, such as `prefix`")
+    conditions = rule.conditions if _PLAIN in rule.conditions else (*rule.conditions, _PLAIN)
+    return Rule(rule.service, rule.number, rule.pattern, conditions)
 
 
 def _rules(route: Route, number: int, service: T, where: str) -> Iterator[Rule[T]]:

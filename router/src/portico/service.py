@@ -12,8 +12,9 @@ from twisted.internet.interfaces import IDelayedCall
 from .arrival import Arrival
 from .config import Limits
 from .core.answers import NO_REPLICA, Answer
+from .redirect import Redirect
 
-__all__ = ["Refusals", "RoutedService", "Target"]
+__all__ = ["Destination", "Refusals", "RoutedService", "Target"]
 
 
 class Target(Protocol):
@@ -34,8 +35,8 @@ class Target(Protocol):
     def retire(self, patterns: tuple[tuple[str, bool], ...]) -> "Deferred[None]":
         """The configuration has another service in its place, or none.
 
-        Nothing is cut: what lives goes on, and comes back with its next request. `patterns` are those of its name now. Fires
-        when nothing is left.
+        Nothing is cut: what lives goes on, and comes back with its next request. `patterns` is what replicas are told, which
+        may be those of the other service too. Fires when nothing is left.
         """
 
     def stop(self) -> "Deferred[None]":
@@ -122,3 +123,7 @@ class RoutedService:
                 return
             self._queue.popleft()
             timeout.cancel()
+
+
+Destination = RoutedService | Redirect
+"""Where a route leads."""

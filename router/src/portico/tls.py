@@ -118,7 +118,6 @@ class TlsSession:
         self._plain: _Side | None = None
         self._client_ended = self._service_ended = False
         self._service_gone = False  # it will say no more than what is still to be read from it
-        self._goodbye_said = False
         self._closed = False
         left = stage.handshake_time - (stage.reactor.seconds() - arrival.since)
         self._deadline = stage.reactor.callLater(max(0.0, left), self.close)
@@ -175,10 +174,12 @@ class TlsSession:
             except (BlockingIOError, InterruptedError):
                 piece = None
             except OSError:  # closed with something of the client's unread: no close_notify, as it may have broken off
-                self._service_ended = self._goodbye_said = True
+                self._service_ended = True
                 piece = None
             if piece == b"":
                 self._service_ended = True
+                with contextlib.suppress(ssl.SSLError):
+                    self._tls.unwrap()  # close_notify; it wants the client's, for which we do not wait here
             elif piece:
                 self._tls.write(piece)
         self._advance()
@@ -194,7 +195,6 @@ class TlsSession:
                 if self._plain.pending:
                     break
             self._send_plain(self._plain)
-            self._say_goodbye(self._plain)
         self._client.pending += self._out.read()
         if self._client.send_pending():
             self._moved()
@@ -206,13 +206,6 @@ class TlsSession:
         except OSError:  # it takes nothing more; what it has said is still to be read
             plain.pending.clear()
             plain.closed_for_writing = True
-
-    def _say_goodbye(self, plain: _Side) -> None:
-        """close_notify when the service has ended; it looks for the client's own, so not before all that came is decrypted."""
-        if self._service_ended and not self._goodbye_said and not plain.pending:
-            self._goodbye_said = True
-            with contextlib.suppress(ssl.SSLError):
-                self._tls.unwrap()
 
     def _moved(self) -> None:
         if self._plain is not None and self._deadline.active():
@@ -266,7 +259,7 @@ class TlsSession:
             return
         if self._client_ended and not plain.pending:
             plain.end_writing()
-        if self._goodbye_said and not client.pending:
+        if self._service_ended and not client.pending:
             client.end_writing()
         if self._client_ended and plain.closed_for_writing and client.closed_for_writing:
             self.close()

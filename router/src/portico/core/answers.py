@@ -26,6 +26,7 @@ __all__ = [
     "SILENT",
     "VERSION",
     "Answer",
+    "moved",
 ]
 
 RETRY_AFTER = 2
@@ -47,6 +48,11 @@ def _answer(status: int, phrase: str, why: str, extra: str = "") -> Answer:
         f"Cache-Control: no-store\r\n{extra}Connection: close\r\n\r\n"
     )
     return Answer(status, why, (head + body).encode("ascii"))
+
+
+def moved(location: bytes) -> Answer:
+    """Sends the client to `location`, an ASCII URI, for good; with the same method and body (RFC 9110 section 15.4.9)."""
+    return _answer(308, "Permanent Redirect", "the same is there over TLS", f"Location: {location.decode('ascii')}\r\n")
 
 
 BAD_REQUEST = _answer(400, "Bad Request", "the request line or a header is malformed")

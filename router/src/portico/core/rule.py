@@ -17,7 +17,7 @@ T = TypeVar("T")
 class Rule(Generic[T]):
     """Where on the path, under which conditions, to which service."""
 
-    __slots__ = ("by_tls", "conditions", "default", "delays", "number", "pattern", "raw", "service", "timed")
+    __slots__ = ("by_tls", "conditions", "default", "delays", "name", "number", "pattern", "raw", "service", "timed")
 
     def __init__(
         self,
@@ -44,6 +44,8 @@ class Rule(Generic[T]):
         """It matches when a time has come, whatever others would still like to see."""
         self.delays = tuple(delay for condition in conditions for delay in condition.delays)
         """Seconds of silence after which it is to be asked again."""
+        self.name = self.asks if pattern is None else pattern
+        """What metrics call it: its pattern, or what it asks."""
 
     def match(self, preface: Preface) -> Verdict:
         """What the conditions say together; the pattern is the table's affair.

@@ -11,12 +11,16 @@ from twisted.logger import Logger
 
 from ..arrival import Address, RawSocket
 from ..core.answers import BAD_GATEWAY, GATEWAY_TIMEOUT, Answer
+from ..core.ejection import Ejection
 from ..poller import WRITE, Poller
 
 __all__ = ["Connecting", "Replica"]
 
 BACKEND_RECEIVE_BUFFER = 262_144
 """Bytes; caps what the kernel holds of a response for a slow client."""
+
+_OURS = (errno.EADDRNOTAVAIL, errno.EAGAIN, errno.ENOBUFS)
+"""Errors of connect(2) that say nothing of the replica: no port or no memory of our own left."""
 
 _connection_kind = socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC
 
@@ -26,8 +30,9 @@ class Replica:
 
     capacity = 1 << 30
 
-    def __init__(self, at: Address) -> None:
-        self.at = at
+    def __init__(self, at: Address, ejection: "Ejection[Replica]") -> None:
+        """`ejection` is told how attempts at it end; those that nobody waits for any more do not count."""
+        self.at, self.ejection = at, ejection
         self.name = "{}:{}".format(*at) if ":" not in at[0] else "[{}]:{}".format(*at)
         """For logs and status."""
         self.load = 0
@@ -82,9 +87,12 @@ class Connecting:
         sock = RawSocket(socket.AF_INET6 if ":" in host else socket.AF_INET, _connection_kind, 0)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, BACKEND_RECEIVE_BUFFER)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        if sock.connect_ex(replica.at) in (0, errno.EINPROGRESS):
+        error = sock.connect_ex(replica.at)
+        if error in (0, errno.EINPROGRESS):
             return sock
         sock.close()
+        if error not in _OURS:
+            self._failure(replica, os.strerror(error))
         return None
 
     def _writable(self, events: int) -> None:
@@ -94,6 +102,7 @@ class Connecting:
             self._refused(sock, replica, os.strerror(error))
             self.next(BAD_GATEWAY)
         else:
+            replica.ejection.succeeded(replica)
             self._connected(sock, replica)
 
     def _too_late(self) -> None:
@@ -113,4 +122,11 @@ class Connecting:
     def _refused(self, sock: RawSocket, replica: Replica, why: str) -> None:
         replica.load -= 1
         sock.close()
+        self._failure(replica, why)
+
+    def _failure(self, replica: Replica, why: str) -> None:
         self.log.info("{replica} does not accept: {why}", replica=replica.name, why=why)
+        if replica.ejection.failed(replica, self._reactor.seconds()):
+            self.log.warn(
+                "{replica} is passed over for a while: it has not accepted several times in a row", replica=replica.name
+            )

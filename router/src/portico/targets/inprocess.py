@@ -13,6 +13,7 @@ from twisted.internet.interfaces import IProtocolFactory
 from ..accesslog import AccessLog
 from ..arrival import Arrival, RawSocket
 from ..config import Limits
+from ..measures import THIS_PROCESS
 
 __all__ = ["InProcessTarget"]
 
@@ -85,4 +86,4 @@ class InProcessTarget:
 
     def status(self) -> dict[str, object]:
         """One replica: this process."""
-        return {"target": "in-process", "replicas": [{"replica": "this process", "open": len(self._live)}]}
+        return {"target": "in-process", "replicas": [{"replica": THIS_PROCESS, "open": len(self._live)}]}

@@ -5,12 +5,15 @@ A replica is an address. The name is resolved again every two seconds, whatever 
 ones go on. A replica that refuses or does not answer in time has consumed nothing, so the next one is tried.
 
 HTTP is followed request by request (`split`), unless the service wants one request for each connection (`close`) or its
-connections left alone (`pin`); the latter two are tunnels.
+connections left alone (`pin`); the latter two are tunnels, which can begin with a PROXY header that names the client.
+
+A replica that has not accepted several times in a row is passed over for a while (`core.ejection`).
 """
 
 import socket
 from collections.abc import Callable, Iterable
 from functools import partial
+from itertools import chain
 
 from svckit.lease import Ownership
 from svckit.reactors import Reactor
@@ -26,10 +29,12 @@ from ..balancing import Balancer
 from ..config import Limits, Tcp, address
 from ..core.answers import Answer
 from ..core.closing import closing_head
+from ..core.ejection import Ejection
 from ..poller import Poller
 from ..pump import Pipes, Tunnel, join
 from ..service import Refusals, RoutedService
 from .connect import Connecting, Replica
+from .introduction import introduction
 from .split import Split
 
 __all__ = ["TcpTarget"]
@@ -65,6 +70,7 @@ class TcpTarget:
         self._attempts: dict[Arrival, Connecting] = {}
         self._tunnels: set[Tunnel] = set()
         self._balancer = Balancer(settings)
+        self._ejection: Ejection[Replica] = Ejection(settings.eject_after, settings.eject_time)
         self._resolver = LoopingCall(self._resolve)
         self._resolver.clock = reactor
         self._drained: Deferred[None] | None = None
@@ -117,7 +123,12 @@ class TcpTarget:
         return len(self._split) + len(self._tunnels) + len(self._attempts)
 
     def _candidates(self, arrival: Arrival) -> Iterable[Replica]:
-        return self._balancer.order(list(self._replicas.values()), arrival)
+        replicas = list(self._replicas.values())
+        out = self._ejection.ejected(self._reactor.seconds()) if self._ejection.until else ()
+        if not out:
+            return self._balancer.order(replicas, arrival)
+        ready = [replica for replica in replicas if replica not in out]
+        return chain(self._balancer.order(ready, arrival), tuple(out))  # rather than no answer: they may be back by then
 
     def tell(self, patterns: tuple[tuple[str, bool], ...]) -> None:
         """Requests on kept connections are judged by the new routes."""
@@ -165,7 +176,11 @@ class TcpTarget:
 
     def status(self) -> dict[str, object]:
         """The addresses and their connections."""
-        replicas = [{"replica": replica.name, "state": "ready", "open": replica.load} for replica in self._replicas.values()]
+        out = self._ejection.ejected(self._reactor.seconds())
+        replicas = [
+            {"replica": replica.name, "state": "ejected" if replica in out else "ready", "open": replica.load}
+            for replica in self._replicas.values()
+        ]
         return {"target": "tcp", "address": self._settings.address, "replicas": replicas}
 
     # -- names
@@ -186,7 +201,8 @@ class TcpTarget:
 
     def _found(self, addresses: list[Address]) -> None:
         known = self._replicas
-        self._replicas = {at: known.get(at) or Replica(at) for at in addresses}
+        self._replicas = {at: known.get(at) or Replica(at, self._ejection) for at in addresses}
+        self._ejection.belong(self._replicas.values())
         if self._replicas:
             self._service.room()
 
@@ -198,7 +214,7 @@ class TcpTarget:
         preface = arrival.preface
         if self._settings.keepalive == "close" and arrival.head is not None:
             preface = closing_head(preface, arrival.head)
-        self._tunnel(arrival, server, replica, preface, b"", 0, 0)
+        self._tunnel(arrival, server, replica, introduction(arrival, self._settings.proxy) + preface, b"", 0, 0)
 
     def _failed(self, arrival: Arrival, answer: Answer) -> None:
         """No replica accepted."""

@@ -1,0 +1,123 @@
+"""A headless Chromium, driven over the DevTools protocol: open a page, run a script in it."""
+
+import json
+import re
+import shutil
+import subprocess
+import time
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from websockets.sync.client import ClientConnection, connect
+
+__all__ = ["CHROMIUM", "Browser"]
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+SECONDS_TO_START = 60.0
+FLAGS = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--disable-dev-shm-usage",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--ignore-certificate-errors",
+    "--remote-debugging-port=0",
+)
+_announced = re.compile(r"DevTools listening on (ws://\S+)").search
+
+
+class Browser:
+    """One page of one browser, with a profile of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        """`folder` is empty, for the profile and the log."""
+        assert CHROMIUM is not None
+        self._log = folder / "log"
+        with self._log.open("wb") as output:
+            self._process = subprocess.Popen(
+                [CHROMIUM, *FLAGS, f"--user-data-dir={folder / 'profile'}", "about:blank"],
+                stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
+            )  # fmt: skip
+        self._open_wire = ExitStack()
+        self._number = 0
+        self._session: str | None = None
+
+    def __enter__(self) -> Self:
+        try:
+            connecting = connect(self._address(), max_size=None, open_timeout=30)
+            self._wire: ClientConnection = self._open_wire.enter_context(connecting)
+            page = self._call("Target.createTarget", url="about:blank")["targetId"]
+            self._session = str(self._call("Target.attachToTarget", targetId=page, flatten=True)["sessionId"])
+            self._call("Page.enable")
+        except BaseException:
+            self._end()
+            raise
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._open_wire.close()
+        self._end()
+
+    def _end(self) -> None:
+        self._process.terminate()
+        try:
+            self._process.wait(15)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait(5)
+
+    def _address(self) -> str:
+        end = time.monotonic() + SECONDS_TO_START
+        while time.monotonic() < end:
+            found = _announced(self._log.read_text(errors="replace"))
+            if found:
+                return found[1]
+            assert self._process.poll() is None, self._log.read_text(errors="replace")
+            time.sleep(0.05)
+        raise TimeoutError(f"the browser does not start: {self._log.read_text(errors='replace')}")
+
+    def _call(self, method: str, **parameters: object) -> dict[str, object]:
+        self._number += 1
+        message: dict[str, object] = {"id": self._number, "method": method, "params": parameters}
+        if self._session is not None:
+            message["sessionId"] = self._session
+        self._wire.send(json.dumps(message))
+        answer = self._hear("id", self._number)
+        assert "error" not in answer, answer
+        result = answer["result"]
+        assert isinstance(result, dict)
+        return result
+
+    def _hear(self, key: str, value: object) -> dict[str, object]:
+        """The next message whose `key` is `value`; others are let go."""
+        while True:
+            message: dict[str, object] = json.loads(self._wire.recv(timeout=60))
+            if message.get(key) == value:
+                return message
+
+    def open(self, url: str) -> None:
+        """Load a page and wait until it is there."""
+        found = self._call("Page.navigate", url=url)
+        assert "errorText" not in found, found
+        end = time.monotonic() + 30
+        while self.run("document.readyState") != "complete":
+            assert time.monotonic() < end, f"{url} is not loaded"
+            time.sleep(0.05)
+
+    def run(self, script: str) -> object:
+        """The value of an expression in the page; a promise is waited for.
+
+        Raises:
+            AssertionError: it threw.
+        """
+        found = self._call("Runtime.evaluate", expression=script, awaitPromise=True, returnByValue=True)
+        assert "exceptionDetails" not in found, found
+        result = found["result"]
+        assert isinstance(result, dict)
+        return result.get("value")

@@ -12,6 +12,7 @@ What is read is taken out of the socket and replayed later, so a partial head ne
 
 import socket
 from collections.abc import Callable
+from typing import Protocol
 
 from svckit.reactors import Reactor
 from twisted.internet.interfaces import IDelayedCall
@@ -32,20 +33,17 @@ _DONTWAIT = int(socket.MSG_DONTWAIT)
 Decision = Rule[Destination] | Wait | Answer
 
 
-class Decider:
+class Decider(Protocol):
     """Whom the patient path asks, and tells how it ended; the router."""
 
     def decide(self, preface: Preface) -> Decision:
         """Which route it is, or what to wait for, or what to answer."""
-        raise NotImplementedError
 
     def decided(self, arrival: Arrival, rule: Rule[Destination]) -> None:
         """The connection has its route."""
-        raise NotImplementedError
 
     def answer(self, arrival: Arrival, answer: Answer) -> None:
         """The router answers itself."""
-        raise NotImplementedError
 
 
 class Waiter:

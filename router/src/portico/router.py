@@ -19,14 +19,14 @@ from .core.preface import Preface
 from .core.rule import Rule
 from .core.table import RouteTable
 from .linger import Linger
-from .patience import Decider, Decision, Patience
+from .patience import Decision, Patience
 from .poller import Poller
 from .service import Destination
 
 __all__ = ["Router"]
 
 
-class Router(Decider):
+class Router:
     """Routes, and the connections that are being decided on."""
 
     log = Logger()

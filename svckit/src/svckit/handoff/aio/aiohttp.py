@@ -7,7 +7,6 @@ followed to know where an answer ends. At the end of the drain time WebSockets g
 
 import argparse
 import asyncio
-import inspect
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -60,12 +59,10 @@ def load(name: str) -> web.Application:
     module, _, attribute = name.partition(":")
     try:
         found = getattr(import_module(module), attribute)
-    except (ImportError, AttributeError, ValueError) as error:
+        if callable(found) and not isinstance(found, web.Application):
+            found = found()
+    except (ImportError, AttributeError, ValueError, TypeError) as error:
         raise BadOptions(f"{name}: {error}") from None
-    if not isinstance(found, web.Application) and callable(found):
-        found = found()
-    if inspect.iscoroutine(found):
-        found.close()
     if not isinstance(found, web.Application):
         raise BadOptions(f"{name}: neither an aiohttp.web.Application nor a function that makes one")
     return found

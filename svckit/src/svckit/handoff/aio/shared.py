@@ -78,7 +78,7 @@ class SharedHttp(asyncio.BufferedProtocol):
             return
         self._unread += self._accepted.preface  # reading begins after this
         self._accepted.preface = b""
-        self._advance()
+        self._loop.call_soon(self._advance)  # uvloop would forget that it is to pause if it were told so here
 
     def get_buffer(self, sizehint: int) -> bytearray:
         return _read_buffer
@@ -93,6 +93,7 @@ class SharedHttp(asyncio.BufferedProtocol):
         """Answer what is whole, then close; what is not whole never will be."""
         if self._opaque:
             return bool(_streaming(self._inner).eof_received())
+        self._advance()
         self._client_ended = True
         return not self._refused and self._exchange is not None and self._exchange.request.complete
 

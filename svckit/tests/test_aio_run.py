@@ -30,7 +30,7 @@ class Nothing:
         if name.partition(".")[0] in {"twisted", "zope", "msgspec", "uvicorn", "aiohttp"}:
             raise ImportError(name + " was asked for")
 sys.meta_path.insert(0, Nothing())
-import svckit.handoff.aio, svckit.handoff.aio.run, svckit.cli, svckit.health
+import svckit.handoff.aio, svckit.handoff.aio.run, svckit.cli, svckit.health, svckit.handoff.conformance
 """
 
 

@@ -101,6 +101,7 @@ async def begin(stage: Stage, preface: bytes = b"", server: Server | None = None
     router = await stage.router()
     client, accepted = stage.pair()
     scene = Scene(stage, router, client, made)
+    router.number = 1
     router.say(Connection(1, CLIENT, LISTENER, preface, tls), accepted.fileno())
     await stage.hear(router, Taken)
     accepted.close()
@@ -485,6 +486,21 @@ async def test_one_whose_first_request_is_not_there_yet_is_still_ours(stage: Sta
     await scene.given(b"GET /a/1 HTTP/1.1\r\n\r\n")
     stage.accepted[0].on_expire()
     assert await scene.client.end() == b""
+
+
+@on_stage
+async def test_one_that_comes_during_the_drain_goes_back_after_its_answer(stage: Stage) -> None:
+    waiting = await begin(stage)
+    drain = asyncio.create_task(stage.replica.drain(60))
+    await settle()
+    client, accepted = stage.pair()
+    waiting.router.hand(accepted, get("/a/1"))
+    accepted.close()
+    await until(lambda: waiting.server.received)
+    waiting.server.transport.write(OK)
+    assert (await stage.given_back(waiting.router))[0].unread == b""
+    await client.expect(OK)
+    drain.cancel()
 
 
 @on_stage

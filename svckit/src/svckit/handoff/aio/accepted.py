@@ -42,8 +42,10 @@ class Accepted:
         """What was read of it already; comes before anything that is still in the socket."""
         self.tls = tls
         """There where the router has ended TLS."""
+        self.draining = False
+        """The replica drains; it may have begun before this connection was served."""
         self.on_drain: Callable[[], None] = _nothing
-        """The replica drains: start no new work, end or hand back as soon as what is under way is done."""
+        """The replica begins to drain: start no new work, end or hand back as soon as what is under way is done."""
         self.on_expire: Callable[[], None] = self.cut
         """The drain time is up: say goodbye and close."""
         self._over = over
@@ -64,6 +66,11 @@ class Accepted:
         if not self._is_over:
             self._is_over = True
             self._over(self, Returned(sock or self.sock, self.client, self.listener, unread, self.tls))
+
+    def drain(self) -> None:
+        """For the replica."""
+        self.draining = True
+        self.on_drain()
 
     def cut(self) -> None:
         """End the connection, whoever has a descriptor of it here: its reader sees the end."""

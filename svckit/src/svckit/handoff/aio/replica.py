@@ -127,7 +127,7 @@ class Replica:
             accepted.ended()
             sock.close()
         if self.draining and accepted in self._open:
-            _call(accepted.on_drain)
+            _call(accepted.drain)
 
     def welcomed(self, link: Link) -> None:
         """A router is there: it takes what waited for one."""
@@ -200,7 +200,7 @@ class Replica:
             link.say_draining()
         if self._open:
             log.info("draining %d connections", len(self._open))
-        self._tell_all(lambda accepted: accepted.on_drain())
+        self._tell_all(lambda accepted: accepted.drain())
         self._look_whether_drained()
         if not await _within(drained, seconds) and self._open:
             log.info("the drain time is up, %d connections are open", len(self._open))

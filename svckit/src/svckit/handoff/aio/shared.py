@@ -56,7 +56,8 @@ class SharedHttp(asyncio.BufferedProtocol):
         self._inner = make_protocol()
         self._unread = bytearray()  # what the server has not been given
         self._exchange: Exchange | None = None
-        self._opaque = self._draining = self._client_ended = self._leaving = self._refused = False
+        self._draining = accepted.draining
+        self._opaque = self._client_ended = self._leaving = self._refused = False
         self._first = True
         self._paused_by_server = self._paused = False
         self._timer: asyncio.TimerHandle | None = None

@@ -78,7 +78,7 @@ def withdrawn(bench: Bench) -> None:
         client.expect_alive(again)
 
 
-@rule(CUSTODY, "a hand-back that a dying router had not taken goes to another one")
+@rule("Handing back", "a hand-back that a dying router had not taken goes to another one")
 def untaken(bench: Bench) -> None:
     first, second = bench.router(), bench.router()
     client = bench.served(first)

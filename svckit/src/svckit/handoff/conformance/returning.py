@@ -83,7 +83,7 @@ def pipelined(bench: Bench) -> None:
         client.expect_nothing(0.2, "a request was answered and handed back as well")
 
 
-@rule("The course of a link", "ROUTES in several parts count as one table, and a new table replaces the old one")
+@rule(BACK, "ROUTES in several parts count as one table, and a new table replaces the old one")
 def routes(bench: Bench) -> None:
     router = bench.router()
     client = bench.served(router)

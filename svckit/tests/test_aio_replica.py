@@ -14,7 +14,7 @@ import svckit.handoff.replica as twisted_side
 from aio_support import Stage, on_stage, settle, until
 from handoff_support import CLIENT, LISTENER
 from svckit.handoff import packets
-from svckit.handoff.aio import answers, replica
+from svckit.handoff.aio import answers, link, replica
 from svckit.handoff.cell import Cell
 from svckit.handoff.codec import (
     VERSION,
@@ -264,6 +264,45 @@ async def test_more_unread_bytes_than_a_message_holds_are_misdirected(stage: Sta
     client = await stage.hand(router)
     stage.accepted[0].hand_back(b"x" * 131_072)
     assert await client.end() == answers.MISDIRECTED
+
+
+@on_stage
+async def test_a_hand_back_waits_where_too_many_descriptors_are_on_their_way(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    router = await stage.router()
+    await stage.hand(router)
+    send, refusals = packets.send, iter([errno.ETOOMANYREFS, errno.ETOOMANYREFS])
+
+    def refused(sock: socket.socket, packet: bytes, descriptor: int | None = None) -> None:
+        if descriptor is not None and (number := next(refusals, None)):
+            raise OSError(number, "for the test")
+        send(sock, packet, descriptor)
+
+    monkeypatch.setattr(link, "RETRY", 0.0)
+    monkeypatch.setattr(packets, "send", refused)
+    stage.accepted[0].hand_back(b"x")
+    monkeypatch.undo()
+    message, _ = await stage.given_back(router)
+    assert message.unread == b"x"
+
+
+@on_stage
+async def test_where_a_descriptor_is_lost_the_link_ends_and_the_router_has_it(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    router = await stage.router()
+    client, accepted = stage.pair()
+
+    def lost(sock: socket.socket) -> tuple[bytes, int | None]:
+        raise packets.DescriptorsLost("for the test")
+
+    monkeypatch.setattr(packets, "receive", lost)
+    router.hand(accepted, b"x")
+    await until(lambda: not stage.replica._links)
+    monkeypatch.undo()
+    assert not stage.accepted
+    assert client.hears_nothing()
 
 
 # -- load and drain

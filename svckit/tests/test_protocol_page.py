@@ -25,8 +25,10 @@ from svckit.handoff.codec import (
     encode,
 )
 from svckit.handoff.conformance import check
+from svckit.handoff.conformance.bench import Bench
 
-PAGE = (Path(__file__).parents[2] / "docs/handoff-protocol.md").read_text()
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs/handoff-protocol.md").read_text()
 EXAMPLES = dict(re.findall(r"^    ([A-Z]+) +((?:[0-9a-f]{2}\S* ?)+)", PAGE, re.MULTILINE))
 MEANT: dict[str, Message] = {
     "HELLO": Hello(1, 1024, "static", "a"),
@@ -85,3 +87,30 @@ def test_its_program_is_a_replica() -> None:
     assert [(outcome.rule.text, outcome.problem) for outcome in outcomes if outcome.problem] == []
     assert sum(outcome.tried for outcome in outcomes) >= 20
     assert "Traceback" not in errors
+
+
+def test_the_program_of_the_aiohttp_example_is_one_too() -> None:
+    (program,) = re.findall(r"```python\n(.*?)```", (ROOT / "examples/aiohttp/README.md").read_text(), re.DOTALL)
+    with tempfile.TemporaryDirectory(prefix="pp") as folder:
+        path = Path(folder) / "a.sock"
+        command = [sys.executable, "-c", program.replace("/run/portico/greeter", folder)]
+        process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+        try:
+            end = time.monotonic() + 30
+            while not path.exists():
+                assert process.poll() is None
+                assert time.monotonic() < end
+                time.sleep(0.02)
+            bench = Bench(path, patience=20)
+            with bench.one_rule():
+                router, client = bench.router(), bench.client()
+                router.hear_taken(router.hand(client, b""))
+                client.accepted.close()
+                greeting = b""
+                while piece := client.sock.recv(1000):
+                    greeting += piece
+        finally:
+            process.kill()
+            _, errors = process.communicate()
+    assert greeting == b"hello, 192.0.2.7\n"
+    assert not errors

@@ -213,14 +213,14 @@ class ForgetsTls(Link):
     """Hands back plain connections only."""
 
     def hand_back(self, returned: Returned) -> None:
-        super().hand_back(returned._replace(tls=None))
+        super().hand_back(returned._replace(told=returned.told._replace(tls=None)))
 
 
 class NamesItselfAsListener(Link):
     """Tells the socket's own address."""
 
     def hand_back(self, returned: Returned) -> None:
-        super().hand_back(returned._replace(listener=("127.0.0.1", 80)))
+        super().hand_back(returned._replace(told=returned.told._replace(listener=("127.0.0.1", 80))))
 
 
 class NumbersFromZero(Link):

@@ -5,7 +5,7 @@ import socket
 from collections.abc import Callable
 from typing import NamedTuple
 
-from ..codec import Address, Tls
+from ..codec import Address, Connection, Tls
 
 __all__ = ["Accepted", "Returned"]
 
@@ -14,10 +14,9 @@ class Returned(NamedTuple):
     """A connection on its way back to a router."""
 
     sock: socket.socket
-    client: Address
-    listener: Address
+    told: Connection
+    """As it came; all that a router has said of it is said again."""
     unread: bytes
-    tls: Tls | None
 
 
 class Accepted:
@@ -26,22 +25,16 @@ class Accepted:
     Whoever serves it calls `hand_back` or `ended`, once, so that the replica can count and drain.
     """
 
-    def __init__(
-        self,
-        sock: socket.socket,
-        client: Address,
-        listener: Address,
-        preface: bytes,
-        tls: Tls | None,
-        over: "Callable[[Accepted, Returned | None], None]",
-    ) -> None:
+    def __init__(self, sock: socket.socket, told: Connection, over: "Callable[[Accepted, Returned | None], None]") -> None:
         self.sock = sock
         """A connected stream socket, not blocking. For TLS the end of a socket pair that carries the plain bytes."""
-        self.client, self.listener = client, listener
-        self.preface = preface
+        self.client: Address = told.client
+        self.listener: Address = told.listener
+        self.preface: bytes = told.unread
         """What was read of it already; comes before anything that is still in the socket."""
-        self.tls = tls
+        self.tls: Tls | None = told.tls
         """There where the router has ended TLS."""
+        self._told = told._replace(unread=b"")
         self.draining = False
         """The replica drains; it may have begun before this connection was served."""
         self.on_drain: Callable[[], None] = _nothing
@@ -65,7 +58,7 @@ class Accepted:
         """
         if not self._is_over:
             self._is_over = True
-            self._over(self, Returned(sock or self.sock, self.client, self.listener, unread, self.tls))
+            self._over(self, Returned(sock or self.sock, self._told, unread))
 
     def drain(self) -> None:
         """For the replica."""

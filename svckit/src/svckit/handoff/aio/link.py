@@ -15,7 +15,21 @@ from typing import Protocol
 
 from .. import packets
 from ..cell import is_revoked, withdraw
-from ..codec import VERSION, Connection, Draining, Farewell, Hello, Load, Message, Routes, Taken, Welcome, decode, encode
+from ..codec import (
+    VERSION,
+    Connection,
+    Draining,
+    Farewell,
+    Hello,
+    Load,
+    Malformed,
+    Message,
+    Routes,
+    Taken,
+    Welcome,
+    decode,
+    encode,
+)
 from ..custody import Custody
 from .accepted import Returned
 
@@ -74,6 +88,10 @@ class Link:
                 break
             except ConnectionResetError:
                 continue  # said once, before what is still queued: the router went without reading all of ours
+            except Malformed as error:
+                log.error("the router does not speak this protocol: %s", error)
+                over = True
+                break
             except packets.DescriptorsLost as error:
                 log.error("too many descriptors are open here: %s", error)
                 over = True  # not taken, so still the router's
@@ -152,8 +170,7 @@ class Link:
     def hand_back(self, returned: Returned) -> None:
         """Send a connection back; it is in our custody until the router takes it."""
         number = self._custody.sent(returned)
-        message = Connection(number, returned.client, returned.listener, returned.unread, returned.tls)
-        self._send(message, returned.sock)
+        self._send(returned.told._replace(number=number, unread=returned.unread), returned.sock)
 
     def _send(self, message: Message, carried: socket.socket | None = None) -> None:
         if self.ended:

@@ -118,7 +118,7 @@ class Replica:
             os.close(descriptor)  # no socket at all
             return
         sock.setblocking(False)
-        accepted = Accepted(sock, connection.client, connection.listener, connection.unread, connection.tls, self._over)
+        accepted = Accepted(sock, connection, self._over)
         self._open[accepted] = link
         try:
             self._serve(accepted)

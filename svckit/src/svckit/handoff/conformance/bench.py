@@ -97,6 +97,8 @@ class PlayedRouter:
                 packet, descriptor = packets.receive(self.link)
             except ConnectionResetError:
                 continue
+            except Malformed as error:
+                raise Broken(f"it sent what is no message: {error}") from None
             except BlockingIOError:
                 left = end - time.monotonic()
                 if left <= 0:

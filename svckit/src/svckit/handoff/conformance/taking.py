@@ -126,7 +126,7 @@ def load(bench: Bench) -> None:
         raise Broken(f"it said {said}")
 
 
-@rule(PACKETS, "of several descriptors with one packet only the first is kept")
+@rule(PACKETS, "of several descriptors with one packet no more than one is kept")
 def surplus(bench: Bench) -> None:
     router, client = bench.router(), bench.client()
     reading, writing = bench.pipe()

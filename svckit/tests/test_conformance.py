@@ -77,6 +77,7 @@ def check_a_process(name: str, folder: Path) -> tuple[int, str, int]:
     try:
         end = time.monotonic() + 30
         while not path.exists():
+            assert process.poll() is None
             assert time.monotonic() < end, "it did not start"
             time.sleep(0.02)
         command = [sys.executable, "-c", "from svckit.cli import main; main()", "handoff-check", str(path)]

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from ...environment import folder_of, settings_from
-from ...settings import BadOptions
+from ...settings import BadOptions, Settings
 from .accepted import Accepted
 from .jsonlines import log_as_json
 from .replica import Replica
@@ -55,16 +55,14 @@ def run(
         log_as_json(service=service, replica=settings.replica)
         server = make_server()
         with asyncio.Runner(loop_factory=loop_factory) as runner:
-            runner.run(serve(service, settings.replica, settings.drain_time, server))
+            runner.run(serve(settings, server))
     except (BadOptions, OSError) as error:
         print(f"svckit: {error}", file=sys.stderr)
         return BAD_USAGE
     return 0
 
 
-async def serve(
-    service: str, replica_name: str, drain_time: float, server: Server, ending: asyncio.Event | None = None
-) -> None:
+async def serve(settings: Settings, server: Server, ending: asyncio.Event | None = None) -> None:
     """Serve until SIGTERM or SIGINT, or until `ending` is set; a second signal ends the process at once.
 
     Raises:
@@ -82,11 +80,11 @@ async def serve(
         connecting.add(task)
         task.add_done_callback(connecting.discard)
 
-    replica = Replica(service, replica_name, folder_of(service), adopt)
+    replica = Replica(settings.service, settings.replica, folder_of(settings.service), adopt)
     try:
         replica.start()
         await ending.wait()
-        await replica.drain(drain_time)
+        await replica.drain(settings.drain_time)
     finally:
         replica.close()
         await server.stop()

@@ -23,6 +23,7 @@ from svckit.handoff.codec import (
     Farewell,
     Hello,
     Load,
+    Message,
     Routes,
     Taken,
     Tls,
@@ -132,10 +133,9 @@ async def test_of_a_dead_router_everything_is_ours(stage: Stage) -> None:
         b"",
         encode(Taken(1, 0)),
         encode(Connection(1, CLIENT, LISTENER, b"")),
-        encode(Hello(VERSION, 1, "x", "y")),
         encode(Routes(True, (("no-slash", True),))),
     ],
-    ids=["unknown", "end", "never-sent", "without-descriptor", "hello", "not-a-pattern"],
+    ids=["unknown", "end", "never-sent", "without-descriptor", "not-a-pattern"],
 )
 @on_stage
 async def test_a_router_that_does_not_speak_the_protocol_is_left(stage: Stage, packet: bytes) -> None:
@@ -147,6 +147,18 @@ async def test_a_router_that_does_not_speak_the_protocol_is_left(stage: Stage, p
     await until(lambda: len(stage.replica._links) == 1)
     await stage.hand(other)
     assert len(stage.accepted) == 1
+
+
+@pytest.mark.parametrize("message", [Load(1), Hello(VERSION, 1, "x", "y"), Draining(), Welcome(VERSION)])
+@on_stage
+async def test_a_message_that_is_not_the_routers_to_send_now_is_passed_over(stage: Stage, message: Message) -> None:
+    router = await stage.router()
+    reading, writing = os.pipe()
+    router.say(message, writing)
+    os.close(writing)
+    await stage.hand(router)
+    assert os.read(reading, 1) == b""  # the descriptor that came with it is closed
+    os.close(reading)
 
 
 @on_stage

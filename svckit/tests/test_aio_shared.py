@@ -2,6 +2,7 @@
 
 import asyncio
 import functools
+import select
 import socket
 import tempfile
 from collections.abc import Iterator
@@ -64,6 +65,7 @@ class Scene:
     def __init__(self, stage: Stage, router: PlayedRouter, client: Client, server: Server) -> None:
         self.stage, self.router, self.client, self.server = stage, router, client, server
         self.goodbyes: list[object] = []
+        self.shared: Any = None
 
     async def given(self, data: bytes) -> None:
         """The server gets exactly this."""
@@ -106,6 +108,7 @@ async def begin(stage: Stage, preface: bytes = b"", server: Server | None = None
     await stage.hear(router, Taken)
     accepted.close()
     await until(lambda: tasks and tasks[0].done())
+    scene.shared = tasks[0].result()[1]
     return scene
 
 
@@ -175,6 +178,7 @@ async def test_nothing_is_read_while_there_is_something_to_answer(stage: Stage) 
     (accepted,) = stage.accepted
     await scene.given(get("/a/1"))
     scene.client.send(get("/a/3"))
+    await until(lambda: select.select([accepted.sock], [], [], 0)[0])
     await settle()
     assert accepted.sock.recv(1000, socket.MSG_PEEK) == get("/a/3")
     for number in (2, 3):
@@ -464,7 +468,7 @@ async def test_an_idle_connection_goes_back_at_once(stage: Stage) -> None:
     scene = await begin(stage, get("/a/1"))
     await scene.once()
     scene.client.send(b"GET /a")
-    await settle()
+    await until(lambda: scene.shared._unread == b"GET /a")
     stage.accepted[0].on_drain()
     assert (await scene.given_back())[0] == b"GET /a"
 

@@ -148,7 +148,7 @@ class Link:
             case Connection():  # TAKEN for the next one would say that we have this one too
                 raise ValueError("a connection without a descriptor")
             case _:
-                raise ValueError(f"{type(message).__name__} is not a router's to send now")
+                log.error("the router sent a %s, which it never should", type(message).__name__)
         return descriptor
 
     def _adopt_arrived(self, number: int | None = None) -> None:

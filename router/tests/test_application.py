@@ -284,7 +284,7 @@ def tunnel_to(deployed: Deployed, server: socket.socket) -> Inbox:
     """A live connection through the tcp target."""
     reactor = deployed.reactor
     target = deployed.application._services["api"].target
-    target._found([server.getsockname()])  # type: ignore[attr-defined]
+    target.replicas.found([server.getsockname()])  # type: ignore[attr-defined]
     client = deployed.connect(b"GET /api/x HTTP/1.1\r\nHost: h\r\n\r\n")
     server.settimeout(0)
     accepted: list[Inbox] = []

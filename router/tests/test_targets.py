@@ -23,7 +23,8 @@ from portico.service import RoutedService
 from portico.targets import connect as connect_module
 from portico.targets.handoff import SCAN_INTERVAL, HandoffTarget
 from portico.targets.inprocess import InProcessTarget
-from portico.targets.tcp import RESOLVE_INTERVAL, TcpTarget
+from portico.targets.lookup import RESOLVE_INTERVAL
+from portico.targets.tcp import TcpTarget
 from svckit.handoff.replica import HandoffReplica
 from svckit.lease import Ownership
 from svckit.live import GOODBYE_TIME
@@ -35,7 +36,7 @@ from twisted.web.http import Request
 from twisted.web.resource import Resource
 
 from .support.reactor import HandReactor
-from .support.wires import LISTENER, Inbox, Logged, as_reactor, parse_response, tcp_pair
+from .support.wires import LISTENER, Inbox, Logged, as_reactor, inline_resolver, parse_response, tcp_pair
 
 LIMITS = Limits(queue_timeout=5.0, drain_time=8.0, take_timeout=2.0)
 PREFIXES = (("/a/", "alpha"), ("/b/", "beta"))
@@ -266,6 +267,7 @@ class TcpWays(Ways):
             self.logged.log,
             Ownership(self.patterns(name)),
             self.router.readmit,
+            inline_resolver(self.reactor),
         )
         service.target.start()
         return service

@@ -1,4 +1,4 @@
-"""The command line: `portico run`, `check`, `route`, `status`, `health`."""
+"""The command line: `portico run`, `check`, `route`, `status`, `drain`, `undrain`, `health`."""
 
 import argparse
 import sys
@@ -71,6 +71,16 @@ def _parser() -> argparse.ArgumentParser:
         if call is _status:
             command.add_argument("--json", action="store_true", help="as JSON")
             command.add_argument("--watch", type=_seconds, metavar="SECONDS", help="again and again until Ctrl-C")
+
+    for name, text in (
+        ("drain", "send no new connections to one replica; what is live there stays"),
+        ("undrain", "send it connections again"),
+    ):
+        command = commands.add_parser(name, help=text)
+        command.add_argument("service", metavar="SERVICE")
+        command.add_argument("replica", metavar="REPLICA", help="its name, as `portico status` shows it")
+        command.add_argument("--admin", default=DEFAULT_ADMIN, metavar="HOST:PORT")
+        command.set_defaults(call=_drain)
     return parser
 
 
@@ -161,6 +171,17 @@ def _look(chosen: argparse.Namespace) -> tuple[bool, str]:
         return True, table(msgspec.json.decode(body, type=Report))
     except msgspec.MsgspecError as error:
         return False, f"{chosen.admin} is no router: {error}\n"
+
+
+def _drain(chosen: argparse.Namespace) -> int:
+    from .client import fetch
+
+    asked = msgspec.json.encode({"service": chosen.service, "replica": chosen.replica})
+    status, body = fetch(chosen.admin, f"/{chosen.command}", asked)
+    if status == 200:
+        return 0
+    print(f"portico: {body.decode('utf-8', 'replace').rstrip()}", file=sys.stderr)
+    return 1
 
 
 def _health(chosen: argparse.Namespace) -> int:

@@ -10,8 +10,8 @@ TIMEOUT = 3.0
 """Seconds for the whole answer."""
 
 
-def fetch(admin: str, path: str) -> tuple[int, bytes]:
-    """Status and body; status 0 with the reason where there is no answer.
+def fetch(admin: str, path: str, body: bytes | None = None) -> tuple[int, bytes]:
+    """Status and body; status 0 with the reason where there is no answer. With `body`, which is JSON, it is sent by POST.
 
     Raises:
         BadConfig: `admin` is not an address.
@@ -22,7 +22,10 @@ def fetch(admin: str, path: str) -> tuple[int, bytes]:
         raise BadConfig(f"--admin: {error}") from None
     connection = HTTPConnection(host, port, timeout=TIMEOUT)
     try:
-        connection.request("GET", path)
+        if body is None:
+            connection.request("GET", path)
+        else:
+            connection.request("POST", path, body, {"Content-Type": "application/json"})
         response = connection.getresponse()
         return response.status, response.read()
     except (OSError, HTTPException) as error:

@@ -1,0 +1,65 @@
+"""Ends tunnels through which nothing moves any more.
+
+No timer for each tunnel and no clock for each byte: once in a while the bytes that each tunnel has moved are compared with
+those of the last look. So a tunnel may live longer than it should: an eighth of the time, or two seconds.
+
+A reader that takes nothing counts as idle, whatever waits for it.
+"""
+
+from collections.abc import Collection
+
+from svckit.reactors import Reactor
+from twisted.internet.task import LoopingCall
+
+from ..pump import Tunnel
+
+__all__ = ["IdleTunnels", "interval"]
+
+SHARE = 16
+"""Looks within the shorter of the times."""
+MOST = 15.0
+"""Seconds between two looks at most."""
+
+
+def interval(*times: float | None) -> float:
+    """Seconds between two looks."""
+    return min(MOST, *(max(time / SHARE, min(time, 1.0)) for time in times if time is not None))
+
+
+class IdleTunnels:
+    """Looks after the tunnels of one service."""
+
+    def __init__(self, idle: float | None, half_closed: float, tunnels: Collection[Tunnel], reactor: Reactor) -> None:
+        """`idle` and `half_closed` in seconds: for any tunnel, and for those of which one side has ended. None: no limit."""
+        self._idle, self._half_closed, self._tunnels, self._reactor = idle, half_closed, tunnels, reactor
+        self._interval = interval(idle, half_closed)
+        self._seen: dict[Tunnel, tuple[int, float]] = {}
+        self._looking = LoopingCall(self._look)
+        self._looking.clock = reactor
+
+    def start(self) -> None:
+        """Begin to look."""
+        self._looking.start(self._interval, now=False)
+
+    def stop(self) -> None:
+        """Look no more."""
+        if self._looking.running:
+            self._looking.stop()
+
+    def _look(self) -> None:
+        now, before = self._reactor.seconds(), self._seen
+        self._seen = {tunnel: self._seen_now(tunnel, before.get(tunnel), now) for tunnel in self._tunnels}
+        for tunnel, (_, since) in list(self._seen.items()):
+            limit = self._limit(tunnel)
+            if limit is not None and now - since >= limit:
+                del self._seen[tunnel]
+                tunnel.end_idle()
+
+    def _seen_now(self, tunnel: Tunnel, before: tuple[int, float] | None, now: float) -> tuple[int, float]:
+        moved = tunnel.moved
+        return (moved, now) if before is None or before[0] != moved else before
+
+    def _limit(self, tunnel: Tunnel) -> float | None:
+        if not tunnel.half_closed:
+            return self._idle
+        return self._half_closed if self._idle is None else min(self._idle, self._half_closed)

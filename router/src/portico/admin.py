@@ -55,7 +55,7 @@ def make_site(
     root.putChild(b"metrics", _Page(METRICS_TYPE, lambda: (200, metrics())))
     root.putChild(b"drain", DrainPage(drain, True))
     root.putChild(b"undrain", DrainPage(drain, False))
-    site = Site(root)
+    site = Site(root, parsePOSTFormSubmission=False)
     site.noisy = False
     site.log = lambda request: None  # type: ignore[method-assign]  # a health check every few seconds is no news
     return site

@@ -67,7 +67,9 @@ def test_the_first_connection_has_it_asked_for(rig: Rig) -> None:
     assert not rig.lookup.want()
     assert not rig.lookup.want()
     assert rig.names.asked == 1
+    assert rig.lookup.asking
     rig.names.answer()
+    assert not rig.lookup.asking
     assert rig.found == [THERE]
     assert rig.lookup.want()
     assert rig.names.asked == 1

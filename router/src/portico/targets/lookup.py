@@ -31,14 +31,16 @@ class Lookup:
         self._in_use, self._found = in_use, found
         self.fresh = False
         """Whether the last answer still counts."""
-        self._asking = self._stopped = self._has_addresses = False
+        self.asking = False
+        """Whether an answer is on its way."""
+        self._stopped = self._has_addresses = False
         self._wanted_at = 0.0
         self._timer: IDelayedCall | None = None
 
     def want(self) -> bool:
         """A connection wants the service; whether the last answer counts. If not, there will be one soon."""
         self._wanted_at = self._reactor.seconds()
-        if not (self.fresh or self._asking):
+        if not (self.fresh or self.asking):
             self._ask()
         return self.fresh
 
@@ -50,11 +52,11 @@ class Lookup:
             self._timer = None
 
     def _ask(self) -> None:
-        self._asking, self._timer = True, None
+        self.asking, self._timer = True, None
         self._resolver.find(self._name, self._answered)
 
     def _answered(self, addresses: list[Address], why: str) -> None:
-        self._asking, self.fresh, self._has_addresses = False, True, bool(addresses)
+        self.asking, self.fresh, self._has_addresses = False, True, bool(addresses)
         if not self._stopped:
             self._timer = self._reactor.callLater(RESOLVE_INTERVAL, self._again)
         self._found(addresses, why)

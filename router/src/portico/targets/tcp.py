@@ -172,10 +172,15 @@ class TcpTarget:
 
     def status(self) -> dict[str, object]:
         """The addresses and their connections; without any, whether that is because the name is not asked for."""
-        resting = self._is_resting
-        state = "resting" if resting else "" if self.replicas.any else "no address"
-        replicas = self.replicas.status(resting)
-        return {"target": "tcp", "address": self._settings.address, "state": state, "replicas": replicas}
+        replicas = self.replicas.status(self._is_resting)
+        return {"target": "tcp", "address": self._settings.address, "state": self._state, "replicas": replicas}
+
+    @property
+    def _state(self) -> str:
+        lookup = self._lookup
+        if lookup is not None and not lookup.fresh:
+            return "looking up" if lookup.asking else "resting"
+        return "" if self.replicas.any else "no address"
 
     @property
     def _is_resting(self) -> bool:

@@ -10,8 +10,10 @@ TIMEOUT = 3.0
 """Seconds for the whole answer."""
 
 
-def fetch(admin: str, path: str, body: bytes | None = None) -> tuple[int, bytes]:
-    """Status and body; status 0 with the reason where there is no answer. With `body`, which is JSON, it is sent by POST.
+def fetch(
+    admin: str, path: str, method: str = "GET", body: bytes | None = None, content_type: str | None = None
+) -> tuple[int, bytes]:
+    """Status and body; status 0 with the reason where there is no answer.
 
     Raises:
         BadConfig: `admin` is not an address.
@@ -22,10 +24,7 @@ def fetch(admin: str, path: str, body: bytes | None = None) -> tuple[int, bytes]
         raise BadConfig(f"--admin: {error}") from None
     connection = HTTPConnection(host, port, timeout=TIMEOUT)
     try:
-        if body is None:
-            connection.request("GET", path)
-        else:
-            connection.request("POST", path, body, {"Content-Type": "application/json"})
+        connection.request(method, path, body, {} if content_type is None else {"Content-Type": content_type})
         response = connection.getresponse()
         return response.status, response.read()
     except (OSError, HTTPException) as error:

@@ -14,7 +14,7 @@ from twisted.web.resource import Resource
 
 from .draining import NotThere, Undrainable
 
-__all__ = ["CONTENT_TYPE", "LARGEST", "Asked", "Drain", "DrainPage"]
+__all__ = ["CONTENT_TYPE", "LARGEST", "Asked", "Drain", "DrainPage", "refusal"]
 
 CONTENT_TYPE = b"application/json"
 LARGEST = 4_096
@@ -39,6 +39,15 @@ class Done(msgspec.Struct):
     drained: bool
 
 
+def refusal(request: Request) -> tuple[int, bytes] | None:
+    """Status and body where a web page may have made a browser send this; whoever passes requests on asks it too."""
+    if request.getHeader(b"Origin") is not None:
+        return 403, b"this is not for web pages"
+    if (request.getHeader(b"Content-Type") or b"").partition(b";")[0].strip().lower() != CONTENT_TYPE:
+        return 415, b"expected Content-Type: application/json"
+    return None
+
+
 class DrainPage(Resource):
     """One of the two pages."""
 
@@ -59,10 +68,9 @@ class DrainPage(Resource):
         return body + b"\n"
 
     def _answer(self, request: Request) -> tuple[int, bytes]:
-        if request.getHeader(b"Origin") is not None:
-            return 403, b"this is not for web pages"
-        if (request.getHeader(b"Content-Type") or b"").partition(b";")[0].strip().lower() != CONTENT_TYPE:
-            return 415, b"expected Content-Type: application/json"
+        refused = refusal(request)
+        if refused is not None:
+            return refused
         assert request.content is not None
         body = request.content.read(LARGEST + 1)
         if len(body) > LARGEST:

@@ -128,6 +128,19 @@ def test_one_side_has_ended(rig: Rig, who: str) -> None:
     assert rig.ended == ["router"]
 
 
+def test_an_end_after_a_long_silence_begins_the_time_anew(reactor: HandReactor, poller: Poller) -> None:
+    rig = Rig(reactor, poller, None, HALF_CLOSED)
+    _, client, server = rig.tunnel()
+    rig.wait(2 * IDLE)
+    client.sock.shutdown(socket.SHUT_WR)
+    rig.reactor.until(server.has_ended)
+    rig.wait(HALF_CLOSED - 1)
+    assert rig.ended == []
+    rig.wait(1 + LATE)
+    assert rig.ended == ["router"]
+    rig.close()
+
+
 def test_without_a_limit_only_half_closed_ones_end(reactor: HandReactor, poller: Poller) -> None:
     rig = Rig(reactor, poller, None, HALF_CLOSED)
     lives, *_ = rig.tunnel()
@@ -136,6 +149,13 @@ def test_without_a_limit_only_half_closed_ones_end(reactor: HandReactor, poller:
     rig.wait(10 * IDLE)
     assert rig.tunnels == {lives}
     rig.close()
+
+
+def test_a_clock_that_is_set_forward_ends_nothing(rig: Rig) -> None:
+    rig.tunnel()
+    rig.wait(10)
+    rig.reactor.advance(10 * IDLE)
+    assert rig.ended == []
 
 
 def test_nobody_looks_any_more(rig: Rig) -> None:

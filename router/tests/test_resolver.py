@@ -94,6 +94,16 @@ def test_so_many_at_once(held: tuple[Resolver, list[Callable[[], None]]], asked:
     assert {called for called, *_ in asked.found} == {str(port) for port in range(5, AT_ONCE + 2)}
 
 
+def test_without_a_thread_to_be_had(reactor: HandReactor, asked: Asked) -> None:
+    def refuse(call: Callable[[], None]) -> None:
+        raise RuntimeError("can't start new thread")
+
+    resolver = Resolver(as_reactor(reactor), refuse)
+    for _ in range(AT_ONCE + 1):
+        resolver.find(("127.0.0.1", 80), asked.told("a"))
+    assert asked.found == [("a", [], "can't start new thread")] * (AT_ONCE + 1)
+
+
 def test_a_thread_that_nobody_waits_for() -> None:
     ran: list[threading.Thread] = []
     done = threading.Event()

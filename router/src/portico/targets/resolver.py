@@ -51,7 +51,11 @@ class Resolver:
     def _next(self) -> None:
         while self._waiting and self._running < AT_ONCE:
             self._running += 1
-            self._run(partial(self._ask, self._waiting.popleft()))
+            name = self._waiting.popleft()
+            try:
+                self._run(partial(self._ask, name))
+            except RuntimeError as error:  # no thread to be had
+                self._told(name, [], str(error))
 
     def _ask(self, name: Address) -> None:
         """In a thread."""

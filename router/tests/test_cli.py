@@ -48,13 +48,18 @@ class Pages(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.server.posted.append((self.headers["Content-Type"], body))  # type: ignore[attr-defined]
+        self.do_GET()
+
     def log_message(self, format: str, *args: object) -> None: ...
 
 
 @pytest.fixture
 def server() -> Iterator[http.server.HTTPServer]:
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Pages)
-    server.pages = {}  # type: ignore[attr-defined]
+    server.pages, server.posted = {}, []  # type: ignore[attr-defined]
     threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
     yield server
     server.shutdown()
@@ -144,6 +149,30 @@ def test_status_prints_the_json(server: http.server.HTTPServer, capsys: pytest.C
     server.pages["/status"] = (200, b'{"services":{}}\n')  # type: ignore[attr-defined]
     assert call("status", "--json", "--admin", at(server)) == 0
     assert capsys.readouterr().out == '{"services":{}}\n'
+
+
+# -- drain, undrain
+
+
+@pytest.mark.parametrize("command", ["drain", "undrain"])
+def test_drain(server: http.server.HTTPServer, capsys: pytest.CaptureFixture[str], command: str) -> None:
+    server.pages[f"/{command}"] = (200, b"{}\n")  # type: ignore[attr-defined]
+    assert call(command, "app", "10.0.0.1:80", "--admin", at(server)) == 0
+    assert capsys.readouterr() == ("", "")
+    assert server.posted == [("application/json", b'{"service":"app","replica":"10.0.0.1:80"}')]  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("command", ["drain", "undrain"])
+def test_drain_that_cannot_be_done(server: http.server.HTTPServer, capsys: pytest.CaptureFixture[str], command: str) -> None:
+    server.pages[f"/{command}"] = (404, b"app has no replica x\n")  # type: ignore[attr-defined]
+    assert call(command, "app", "x", "--admin", at(server)) == 1
+    assert capsys.readouterr() == ("", "portico: app has no replica x\n")
+
+
+@pytest.mark.parametrize("arguments", [("drain",), ("drain", "app"), ("undrain", "app", "x", "y")])
+def test_drain_wants_a_service_and_a_replica(arguments: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
+    assert call(*arguments) == BAD_USAGE
+    assert "usage: portico" in capsys.readouterr().err
 
 
 def test_health(server: http.server.HTTPServer, capsys: pytest.CaptureFixture[str]) -> None:

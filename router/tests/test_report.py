@@ -30,6 +30,17 @@ def test_a_line_for_each_replica() -> None:
     )
 
 
+def test_why_there_is_no_replica() -> None:
+    services = {
+        "asleep": ServiceReport("tcp", address="a:1", state="resting"),
+        "gone": ServiceReport("tcp", address="b:1", state="no address", queued=2),
+    }
+    assert table(Report(services=services)).splitlines()[-2:] == [
+        "asleep   tcp a:1  none     resting        -         -       0",
+        "gone     tcp b:1  none     no address     -         -       2",
+    ]
+
+
 def test_a_router_that_drains_and_has_nothing() -> None:
     assert table(Report(draining=True)) == (
         "draining, was listening on nothing\n"

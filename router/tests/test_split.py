@@ -31,7 +31,7 @@ from portico.targets.tcp import TcpTarget
 from svckit.lease import Ownership
 
 from .support.reactor import HandReactor
-from .support.wires import Answers, Inbox, Logged, arrive, as_reactor, reset
+from .support.wires import Answers, Inbox, Logged, arrive, as_reactor, inline_resolver, reset
 
 PATTERNS = (("/a/", True), ("/b/", False))
 FORWARDED = b"X-Forwarded-For: 127.0.0.1\r\nX-Forwarded-Proto: http\r\n"
@@ -82,6 +82,7 @@ class Rig:
             self.logged.log,
             Ownership(PATTERNS),
             self.returned.append,
+            inline_resolver(reactor),
         )
         self.service.target = self.target
         self.target.start()
@@ -925,11 +926,11 @@ def test_a_service_that_lost_its_addresses_sends_the_request_back(rig: Rig) -> N
     client = rig.connect(get())
     rig.accept().sock.send(OK)
     rig.expect(client, OK)
-    replicas, rig.target._replicas = rig.target._replicas, {}
+    rig.target.replicas.found([])
     client.sock.send(get(b"/a/2"))
     rig.reactor.until(lambda: rig.returned)
     assert rig.returned[0].preface == get(b"/a/2")
-    rig.target._replicas = replicas
+    rig.target.replicas.found([rig.at])
 
 
 # -- another protocol

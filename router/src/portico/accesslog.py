@@ -7,7 +7,7 @@
     how        "handed over", "in process", "tcp", or "answered"
     status     the status that the router itself answered, or null; 0 is a close without a word
     ended_by   "router", "service" or "client": who ended it first; null for a connection that lives on elsewhere
-    why        the reason of an answer
+    why        the reason of an answer; "idle" where a tunnel was ended as nothing moved any more
     method, target, host     of the request that was routed, or null
     returned   true where a service had handed it back before
     ms         time that it spent in the router
@@ -81,10 +81,12 @@ class AccessLog:
         self.measures.put_through(arrival, how, replica, now)
         self._add(arrival, now, how, replica, None, None, None)
 
-    def tunnel_ended(self, arrival: Arrival, replica: str, ended_by: str | None, up: int, down: int) -> None:
+    def tunnel_ended(
+        self, arrival: Arrival, replica: str, ended_by: str | None, up: int, down: int, why: str | None = None
+    ) -> None:
         """A connection through a tcp target is over, or (`ended_by` None) has left it."""
         self.measures.tunnel_ended(arrival, replica, up, down)
-        self._add(arrival, self._reactor.seconds(), "tcp", replica, None, ended_by, None, up, down)
+        self._add(arrival, self._reactor.seconds(), "tcp", replica, None, ended_by, why, up, down)
 
     def _add(
         self,

@@ -14,6 +14,7 @@ from .admin import make_site
 from .arrival import Address
 from .assembly import Assembly
 from .config import Config, Handoff, Service, Tcp, address
+from .draining import drain
 from .entrance import Entrance
 from .listener import DEFER_ACCEPT
 from .measures import Present
@@ -94,7 +95,8 @@ class Application(MultiService):
             service.target.start()
         if self._config.admin is not None:
             host, port = address(self._config.admin.address)
-            site = make_site(self.status, lambda: not self.router.draining, make_page(self.access.measures, self.report))
+            metrics = make_page(self.access.measures, self.report)
+            site = make_site(self.status, lambda: not self.router.draining, metrics, self.drain)
             self._admin = self._reactor.listenTCP(port, site, interface=host)  # type: ignore[arg-type]
         self._use(self._config)
         for entrance in self._entrances:
@@ -139,8 +141,10 @@ class Application(MultiService):
         old_config, old_services, old_entrances = self._config, self._services, self._entrances
         self._services = {name: made.get(name) or old_services[name] for name in config.services}
         self._config, self._entrances = config, fresh
-        for service in made.values():
+        for name, service in made.items():
             self._adopt(service.background)
+            if name in old_services:
+                service.target.inherit(old_services[name].target.drained)
             service.target.start()
         for service in self._services.values():
             service.follow(config.limits, config.patterns_for(service.name))
@@ -191,6 +195,14 @@ class Application(MultiService):
             ],
             "services": services,
         }
+
+    def drain(self, service: str, replica: str, drained: bool) -> None:
+        """An operator wants no new connections to go to a replica, or wants them to go there again.
+
+        Raises:
+            NotThere, Undrainable: the text names what is wrong.
+        """
+        drain(self._services, service, replica, drained)
 
     def report(self) -> Report:
         """The same, typed."""

@@ -19,6 +19,7 @@ from .router import Router
 from .service import RoutedService, Target
 from .targets.handoff import HandoffTarget
 from .targets.inprocess import InProcessTarget
+from .targets.resolver import Resolver
 from .targets.tcp import TcpTarget
 
 __all__ = ["Assembly"]
@@ -39,6 +40,7 @@ class Assembly:
         """`state`: see `portico.application.Application`."""
         self._poller, self._pipes, self._reactor = poller, pipes, reactor
         self._router, self._access, self._state = router, access, state
+        self._resolver = Resolver(reactor)
 
     def service(self, name: str, config: Config) -> RoutedService:
         """The service called `name`, not yet started.
@@ -65,6 +67,7 @@ class Assembly:
                 self._access,
                 Ownership(patterns),
                 readmit,
+                self._resolver,
             )
         if self._state is not None:
             factory, service.background = self._parts(service.name, settings, config)

@@ -1,4 +1,4 @@
-"""The command line: `portico run`, `check`, `route`, `status`, `health`."""
+"""The command line: `portico run`, `check`, `route`, `status`, `drain`, `undrain`, `health`."""
 
 import argparse
 import sys
@@ -63,6 +63,8 @@ def _parser() -> argparse.ArgumentParser:
 
     for name, call, text in (
         ("status", _status, "print services, replicas and counts"),
+        ("drain", _drain, "send no new connections to one replica; what is live there stays"),
+        ("undrain", _drain, "send it connections again"),
         ("health", _health, "exit 0 if the router answers on its operators' port"),
     ):
         command = commands.add_parser(name, help=text)
@@ -71,6 +73,9 @@ def _parser() -> argparse.ArgumentParser:
         if call is _status:
             command.add_argument("--json", action="store_true", help="as JSON")
             command.add_argument("--watch", type=_seconds, metavar="SECONDS", help="again and again until Ctrl-C")
+        elif call is _drain:
+            command.add_argument("service", metavar="SERVICE")
+            command.add_argument("replica", metavar="REPLICA", help="its name, as `portico status` shows it")
     return parser
 
 
@@ -161,6 +166,17 @@ def _look(chosen: argparse.Namespace) -> tuple[bool, str]:
         return True, table(msgspec.json.decode(body, type=Report))
     except msgspec.MsgspecError as error:
         return False, f"{chosen.admin} is no router: {error}\n"
+
+
+def _drain(chosen: argparse.Namespace) -> int:
+    from .client import fetch
+
+    asked = msgspec.json.encode({"service": chosen.service, "replica": chosen.replica})
+    status, body = fetch(chosen.admin, f"/{chosen.command}", "POST", asked, "application/json")
+    if status == 200:
+        return 0
+    print(f"portico: {body.decode('utf-8', 'replace').rstrip()}", file=sys.stderr)
+    return 1
 
 
 def _health(chosen: argparse.Namespace) -> int:

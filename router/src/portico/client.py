@@ -10,7 +10,9 @@ TIMEOUT = 3.0
 """Seconds for the whole answer."""
 
 
-def fetch(admin: str, path: str) -> tuple[int, bytes]:
+def fetch(
+    admin: str, path: str, method: str = "GET", body: bytes | None = None, content_type: str | None = None
+) -> tuple[int, bytes]:
     """Status and body; status 0 with the reason where there is no answer.
 
     Raises:
@@ -22,7 +24,7 @@ def fetch(admin: str, path: str) -> tuple[int, bytes]:
         raise BadConfig(f"--admin: {error}") from None
     connection = HTTPConnection(host, port, timeout=TIMEOUT)
     try:
-        connection.request("GET", path)
+        connection.request(method, path, body, {} if content_type is None else {"Content-Type": content_type})
         response = connection.getresponse()
         return response.status, response.read()
     except (OSError, HTTPException) as error:

@@ -12,6 +12,7 @@ import msgspec
 from msgspec import Meta, Struct, field
 
 from .arrival import Address
+from .checking import Check, refused
 from .core.table import RouteTable
 from .expected import explained
 from .networks import networks
@@ -113,6 +114,12 @@ class Tcp(Struct, tag_field="target", tag="tcp", forbid_unknown_fields=True, fro
     """With `split`: idle connections kept to each address, for the next request."""
     idle_time: Seconds = 4.0
     """With `split`: for how long; shorter than what the server keeps idle connections for (many servers: 5 s)."""
+    tunnel_idle: Seconds | None = None
+    """For a tunnel through which no byte moves; default: no limit."""
+    half_closed_idle: Seconds = 300.0
+    """The same where one side has ended."""
+    check: Check | None = None
+    """Ask each address now and again whether it is well; default: no checks."""
 
 
 Service = Handoff | Tcp
@@ -241,6 +248,8 @@ def _check(config: Config) -> None:
                     f'services.{name}.proxy: expected `keepalive = "close"` or "pin" beside it, found "split": '
                     "there a connection to the server carries requests of several clients, and its header names one"
                 )
+            if service.check is not None and (wrong := refused(service.check)):
+                raise BadConfig(f"services.{name}.check.{wrong}")
         if (service.balance == "segment") != (service.segment is not None):
             raise BadConfig(f'services.{name}.segment: expected beside `balance = "segment"`, and only there')
     try:

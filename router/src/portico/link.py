@@ -78,6 +78,8 @@ class Link:
         self.replica = path
         self.since = clock()
         self.connecting, self.draining, self.ended = True, False, False
+        self.drained = False
+        """An operator wants no new connections to go there."""
         self.capacity = self._reported = 0
         self._progress = 0.0  # when TAKEN was last said
         self._custody: Custody[Arrival] = Custody()
@@ -102,7 +104,7 @@ class Link:
     @property
     def willing(self) -> bool:
         """Whether a connection may be offered now."""
-        return not (self.connecting or self.draining or self.ended or self._blocked)
+        return not (self.connecting or self.draining or self.ended or self._blocked or self.drained)
 
     @property
     def untaken(self) -> int:
@@ -122,8 +124,15 @@ class Link:
 
     def status(self) -> dict[str, object]:
         """For `/status`."""
-        state = "connecting" if self.connecting else "draining" if self.draining else "full" if self._blocked else "ready"
-        return {"replica": self.replica, "state": state, "open": self.load, "capacity": self.capacity}
+        return {"replica": self.replica, "state": self._state, "open": self.load, "capacity": self.capacity}
+
+    @property
+    def _state(self) -> str:
+        if self.connecting:
+            return "connecting"
+        if self.draining or self.drained:
+            return "draining" if self.draining else "drained"
+        return "full" if self._blocked else "ready"
 
     # -- offering
 

@@ -196,10 +196,25 @@ class Tunnel:
 
     def __init__(self, client: RawSocket, server: RawSocket, poller: Poller, pipes: Pipes, ended: Ended) -> None:
         self.poller, self.pipes, self._ended = poller, pipes, ended
-        self.over = False
+        self.over = self.idle = False
         self.client = End(client, server, "client", self)
         self.server = End(server, client, "service", self)
         self.client.peer, self.server.peer = self.server, self.client
+
+    @property
+    def moved(self) -> int:
+        """Bytes that have gone through, both ways."""
+        return self.client.moved + self.server.moved
+
+    @property
+    def half_closed(self) -> bool:
+        """Whether one of the two sends nothing more."""
+        return self.client._at_eof or self.server._at_eof
+
+    def end_idle(self) -> None:
+        """Nothing has moved for too long. Where bytes are held that nobody takes, the end looks like what it is: a break."""
+        self.idle = True
+        self.close("router", reset=self.client.held or self.server.held)
 
     def close(self, by: str, reset: bool) -> None:
         """End both; `by` is who ended it first."""

@@ -25,6 +25,8 @@ class ServiceReport(Struct):
     replicas: list[ReplicaReport] = field(default_factory=list)
     queued: int = 0
     address: str = ""
+    state: str = ""
+    """Why there is no replica, where that is known."""
 
 
 class Report(Struct):
@@ -65,7 +67,7 @@ def _rows(name: str, service: ServiceReport) -> list[tuple[str, ...]]:
         capacity = "-" if replica.capacity is None else str(replica.capacity)
         rows.append((*head, _plain(replica.replica), _plain(replica.state), str(replica.open), capacity, queued))
         head, queued = ("", ""), ""
-    return rows or [(*head, "none", "-", "-", "-", queued)]
+    return rows or [(*head, "none", _plain(service.state) or "-", "-", "-", queued)]
 
 
 def _cells(row: tuple[str, ...], widths: list[int]) -> list[str]:

@@ -1,7 +1,7 @@
 """A service as the router sees it: a target, and a queue for the moments in which the target can take nothing."""
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Protocol
 
 from svckit.reactors import Reactor
@@ -41,6 +41,21 @@ class Target(Protocol):
 
     def stop(self) -> "Deferred[None]":
         """Drain: take no more; fires when nothing of ours is left in it."""
+
+    def drain(self, replica: str, drained: bool) -> None:
+        """An operator wants no new connections to go to `replica`, or (`drained` false) wants them to go there again.
+
+        Raises:
+            NotThere: there is none.
+            Undrainable: that is not possible here.
+        """
+
+    @property
+    def drained(self) -> Collection[str]:
+        """What a target in this one's place needs to know so that drained replicas stay so."""
+
+    def inherit(self, drained: Collection[str]) -> None:
+        """Before the start: what was drained in the target whose place this one takes."""
 
     def status(self) -> dict[str, object]:
         """For `/status`: the kind of target and its replicas."""

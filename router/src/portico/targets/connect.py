@@ -37,6 +37,8 @@ class Replica:
         """For logs and status."""
         self.load = 0
         """Connections, or exchanges, that it has under way, and attempts at one."""
+        self.drained = False
+        """An operator wants no new ones to go there, and no idle ones kept."""
 
 
 class Connecting:

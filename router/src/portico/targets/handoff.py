@@ -4,7 +4,7 @@ Which replicas there are is read from the service's folder: each socket file is 
 ends is forgotten, and what its replica had not taken goes to another one.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 from svckit.handoff import socketfile
@@ -17,6 +17,7 @@ from ..accesslog import AccessLog
 from ..arrival import Arrival
 from ..balancing import Balancer
 from ..config import Limits
+from ..draining import NotThere
 from ..link import Link
 from ..poller import Poller
 from ..service import RoutedService
@@ -52,6 +53,8 @@ class HandoffTarget:
         self._readmit, self._access = readmit, access
         self._links: dict[str, Link] = {}
         self._suspended: dict[str, float] = {}
+        self.drained: set[str] = set()
+        """Socket files of the replicas that an operator wants no new connections to go to."""
         self._balancer = balancer
         self._drained: Deferred[None] | None = None
         self._retired: Deferred[None] | None = None
@@ -99,6 +102,24 @@ class HandoffTarget:
         for link in list(self._links.values()):
             link.revoke()
 
+    def drain(self, replica: str, drained: bool) -> None:
+        """Its connections stay with it: they are out of our hands.
+
+        Raises:
+            NotThere: there is none of this name.
+        """
+        named = [link for link in self._links.values() if link.replica == replica]
+        if not named:
+            raise NotThere(f"has no replica {replica}")
+        for link in named:
+            link.drained = drained
+            (self.drained.add if drained else self.drained.discard)(link.path)
+        self._service.room()
+
+    def inherit(self, drained: Collection[str]) -> None:
+        """They are linked anew, and stay drained."""
+        self.drained.update(drained)
+
     def status(self) -> dict[str, object]:
         """The replicas."""
         return {"target": "handoff", "folder": str(self._folder), "replicas": [link.status() for link in self._links.values()]}
@@ -123,6 +144,7 @@ class HandoffTarget:
             found = [str(path) for path in self._folder.glob("*.sock")]
         except OSError:
             return
+        self.drained.intersection_update(found)
         for path in found:
             if path not in self._links and self._suspended.get(path, 0.0) <= now:
                 self._suspended.pop(path, None)
@@ -134,7 +156,8 @@ class HandoffTarget:
         except OSError:  # a dead replica's file, or one that is not ready
             return
         name = self._service.name
-        self._links[path] = Link(sock, path, name, self._patterns, self, self._poller, self._reactor.seconds)
+        link = self._links[path] = Link(sock, path, name, self._patterns, self, self._poller, self._reactor.seconds)
+        link.drained = path in self.drained
 
     def _give_up(self, link: Link) -> None:
         self.log.warn(
@@ -164,6 +187,8 @@ class HandoffTarget:
         """The replica is gone; what it had not taken goes to another one."""
         if self._links.get(link.path) is link:
             del self._links[link.path]
+            if link.path not in self._suspended:
+                self.drained.discard(link.path)
         self.log.info(
             "{service}: {replica} is gone, {count} connections go elsewhere",
             service=self._service.name,

@@ -53,6 +53,11 @@ class Pool:
         self._idle[backend.replica].remove(backend)
         backend.close()
 
+    def close_those_to(self, replica: Replica) -> None:
+        """It is to get no more requests."""
+        for backend in self._idle.pop(replica, ()):
+            backend.close()
+
     def sweep(self, now: float) -> None:
         """Close what has been idle for too long."""
         for replica, idle in list(self._idle.items()):

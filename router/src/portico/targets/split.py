@@ -134,7 +134,7 @@ class Split:
     def release(self, backend: Backend, reusable: bool) -> None:
         """The exchange is over."""
         backend.replica.load -= 1
-        if reusable and not self.draining:
+        if reusable and not (self.draining or backend.replica.drained):
             backend.session = None
             backend.reused = True
             self.pool.put(backend, self.now)

@@ -80,6 +80,11 @@ class RouterCollector(Collector):
             for replica_name, load in loads.items():
                 open_now.add_metric((name, replica_name), load)
         yield from (open_now, queued)
+        yield GaugeMetricFamily("portico_held", "Connections of clients that this router holds.", report.held)
+        pauses = CounterMetricFamily("portico_pauses", "Times that accepting has paused.", labels=["why"])
+        for why, count in report.pauses.items():
+            pauses.add_metric((why,), count)
+        yield pauses
         yield GaugeMetricFamily("portico_waiting", "Connections that cannot be decided on yet.", report.waiting)
         yield GaugeMetricFamily("portico_tls_sessions", "TLS clients.", report.tls_sessions)
 

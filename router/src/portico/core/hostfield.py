@@ -12,14 +12,16 @@ from .head import Head
 
 __all__ = ["names_its_host"]
 
-_FIELD = b"\nhost:"
-_sound = re.compile(_FIELD + rb"[\t ]*+" + HOST + rb"[\t ]*+\r\n").search
+_NAME, _FIELD = b"host:", b"\nhost:"
+_sound = re.compile(_NAME + rb"[\t ]*+" + HOST + rb"[\t ]*+\r\n").match
 
 
 def names_its_host(head: Head) -> bool:
     """Whether it may be answered; the answer is otherwise `BAD_HOST`."""
-    fields = b"\n" + head.fields.lower()
-    count = fields.count(_FIELD)
-    if count == 1:
-        return _sound(fields) is not None
-    return not (count or head.minor)
+    fields = head.fields.lower()
+    further = fields.count(_FIELD)
+    if fields.startswith(_NAME):  # as nearly all clients have it
+        return not further and _sound(fields) is not None
+    if further == 1:
+        return _sound(fields, fields.index(_FIELD) + 1) is not None
+    return not (further or head.minor)

@@ -75,7 +75,7 @@ def at(server: http.server.HTTPServer) -> str:
 
 def test_check_a_good_file(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert call("check", str(file)) == 0
-    assert capsys.readouterr().out == f"{file}: 1 routes to 1 services\n"
+    assert capsys.readouterr().out == f"{file}: 1 route to 1 service\n"
 
 
 def test_check_a_bad_file(file: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -7,6 +7,7 @@ def test_a_line_for_each_replica() -> None:
     report = Report(
         listeners=["0.0.0.0:80", "[::]:443"],
         waiting=3,
+        held=7,
         tls_sessions=4,
         counts={"accepted": 1_000, "returned": 20, "answered 503": 5, "answered 404": 2},
         services={
@@ -19,7 +20,7 @@ def test_a_line_for_each_replica() -> None:
     )
     assert table(report) == (
         "listening on 0.0.0.0:80, [::]:443\n"
-        "accepted 1000, handed back 20, waiting 3, TLS clients 4\n"
+        "accepted 1000, handed back 20, waiting 3, TLS clients 4, held in all 7\n"
         "answered 404: 2, answered 503: 5\n"
         "\n"
         "SERVICE  TARGET        REPLICA        STATE     OPEN  CAPACITY  QUEUED\n"
@@ -44,7 +45,7 @@ def test_why_there_is_no_replica() -> None:
 def test_a_router_that_drains_and_has_nothing() -> None:
     assert table(Report(draining=True)) == (
         "draining, was listening on nothing\n"
-        "accepted 0, handed back 0, waiting 0, TLS clients 0\n"
+        "accepted 0, handed back 0, waiting 0, TLS clients 0, held in all 0\n"
         "\n"
         "SERVICE  TARGET  REPLICA  STATE  OPEN  CAPACITY  QUEUED\n"
     )

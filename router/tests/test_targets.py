@@ -374,8 +374,8 @@ def test_each_prefix_goes_to_its_own_service(ways: Ways) -> None:
     for _, name in PREFIXES:
         ways.serve(name)
     for path, owner in ((b"/a/x", b"alpha"), (b"/b/y", b"beta"), (b"/x/../%61/z", b"alpha"), (b"/b", b"beta")):
-        client = ways.connect(b"GET %s HTTP/1.1\r\n\r\n" % path)
-        assert ways.until(client, b" HTTP/1.1\r\n\r\n").startswith(owner + b" ")
+        client = ways.connect(b"GET %s HTTP/1.1\r\nHost: h\r\n\r\n" % path)
+        assert ways.until(client, b" HTTP/1.1\r\nHost: h\r\n\r\n").startswith(owner + b" ")
 
 
 def test_a_head_that_takes_its_time(ways: Ways) -> None:
@@ -390,9 +390,14 @@ def test_a_head_that_takes_its_time(ways: Ways) -> None:
 @pytest.mark.parametrize(
     ("request_", "status"),
     [
-        (b"GET /c/x HTTP/1.1\r\n\r\n", 404),
-        (b"GET /ax HTTP/1.1\r\n\r\n", 404),
-        (b"GET /../a/x HTTP/1.1\r\n\r\n", 400),
+        (b"GET /c/x HTTP/1.1\r\nHost: h\r\n\r\n", 404),
+        (b"GET /ax HTTP/1.1\r\nHost: h\r\n\r\n", 404),
+        (b"GET /../a/x HTTP/1.1\r\nHost: h\r\n\r\n", 400),
+        (b"GET /a/x HTTP/1.1\r\n\r\n", 400),
+        (b"GET /a/x HTTP/1.1\r\nHost: h\r\nHost: h\r\n\r\n", 400),
+        (b"GET /a/x HTTP/1.0\r\nHost: h\r\nHost: h\r\n\r\n", 400),
+        (b"GET /a/x HTTP/1.1\r\nHost: h h\r\n\r\n", 400),
+        (b"GET /a/x HTTP/1.1\r\nHost: h\r\n" + b"A: b\r\n" * 128 + b"\r\n", 431),
         (b"GET /a/x HTTP/1.1\nbad\r\n\r\n", 400),
         (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 505),
         (b"GET /a/ HTTP/1.1\r\nA: " + b"x" * 20_000, 431),

@@ -188,6 +188,8 @@ class Application(MultiService):
             "draining": self.router.draining,
             "waiting": len(self.router.patience),
             "tls_sessions": len(self._tls_sessions),
+            "held": self.router.places.held,
+            "pauses": dict(self.router.places.pauses),
             "counts": dict(self.router.counts),
             "routes": [
                 {"pattern": route.pattern, "service": route.service, "redirect": route.redirect}
@@ -220,6 +222,7 @@ class Application(MultiService):
     def stopService(self) -> "Deferred[None]":
         """Drain: close the ports, let each target finish, stop the background services, write the last log lines."""
         self.router.draining = True
+        self.router.places.lift()
         for entrance in self._entrances:
             entrance.stop()
         self.router.patience.close_idle()

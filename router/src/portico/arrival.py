@@ -9,6 +9,7 @@ from svckit.handoff.codec import Tls
 from .core.clienthello import TlsFacts
 from .core.head import Head
 from .core.preface import Preface
+from .places import ClientSocket
 
 if TYPE_CHECKING:
     from .service import RoutedService
@@ -82,7 +83,8 @@ class Arrival:
 
     def as_socket(self) -> socket.socket:
         """The socket for Twisted, which wants the Python one. The arrival has none after that."""
-        return socket.socket(fileno=self.sock.detach())
+        sock = self.sock
+        return sock.for_twisted() if isinstance(sock, ClientSocket) else socket.socket(fileno=sock.detach())
 
     def close(self) -> None:
         """Close our descriptor. Never shuts the connection down: it may be somebody else's by now."""

@@ -3,7 +3,7 @@
 import argparse
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Sequence, Sized
 from pathlib import Path
 
 import msgspec
@@ -90,7 +90,11 @@ _seconds.__name__ = "number of seconds"  # argparse names it so to the user
 
 
 def _run(chosen: argparse.Namespace) -> int:
-    from .main import run  # imports the reactor
+    from .hangup import Hangup
+
+    hangup = Hangup()  # before the file is read: what is changed after that is read again
+
+    from .main import run  # imports the reactor, which takes its time
 
     def read() -> Config:
         config = load(chosen.file)
@@ -99,7 +103,7 @@ def _run(chosen: argparse.Namespace) -> int:
             config = msgspec.structs.replace(config, listeners=[Listener(chosen.listen)])
         return _with_admin(config, chosen)
 
-    return run(read(), chosen.state if chosen.in_process else None, read, chosen.end_without_network)
+    return run(read(), chosen.state if chosen.in_process else None, read, hangup, chosen.end_without_network)
 
 
 def _with_admin(config: Config, chosen: argparse.Namespace) -> Config:
@@ -118,8 +122,12 @@ def _checked(text: str, option: str) -> None:
 
 def _check(chosen: argparse.Namespace) -> int:
     config = load(chosen.file)
-    print(f"{chosen.file}: {len(config.routes)} routes to {len(config.services)} services")
+    print(f"{chosen.file}: {_count(config.routes, 'route')} to {_count(config.services, 'service')}")
     return 0
+
+
+def _count(things: Sized, name: str) -> str:
+    return f"{len(things) or 'no'} {name}{'' if len(things) == 1 else 's'}"
 
 
 def _route(chosen: argparse.Namespace) -> int:

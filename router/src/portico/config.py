@@ -134,6 +134,14 @@ class Limits(Struct, forbid_unknown_fields=True, frozen=True):
     """Largest head."""
     idle_timeout: Seconds = 60.0
     """For a connection that was handed back, or waits for its next request to a tcp service."""
+    head_fields: Count = 128
+    """Most header fields of a request."""
+    connections: Count = 32_768
+    """Connections in this router; beyond it the next ones wait in the kernel. One that a replica has taken counts no more."""
+    client_connections: Count | None = None
+    """The same for each client address (IPv6: each /64); further ones are refused. None: any number."""
+    reserved_descriptors: Count = 128
+    """Descriptors that new connections may not use: when no more are free, the next ones wait in the kernel."""
     waiting: Count = 8_192
     """Connections whose head is not there yet; beyond it the oldest is closed."""
     queue_timeout: Seconds = 5.0

@@ -1,8 +1,8 @@
 """An entrance: a listening port, and what a connection goes through before the router sees it.
 
-accept ──▶ PROXY header ──▶ TLS ──▶ router
-           of trusted       where the listener
-           senders          has certificates
+accept ──▶ PROXY header ──▶ how many ──▶ TLS ──▶ router
+           of trusted       the client   where the listener
+           senders          has          has certificates
 """
 
 from collections.abc import Callable
@@ -17,6 +17,7 @@ from .config import Limits, address
 from .config import Listener as Settings
 from .listener import Listener
 from .networks import networks
+from .perclient import ClientStage
 from .poller import Poller
 from .proxied import ProxyStage
 from .router import Router
@@ -57,15 +58,17 @@ class Entrance:
             self._refresher = LoopingCall(certificates.refresh)
             self._refresher.clock = reactor
             admit = stage.accept
+        itself, admit = admit, ClientStage(router.places, router.access, admit, settings.tls is None).accept
         if settings.proxy:
             trusted = networks(settings.proxy)
-            self._proxy = ProxyStage(trusted, limits.proxy_deadline, poller, reactor, admit, router.answer)
+            self._proxy = ProxyStage(trusted, limits.proxy_deadline, poller, reactor, admit, router.answer, itself)
             admit = self._proxy.accept
         self._admit = admit
         self._taken_over = old is not None
         self._listener: Listener = (
             Listener(address(settings.address), limits.head_size, poller, reactor, admit) if old is None else old._listener
         )
+        self._listener.count_in(router.places)
 
     @property
     def at(self) -> Address:

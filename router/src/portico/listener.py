@@ -3,8 +3,9 @@
 TCP_DEFER_ACCEPT lets the kernel keep a connection until its first bytes have come, so at accept the whole head is nearly always
 there: one accept, one receive, one decision. Connections without bytes are let through after a second.
 
-When the process runs out of descriptors the listener rests for a moment instead of spinning on a connection that it cannot
-accept; the kernel's queue holds what comes meanwhile.
+While there are as many connections as there may be, or few descriptors are free, the listener rests, and the kernel's queue
+holds what comes meanwhile. Descriptors are kept free for what must go on all the same: links, servers, the operators' port,
+logs. Should they be used up nevertheless, it rests instead of spinning on a connection that it cannot accept.
 """
 
 import contextlib
@@ -19,6 +20,7 @@ from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 
 from .arrival import Address, Arrival
+from .places import Places
 from .poller import READ, Poller
 
 __all__ = ["Listener"]
@@ -30,7 +32,11 @@ BACKLOG = 4_096
 DEFER_ACCEPT = 1
 """Seconds, rounded up by the kernel to a step of its own."""
 REST = 0.1
-"""Seconds without accepting when descriptors have run out."""
+"""Seconds between two looks at whether there is room again; for connections it is heard of at once."""
+QUIET = 10.0
+"""Seconds in which the log says only once that accepting has paused."""
+
+_ANY = 1 << 62
 
 _DONTWAIT = int(socket.MSG_DONTWAIT)
 _EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
@@ -53,10 +59,16 @@ class Listener:
         self._sock = _listen(at)
         self.at: Address = self._sock.getsockname()[:2]
         self._resting: IDelayedCall | None = None
+        self._places = Places(_ANY, None, 1)
+        self._quiet_until = 0.0
 
     def defer(self, seconds: int) -> None:
         """For how long the kernel may hold back a connection that sends nothing; 0: not at all."""
         self._sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_DEFER_ACCEPT, seconds)
+
+    def count_in(self, places: Places) -> None:
+        """Connections count there, and pause when it says so."""
+        self._places = places
 
     def start(self) -> None:
         """Accept from now on."""
@@ -70,12 +82,12 @@ class Listener:
         """Accept what has already connected, for closing the port would reset it; then close the port."""
         if self._sock.fileno() < 0:
             return
-        if self._resting is not None:
-            self._resting.cancel()
-        else:
+        if self._resting is None:
             self._poller.remove(self._sock.fileno())
             while self._accept_some():
                 pass
+        if self._resting is not None:  # also where accepting the rest has come to a limit
+            self._resting.cancel()
         self._sock.close()
 
     def _acceptable(self, events: int) -> None:
@@ -84,6 +96,7 @@ class Listener:
     def _accept_some(self) -> bool:
         """Accept a batch; whether there may be more."""
         accept, admit, clock = self._sock._accept, self._admit, self._reactor.seconds  # type: ignore[attr-defined]
+        places = self._places
         for _ in range(ACCEPTS_AT_ONCE):
             try:
                 descriptor, peer = accept()
@@ -94,7 +107,7 @@ class Listener:
                     self._rest(error)
                     return False
                 continue  # that client is gone already
-            sock = RawSocket(socket.AF_INET, socket.SOCK_STREAM, 0, descriptor)
+            sock = places.hold(descriptor)
             try:
                 preface = sock.recv(self._head_size, _DONTWAIT)
             except (BlockingIOError, InterruptedError):
@@ -107,7 +120,27 @@ class Listener:
                     sock.close()  # came and went without a word
                     continue
             admit(Arrival(sock, _plain(peer), self.at, clock(), preface))
+            if descriptor >= places.ceiling or places.held >= places.most:
+                self._pause(places.why_not(descriptor))
+                return False
         return True
+
+    def _pause(self, why: str) -> None:
+        """Wait for room; `why`: of what there is too little."""
+        self._places.pauses[why] += 1
+        now = self._reactor.seconds()
+        if now >= self._quiet_until:
+            self._quiet_until = now + QUIET
+            self.log.warn("accepting pauses at port {port}: no more {why} to be had for now", port=self.at[1], why=why)
+        self._poller.remove(self._sock.fileno())
+        self._resting = self._reactor.callLater(REST, self._rested)
+        if why == "connections":
+            self._places.when_room(self._room)
+
+    def _room(self) -> None:
+        if self._resting is not None and self._resting.active():
+            self._resting.cancel()
+            self._rested()
 
     def _rest(self, error: OSError) -> None:
         self.log.error("cannot accept, resting for {seconds} s: {why}", seconds=REST, why=os.strerror(error.errno or 0))
@@ -116,7 +149,10 @@ class Listener:
 
     def _rested(self) -> None:
         self._resting = None
-        self.start()
+        if self._places.why_not_now(self._sock.fileno()):
+            self._resting = self._reactor.callLater(REST, self._rested)
+        else:
+            self.start()
 
 
 def _plain(peer: tuple[str, int]) -> Address:

@@ -1,12 +1,12 @@
 """The router's process: make the application, run the reactor, drain."""
 
-import signal
 import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import cast
 
+from svckit.descriptors import raise_limit
 from svckit.reactors import Reactor
 from svckit.settings import BadOptions
 from svckit.signals import Ending
@@ -18,6 +18,7 @@ from svckit import logs
 from .application import Application
 from .certificates import BadCertificates
 from .config import BadConfig, Config
+from .hangup import Hangup
 from .network import NetworkWatch
 
 __all__ = ["run"]
@@ -28,15 +29,18 @@ NETWORK_LOST = 3
 log = Logger()
 
 
-def run(config: Config, state: Path | None, read_again: Callable[[], Config], end_without_network: bool = False) -> int:
+def run(
+    config: Config, state: Path | None, read_again: Callable[[], Config], hangup: Hangup, end_without_network: bool = False
+) -> int:
     """Route until a signal; returns the exit status.
 
-    `state`: see `Application`; `read_again` reads the file for SIGHUP; `end_without_network`: see `portico.network`.
+    `state`: see `Application`; `read_again` reads the file when `hangup` says so; `end_without_network`: see `portico.network`.
     """
     from twisted.internet import reactor as _reactor
 
     reactor = cast(Reactor, _reactor)
     logs.begin(service="router")
+    raise_limit()
     try:
         application = Application(config, reactor, state)
         application.privilegedStartService()
@@ -47,8 +51,7 @@ def run(config: Config, state: Path | None, read_again: Callable[[], Config], en
         return BAD_USAGE
     # "before": the reactor goes on until the drain is over
     reactor.addSystemEventTrigger("before", "shutdown", application.stopService)
-    reload = partial(reactor.callFromThread, _reload, application, read_again)
-    signal.signal(signal.SIGHUP, lambda number, frame: reload())
+    hangup.act(partial(reactor.callFromThread, _reload, application, read_again))
     ending = Ending(reactor, application.access.flush)
     status = 0
 

@@ -88,6 +88,11 @@ class RouterCollector(Collector):
                 open_now.add_metric((name, replica_name), load)
                 up.add_metric((name, replica_name), up_now[replica_name])
         yield from (open_now, up, queued)
+        yield GaugeMetricFamily("portico_held", "Connections of clients that this router holds.", report.held)
+        pauses = CounterMetricFamily("portico_pauses", "Times that accepting has paused.", labels=["why"])
+        for why, count in report.pauses.items():
+            pauses.add_metric((why,), count)
+        yield pauses
         yield GaugeMetricFamily("portico_waiting", "Connections that cannot be decided on yet.", report.waiting)
         yield GaugeMetricFamily("portico_tls_sessions", "TLS clients.", report.tls_sessions)
 

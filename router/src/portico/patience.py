@@ -86,6 +86,10 @@ class Waiter:
         if not isinstance(found, Wait):
             self._leave(found)
             return
+        self.listen(found)
+
+    def listen(self, found: Wait) -> None:
+        """Wait for more; if a silence would do, for that too."""
         if self._alarm is not None and self._alarm.active():
             self._alarm.cancel()
         if found.silence is not None:
@@ -110,11 +114,7 @@ class Waiter:
 
     def _leave(self, found: Rule[Destination] | Answer) -> None:
         self._patience.leave(self)
-        if isinstance(found, Rule):
-            self.arrival.preface_read(self._preface)
-            self._patience.decider.decided(self.arrival, found)
-        else:
-            self._patience.decider.answer(self.arrival, found)
+        self._patience.settle(self.arrival, self._preface, found)
 
     def cancel(self) -> None:
         """Stop the clocks."""
@@ -137,15 +137,28 @@ class Patience:
     def wait(self, arrival: Arrival, preface: Preface) -> None:
         """Decide on `arrival` when it can be decided on, at the deadline at the latest.
 
-        With too many waiting already the oldest gives up its place: a flood of silent connections must not keep the others out.
+        Most can be at once, and do not wait. With too many waiting already the oldest gives up its place: a flood of silent
+        connections must not keep the others out.
         """
+        found = self.decider.decide(preface)
+        if not isinstance(found, Wait):
+            self.settle(arrival, preface, found)
+            return
         if len(self._waiting) >= self.limits.waiting:
             next(iter(self._waiting.values())).give_up()
         waiter = Waiter(arrival, preface, self)
         descriptor = arrival.sock.fileno()
         self._waiting[descriptor] = waiter
         self._poller.add(descriptor, READ, waiter.readable)
-        waiter.ask()
+        waiter.listen(found)
+
+    def settle(self, arrival: Arrival, preface: Preface, found: Rule[Destination] | Answer) -> None:
+        """It is decided."""
+        if isinstance(found, Rule):
+            arrival.preface_read(preface)
+            self.decider.decided(arrival, found)
+        else:
+            self.decider.answer(arrival, found)
 
     def leave(self, waiter: Waiter) -> None:
         """`waiter` waits no more."""

@@ -35,11 +35,13 @@ class ProxyStage:
         reactor: Reactor,
         go_on: Callable[[Arrival], None],
         answer: Callable[[Arrival, Answer], None],
+        itself: Callable[[Arrival], None] | None = None,
     ) -> None:
-        """`deadline` in seconds, from the connection's start."""
+        """`deadline` in seconds, from the connection's start. `itself` takes a sender that speaks for nobody but itself."""
         self._trusted = tuple(trusted)
         self.deadline, self.poller, self.reactor = deadline, poller, reactor
         self.go_on, self.answer = go_on, answer
+        self._itself = itself or go_on
         self._waiting: set[_Waiting] = set()
 
     def accept(self, arrival: Arrival) -> None:
@@ -64,7 +66,7 @@ class ProxyStage:
         if found is None:
             return False
         self._learn(arrival, found)
-        self.go_on(arrival)
+        (self._itself if found.source is None else self.go_on)(arrival)
         return True
 
     def _learn(self, arrival: Arrival, found: Proxied) -> None:

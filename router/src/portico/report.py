@@ -36,6 +36,8 @@ class Report(Struct):
     draining: bool = False
     waiting: int = 0
     tls_sessions: int = 0
+    held: int = 0
+    pauses: dict[str, int] = field(default_factory=dict)
     counts: dict[str, int] = field(default_factory=dict)
     services: dict[str, ServiceReport] = field(default_factory=dict)
 
@@ -47,7 +49,7 @@ def table(report: Report) -> str:
     text = [
         f"{state} on {', '.join(map(_plain, report.listeners)) or 'nothing'}",
         f"accepted {counts.get('accepted', 0)}, handed back {counts.get('returned', 0)}, "
-        f"waiting {report.waiting}, TLS clients {report.tls_sessions}",
+        f"waiting {report.waiting}, TLS clients {report.tls_sessions}, held in all {report.held}",
     ]
     answers = [f"{_plain(name)}: {count}" for name, count in sorted(counts.items()) if name.startswith("answered ")]
     text += [", ".join(answers)] if answers else []

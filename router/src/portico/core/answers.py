@@ -17,6 +17,7 @@ __all__ = [
     "HEAD_TIMEOUT",
     "HEAD_TOO_LARGE",
     "LEFT",
+    "MANY_FIELDS",
     "MISDIRECTED",
     "NOT_HTTP",
     "NO_HANDSHAKE",
@@ -24,13 +25,15 @@ __all__ = [
     "NO_RESPONSE",
     "NO_ROUTE",
     "SILENT",
+    "TOO_MANY",
+    "TOO_MANY_CLOSED",
     "VERSION",
     "Answer",
     "moved",
 ]
 
 RETRY_AFTER = 2
-"""Seconds that a client is asked to wait when a service has no replica."""
+"""Seconds that a client is asked to wait when a service has no replica, or the client too many connections."""
 
 
 class Answer(NamedTuple):
@@ -61,7 +64,13 @@ BAD_HOST = _answer(400, "Bad Request", "the Host field is missing, repeated, mal
 NO_ROUTE = _answer(404, "Not Found", "no service owns this path")
 HEAD_TIMEOUT = _answer(408, "Request Timeout", "the request's head did not arrive in time")
 MISDIRECTED = _answer(421, "Misdirected Request", "this connection cannot be put through to the service of that path")
+TOO_MANY = _answer(
+    429, "Too Many Requests", "this client has as many connections as it may have", f"Retry-After: {RETRY_AFTER}\r\n"
+)
+TOO_MANY_CLOSED = Answer(0, TOO_MANY.why, b"")
+"""The same where the client does not speak HTTP, or has not begun to."""
 HEAD_TOO_LARGE = _answer(431, "Request Header Fields Too Large", "the request's head is larger than this server takes")
+MANY_FIELDS = _answer(431, "Request Header Fields Too Large", "the request has more header fields than this server takes")
 BAD_GATEWAY = _answer(502, "Bad Gateway", "the service refused the connection")
 BAD_RESPONSE = _answer(502, "Bad Gateway", "the service's response is malformed")
 NO_RESPONSE = _answer(502, "Bad Gateway", "the service ended the connection without a response")

@@ -122,7 +122,12 @@ class Session:
         """Look at the next request."""
         head = read_head(buffer)
         split = self._split
-        if head is None or head.end > split.head_size or not split.owns(head.target):
+        if (
+            head is None
+            or head.end > split.head_size
+            or head.fields.count(b"\n") > split.head_fields
+            or not split.owns(head.target)
+        ):
             self._hand_back(buffer)
         else:
             self._request(head, buffer)

@@ -59,6 +59,7 @@ class Split:
         """`candidates` gives the replicas in the order in which to try them; `fewer` is called when a session is over."""
         self.poller, self.pipes, self.reactor = poller, pipes, reactor
         self.ownership, self.head_size = ownership, limits.head_size
+        self.head_fields = limits.head_fields
         self.draining = False
         self.now = reactor.seconds()
         """The time of the last sweep."""

@@ -2,7 +2,6 @@
 
 import hashlib
 import re
-import shutil
 import subprocess
 import threading
 import uuid
@@ -15,6 +14,7 @@ from websockets.exceptions import InvalidStatus
 from websockets.sync.client import ClientConnection
 
 from .support.payload import MIB, Payload, digest_of_rest
+from .support.programs import program
 from .support.site import ROOT, Site
 
 FILES = ROOT / "static/files"
@@ -160,11 +160,10 @@ def test_requests_logs_in(site: Site, scheme: str) -> None:
     assert get("nobody", site.password) == 401
 
 
-@pytest.mark.skipif(shutil.which("curl") is None, reason="needs curl")
 @pytest.mark.parametrize("scheme", SCHEMES)
 def test_curl_logs_in(site: Site, scheme: str) -> None:
     def get(password: str) -> str:
-        command = ["curl", "-sS", "-m", "20", "-o", "/dev/null", "-w", "%{http_code}", f"--{scheme}", *site.curl_flags]
+        command = [program("curl"), "-sS", "-m", "20", "-o", "/dev/null", "-w", "%{http_code}", f"--{scheme}", *site.curl_flags]
         command += ["-u", f"admin:{password}", site.url + PRIVATE]
         return subprocess.run(command, capture_output=True, text=True, check=True, timeout=30).stdout
 

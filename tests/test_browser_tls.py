@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 import requests
 
-from .support.browser import CHROMIUM, Browser
+from .support.browser import Browser
 from .support.certificate import write_certificate
 from .support.one_process import OneProcess
 from .support.payload import MIB
+from .support.programs import program
 from .support.site import ROOT, free_port, json_lines, wait_for_listener
 
 ECHO = """
@@ -54,9 +55,7 @@ def secured(trust: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[O
 
 @pytest.fixture(scope="module")
 def browser(secured: OneProcess, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    if CHROMIUM is None:
-        pytest.skip("there is no chromium (on Debian: apt-get install chromium)")
-    with Browser(tmp_path_factory.mktemp("browser")) as browser:
+    with Browser(program("chromium"), tmp_path_factory.mktemp("browser")) as browser:
         browser.open(f"https://localhost:{secured.port}/")
         yield browser
 

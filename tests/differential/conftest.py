@@ -1,13 +1,12 @@
 """Three routers in front of three recorders: ours, and the two peers that are asked for a second opinion."""
 
-import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from ..support.one_process import OneProcess
+from ..support.programs import program
 from ..support.site import free_port, wait_for_listener
 from .cases import RESPONSES, TOKEN
 from .recorder import Recorder
@@ -18,11 +17,8 @@ PEERS = [name for name in COMMANDS if name != "portico"]
 
 @pytest.fixture(scope="session")
 def ways(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Way]]:
-    missing = [name for name in PEERS if shutil.which(name) is None]
-    if missing:
-        if os.environ.get("PORTICO_REQUIRE_PEERS") == "1":
-            pytest.fail(f"the peers are required, and there is no {' and no '.join(missing)}")
-        pytest.skip(f"needs {' and '.join(PEERS)} to compare with; there is no {' and no '.join(missing)}")
+    for name in PEERS:
+        program(name)
     answers = {token_of("response", number): case.wire.replace(TOKEN, b"x") for number, case in enumerate(RESPONSES)}
     started: dict[str, Way] = {}
     running: list[OneProcess] = []

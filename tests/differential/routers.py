@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..support.one_process import OneProcess
+from ..support.programs import program
 from .cases import TOKEN, Case
 from .recorder import Recorder
 
@@ -70,8 +71,8 @@ def _written(folder: Path, text: str, port: int, server: int) -> str:
 
 COMMANDS = {
     "portico": lambda folder, port, server: ["portico", "run", _written(folder, _PORTICO, port, server)],
-    "nginx": lambda folder, port, server: ["nginx", "-p", str(folder), "-c", _written(folder, _NGINX, port, server)],
-    "haproxy": lambda folder, port, server: ["haproxy", "-db", "-f", _written(folder, _HAPROXY, port, server)],
+    "nginx": lambda folder, port, server: [program("nginx"), "-p", str(folder), "-c", _written(folder, _NGINX, port, server)],
+    "haproxy": lambda folder, port, server: [program("haproxy"), "-db", "-f", _written(folder, _HAPROXY, port, server)],
 }
 
 

@@ -2,7 +2,6 @@
 
 import json
 import re
-import shutil
 import subprocess
 import time
 from contextlib import ExitStack
@@ -12,9 +11,8 @@ from typing import Self
 
 from websockets.sync.client import ClientConnection, connect
 
-__all__ = ["CHROMIUM", "Browser"]
+__all__ = ["Browser"]
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 SECONDS_TO_START = 60.0
 FLAGS = (
     "--headless",
@@ -35,13 +33,12 @@ _announced = re.compile(r"DevTools listening on (ws://\S+)").search
 class Browser:
     """One page of one browser, with a profile of its own."""
 
-    def __init__(self, folder: Path) -> None:
-        """`folder` is empty, for the profile and the log."""
-        assert CHROMIUM is not None
+    def __init__(self, chromium: str, folder: Path) -> None:
+        """`chromium` is the program; `folder` is empty, for the profile and the log."""
         self._log = folder / "log"
         with self._log.open("wb") as output:
             self._process = subprocess.Popen(
-                [CHROMIUM, *FLAGS, f"--user-data-dir={folder / 'profile'}", "about:blank"],
+                [chromium, *FLAGS, f"--user-data-dir={folder / 'profile'}", "about:blank"],
                 stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
             )  # fmt: skip
         self._open_wire = ExitStack()

@@ -15,11 +15,22 @@ from .routers import COMMANDS, Way, token_of
 PEERS = [name for name in COMMANDS if name != "portico"]
 
 
+def in_pieces(wire: bytes) -> tuple[bytes, bytes]:
+    """The head with one half of the body, and the other half: what is wrong in that one comes when the rest has gone on."""
+    body = wire.find(b"\r\n\r\n") + 4
+    middle = body + (len(wire) - body) // 2
+    return wire[:middle], wire[middle:]
+
+
 @pytest.fixture(scope="session")
 def ways(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Way]]:
     for name in PEERS:
         program(name)
-    answers = {token_of("response", number): case.wire.replace(TOKEN, b"x") for number, case in enumerate(RESPONSES)}
+    answers: dict[bytes, tuple[bytes, ...]] = {}
+    for number, case in enumerate(RESPONSES):
+        wire = case.wire.replace(TOKEN, b"x")
+        answers[token_of("response", number)] = (wire,)
+        answers[token_of("response", number, again=True)] = in_pieces(wire)
     started: dict[str, Way] = {}
     running: list[OneProcess] = []
     try:

@@ -47,7 +47,7 @@ class Relay:
             threading.Thread(target=self._serve, args=(client, address[1]), daemon=True).start()
 
     def _serve(self, client: socket.socket, port: int) -> None:
-        with client, socket.create_connection(("127.0.0.1", self._target), 10) as router:
+        with client, contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self._target), 10) as router:
             router.settimeout(None)
             for sock in (client, router):
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

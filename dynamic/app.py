@@ -73,7 +73,7 @@ def count() -> ResponseReturnValue:
     return lines(), {"Content-Type": "text/plain; charset=utf-8"}
 
 
-@app.get("/asked")
+@app.route("/asked", methods=["GET", "POST"])
 def asked() -> ResponseReturnValue:
     """What came here."""
     return {

@@ -726,7 +726,7 @@ def test_a_large_head_goes_back_too(rig: Rig) -> None:
 # -- the pool
 
 
-def test_a_stale_connection_is_tried_once_more_on_a_fresh_one(rig: Rig) -> None:
+def test_a_stale_connection_is_replaced_by_a_fresh_one_and_that_by_one_more(rig: Rig) -> None:
     client = rig.connect(get())
     server = rig.accept()
     server.sock.send(OK)
@@ -737,7 +737,10 @@ def test_a_stale_connection_is_tried_once_more_on_a_fresh_one(rig: Rig) -> None:
     server.sock.close()
     fresh = rig.accept()
     rig.expect(fresh, sent(get(b"/a/2")))
-    fresh.sock.close()  # and once is enough
+    fresh.sock.close()
+    last = rig.accept()
+    rig.expect(last, sent(get(b"/a/2")))
+    last.sock.close()  # and that is enough
     assert rig.ends(client) == b""
     assert rig.answers.kinds == [NO_RESPONSE]
     assert rig.no_more_connections()
@@ -786,10 +789,34 @@ def test_a_put_with_its_whole_body_is_tried_again(rig: Rig) -> None:
     rig.expect(client, OK)
 
 
-def test_a_fresh_connection_is_not_tried_again(rig: Rig) -> None:
+@pytest.mark.parametrize("how", [lambda sock: sock.close(), lambda sock: reset(sock)], ids=["end", "reset"])
+def test_a_server_that_accepts_and_says_nothing_is_tried_once_more(rig: Rig, how: Callable[[socket.socket], None]) -> None:
+    """As one does that stops: what was in its queue when it closed its port is never looked at."""
     client = rig.connect(get())
     server = rig.accept()
     rig.expect(server, sent(get()))
+    how(server.sock)
+    other = rig.accept()
+    rig.expect(other, sent(get()))
+    other.sock.send(OK)
+    rig.expect(client, OK)
+
+
+def test_a_fresh_connection_is_tried_again_once(rig: Rig) -> None:
+    client = rig.connect(get())
+    for _ in range(2):
+        server = rig.accept()
+        rig.expect(server, sent(get()))
+        server.sock.close()
+    assert rig.ends(client) == b""
+    assert rig.answers.kinds == [NO_RESPONSE]
+    assert rig.no_more_connections()
+
+
+def test_a_post_on_a_fresh_connection_is_not_tried_again(rig: Rig) -> None:
+    client = rig.connect(post(b"Content-Length: 0"))
+    server = rig.accept()
+    rig.expect(server, sent(post(b"Content-Length: 0")))
     server.sock.close()
     assert rig.ends(client) == b""
     assert rig.answers.kinds == [NO_RESPONSE]

@@ -88,7 +88,7 @@ class Session:
         self._buffer = b""  # read, and not part of the current request
         self._body: Body | None = None  # of the current request, as long as some of it is to come
         self._bulky = False
-        self._again: bytes | None = None  # the whole current request, if it may be sent once more
+        self._again: bytes | None = None  # the whole current request, if it may be sent again
         self._eof = False  # the client sends nothing more
         self._ended_by = ""  # who wants the connection to end after this answer
         self.method, self.minor, self.upgrade = b"", 1, False
@@ -353,9 +353,10 @@ class Session:
                 self._break_off(reset and backend.endless)
             return
         self._release(backend, False)
-        if backend.reused and not backend.began and again is not None:
+        if not backend.began and again is not None:
             self._ended_by = "" if self._ended_by == "service" else self._ended_by
-            self._again = None
+            if not backend.reused:
+                self._again = None
             if self._split.send(self, again, look=False, fresh=True):
                 return
         self.refuse(NO_RESPONSE)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from .support.deployment import KINDS, Deployment, deployed, request
+from .support.deployment import KINDS, Deployment, deployed
 from .support.reactor import HandReactor
 from .support.wires import Inbox
 

@@ -87,6 +87,12 @@ def test_who_gets_new_connections(measures: Measures, state: str, up: int) -> No
     assert of(samples, "portico_up") == {("one", "web"): up, ("twin", "web"): up}
 
 
+def test_what_is_held_and_how_often_accepting_has_paused(measures: Measures) -> None:
+    samples = read(measures, Report(held=14, pauses={"connections": 2, "descriptors": 1}))
+    assert of(samples, "portico_held") == {(): 14}
+    assert of(samples, "portico_pauses_total") == {("connections",): 2, ("descriptors",): 1}
+
+
 def test_histograms(measures: Measures) -> None:
     for seconds in (0.00001, 0.003, 0.004, 99.0):
         arrival = arrived()

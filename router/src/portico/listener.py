@@ -21,7 +21,7 @@ from twisted.logger import Logger
 from .arrival import Address, Arrival
 from .poller import READ, Poller
 
-__all__ = ["Listener"]
+__all__ = ["Listener", "plain"]
 
 ACCEPTS_AT_ONCE = 32
 """Connections accepted before others get their turn."""
@@ -106,7 +106,7 @@ class Listener:
                 if not preface:
                     sock.close()  # came and went without a word
                     continue
-            admit(Arrival(sock, _plain(peer), self.at, clock(), preface))
+            admit(Arrival(sock, plain(peer), self.at, clock(), preface))
         return True
 
     def _rest(self, error: OSError) -> None:
@@ -119,7 +119,7 @@ class Listener:
         self.start()
 
 
-def _plain(peer: tuple[str, int]) -> Address:
+def plain(peer: tuple[str, int]) -> Address:
     """Host and port; an IPv4 client of a `[::]` listener has its IPv4 address."""
     host, port = peer[0], peer[1]
     return (host[len(_V4_IN_V6) :] if host.startswith(_V4_IN_V6) and "." in host else host), port

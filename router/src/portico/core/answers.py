@@ -24,6 +24,9 @@ __all__ = [
     "NO_RESPONSE",
     "NO_ROUTE",
     "SILENT",
+    "STRANGE",
+    "STRANGE_AND_SILENT",
+    "TWICE",
     "VERSION",
     "Answer",
     "moved",
@@ -61,6 +64,7 @@ BAD_HOST = _answer(400, "Bad Request", "the Host field is missing, repeated, mal
 NO_ROUTE = _answer(404, "Not Found", "no service owns this path")
 HEAD_TIMEOUT = _answer(408, "Request Timeout", "the request's head did not arrive in time")
 MISDIRECTED = _answer(421, "Misdirected Request", "this connection cannot be put through to the service of that path")
+STRANGE = _answer(421, "Misdirected Request", "it cannot be told where this connection came from")
 HEAD_TOO_LARGE = _answer(431, "Request Header Fields Too Large", "the request's head is larger than this server takes")
 BAD_GATEWAY = _answer(502, "Bad Gateway", "the service refused the connection")
 BAD_RESPONSE = _answer(502, "Bad Gateway", "the service's response is malformed")
@@ -73,4 +77,6 @@ NOT_HTTP = Answer(0, "not HTTP, and nothing else matches", b"")
 CROWDED = Answer(0, "as many TLS clients as there may be", b"")
 NO_HANDSHAKE = Answer(0, "no sound TLS handshake in time", b"")
 SILENT = Answer(0, "the client sent nothing", b"")
+STRANGE_AND_SILENT = Answer(0, STRANGE.why, b"")
+TWICE = Answer(0, "a service has handed back a connection that the router has already", b"")
 LEFT = Answer(0, "the client left before its request was whole", b"")

@@ -31,7 +31,7 @@ from ..core.answers import Answer
 from ..core.closing import closing_head
 from ..core.ejection import Ejection
 from ..poller import Poller
-from ..pump import Pipes, Tunnel, join
+from ..pump import NO_PIPES, Pipes, Tunnel, join
 from ..service import Refusals, RoutedService
 from .connect import Connecting, Replica
 from .introduction import introduction
@@ -235,7 +235,8 @@ class TcpTarget:
             self._access.tunnel_ended(arrival, replica.name, by, up + more_up, down + more_down)
             self._fewer()
 
-        tunnel = join(arrival.sock, server, preface, self._poller, self._pipes, ended, reply)
+        pipes = NO_PIPES if arrival.shared else self._pipes
+        tunnel = join(arrival.sock, server, preface, self._poller, pipes, ended, reply)
         self._tunnels.add(tunnel)
 
     def _fewer(self) -> None:

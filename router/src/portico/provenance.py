@@ -20,7 +20,6 @@ import hashlib
 import hmac
 import os
 import socket
-import stat
 import weakref
 from _socket import socket as RawSocket
 from collections.abc import Callable, Mapping
@@ -39,8 +38,8 @@ HANDED_BACK_BYTES = 32 << 20
 SEAL_SIZE = 16
 """Bytes."""
 
-_SOL_SOCKET, _DOMAIN, _TYPE, _LISTENS = int(socket.SOL_SOCKET), 39, 3, 30  # SO_DOMAIN, SO_TYPE, SO_ACCEPTCONN
-_SO_COOKIE, _SO_NETNS_COOKIE = 57, 71
+_SOL_SOCKET, _DOMAIN, _TYPE = int(socket.SOL_SOCKET), int(socket.SO_DOMAIN), int(socket.SO_TYPE)
+_SO_COOKIE, _SO_NETNS_COOKIE = 57, 71  # which Python has no names for
 _STREAM = int(socket.SOCK_STREAM)
 _FAMILIES = (int(socket.AF_INET), int(socket.AF_INET6), int(socket.AF_UNIX))
 
@@ -101,12 +100,13 @@ class Provenance:
         Raises:
             Foreign: the descriptor is none that a router gives; it is still the caller's.
         """
-        if not stat.S_ISSOCK(os.fstat(descriptor).st_mode):
-            raise Foreign("what it hands back is no socket")
-        sock = RawSocket(socket.AF_INET, socket.SOCK_STREAM, 0, descriptor)
+        try:
+            sock = RawSocket(socket.AF_INET, socket.SOCK_STREAM, 0, descriptor)
+        except OSError:
+            raise Foreign("what it hands back is no socket") from None
         try:
             family = sock.getsockopt(_SOL_SOCKET, _DOMAIN)
-            is_stream = sock.getsockopt(_SOL_SOCKET, _TYPE) == _STREAM and not sock.getsockopt(_SOL_SOCKET, _LISTENS)
+            is_stream = sock.getsockopt(_SOL_SOCKET, _TYPE) == _STREAM
             network = _network_of(sock)
             cookie = sock.getsockopt(_SOL_SOCKET, _SO_COOKIE, 8)
         except OSError as error:

@@ -14,10 +14,6 @@ _ucred = struct.Struct("iII")
 
 
 def uid_of_peer(link: socket.socket) -> int:
-    """The user id of the process that has connected, or listens, at the other end.
-
-    Raises:
-        OSError: it is no socket of this machine's.
-    """
+    """The user id of the process that has connected, or listens, at the other end."""
     uid: int = _ucred.unpack(link.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _ucred.size))[1]
     return uid

@@ -175,7 +175,7 @@ def test_ipv4_clients_of_an_ipv6_port_have_their_ipv4_address(
     ],
 )
 def test_peers_in_plain_form(peer: tuple[str, int], plain: Address) -> None:
-    assert module._plain(peer) == plain
+    assert module.plain(peer) == plain
 
 
 EXHAUST = """

@@ -1,11 +1,14 @@
 """A connection while it is in the router's hands."""
 
+import contextlib
 import socket
+import struct
 from _socket import socket as RawSocket
 from typing import TYPE_CHECKING
 
 from svckit.handoff.codec import Tls
 
+from .core.answers import Answer
 from .core.clienthello import TlsFacts
 from .core.head import Head
 from .core.preface import Preface
@@ -14,7 +17,7 @@ from .places import ClientSocket
 if TYPE_CHECKING:
     from .service import RoutedService
 
-__all__ = ["Address", "Arrival", "RawSocket"]
+__all__ = ["Address", "Arrival", "HandedBack", "RawSocket"]
 
 Address = tuple[str, int]
 """Numeric host and port."""
@@ -26,12 +29,16 @@ class Arrival:
     The socket is the C one: nothing of what `socket.socket` adds is needed, and one is made for each connection.
     """
 
+    shared = False
+    """Whether a replica has had it, which may hold a descriptor of it still."""
+
     __slots__ = (
         "client",
         "decided_at",
         "handed_at",
         "head",
         "listener",
+        "named",
         "preface",
         "returned",
         "route",
@@ -52,6 +59,8 @@ class Arrival:
         self.preface = preface
         self.returned = returned
         """A service has handed it back."""
+        self.named = False
+        """A PROXY header has named the client, whom the socket does not know."""
         self.head: Head | None = None
         self.service: RoutedService | None = None
         self.route = ""
@@ -71,7 +80,7 @@ class Arrival:
         return Tls((facts.sni or b"").decode("ascii", "replace"), (facts.alpn or (b"",))[0].decode("ascii", "replace"))
 
     def learn_tls(self, tls: Tls | None) -> None:
-        """What a service says of TLS, which the router had told it."""
+        """What a service says of TLS, and a seal shows to be what the router had told it."""
         if tls is not None:
             self.tls_facts = TlsFacts(tls.name.encode() or None, (tls.protocol.encode(),) if tls.protocol else ())
 
@@ -89,3 +98,31 @@ class Arrival:
     def close(self) -> None:
         """Close our descriptor. Never shuts the connection down: it may be somebody else's by now."""
         self.sock.close()
+
+
+class HandedBack(Arrival):
+    """One that came from a replica.
+
+    Flags and options of a socket belong to the connection and not to the descriptor, and the replica may have kept one. So the
+    kernel may wait although it was told not to: no call on it goes without MSG_DONTWAIT, and none by splice(2).
+    """
+
+    shared = True
+
+    __slots__ = ("__weakref__", "doubt")
+
+    def __init__(
+        self, sock: RawSocket, client: Address, listener: Address, since: float, preface: bytes = b"", returned: bool = True
+    ) -> None:
+        super().__init__(sock, client, listener, since, preface, returned)
+        self.doubt: Answer | None = None
+        """Why it must not be routed: what it is answered instead."""
+
+    def close(self) -> None:
+        """Also takes back a SO_LINGER, with which the last close(2) would wait for the client."""
+        with contextlib.suppress(OSError):
+            self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
+        super().close()
+
+
+_NO_LINGER = struct.pack("ii", 0, 0)

@@ -50,6 +50,7 @@ class Assembly:
         """
         service = RoutedService(name, config.limits, self._reactor, self._router)
         service.target = self._target(service, config)
+        service.target.heed(config.limits)
         return service
 
     def _target(self, service: RoutedService, config: Config) -> Target:
@@ -84,6 +85,7 @@ class Assembly:
             readmit,
             self._access,
             Balancer(settings),
+            settings,
         )
 
     def _parts(self, name: str, settings: Handoff, config: Config) -> tuple[IProtocolFactory, IService | None]:

@@ -86,6 +86,10 @@ class Handoff(Struct, tag_field="target", tag="handoff", forbid_unknown_fields=T
     or always the same one for the same `client`, or for the same `segment` of the path."""
     segment: Count | None = None
     """With `balance = "segment"`: which one, counted from 1; the third of `/ws/rooms/NAME` is NAME."""
+    uid: Annotated[int, Meta(ge=0)] | None = None
+    """The user as whom its replicas run; none other is linked. Default: the folder's owner, unless that is root or our own."""
+    hand_back: bool = True
+    """Whether connections are taken back from it; if not, the client is sent away with 421 and comes again."""
     options: dict[str, Any] = field(default_factory=dict)
     """The service's own options, where it runs in the router's process; paths in it are the service's affair."""
 
@@ -150,6 +154,8 @@ class Limits(Struct, forbid_unknown_fields=True, frozen=True):
     """Connections that wait so, for each service."""
     take_timeout: Seconds = 2.0
     """For a replica to say that it has taken a connection; then the connection goes to another one."""
+    replicas: Count = 256
+    """Replicas of each handoff service, two descriptors each; further ones are passed over."""
     proxy_deadline: Seconds = 3.0
     """For the PROXY header of a trusted sender, from the connection's start."""
     tls_sessions: Count = 4_096

@@ -23,7 +23,7 @@ from .arrival import Address, Arrival
 from .places import Places
 from .poller import READ, Poller
 
-__all__ = ["Listener"]
+__all__ = ["Listener", "plain"]
 
 ACCEPTS_AT_ONCE = 32
 """Connections accepted before others get their turn."""
@@ -119,7 +119,7 @@ class Listener:
                 if not preface:
                     sock.close()  # came and went without a word
                     continue
-            admit(Arrival(sock, _plain(peer), self.at, clock(), preface))
+            admit(Arrival(sock, plain(peer), self.at, clock(), preface))
             if descriptor >= places.ceiling or places.held >= places.most:
                 self._pause(places.why_not(descriptor))
                 return False
@@ -155,7 +155,7 @@ class Listener:
             self.start()
 
 
-def _plain(peer: tuple[str, int]) -> Address:
+def plain(peer: tuple[str, int]) -> Address:
     """Host and port; an IPv4 client of a `[::]` listener has its IPv4 address."""
     host, port = peer[0], peer[1]
     return (host[len(_V4_IN_V6) :] if host.startswith(_V4_IN_V6) and "." in host else host), port

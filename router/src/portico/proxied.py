@@ -72,9 +72,9 @@ class ProxyStage:
     def _learn(self, arrival: Arrival, found: Proxied) -> None:
         arrival.preface = arrival.preface[found.end :]
         if found.source is not None:
-            arrival.client = found.source
+            arrival.client, arrival.named = found.source, True
         if found.destination is not None:
-            arrival.listener = found.destination
+            arrival.listener, arrival.named = found.destination, True
 
     def left(self, waiting: "_Waiting") -> None:
         """It waits no more."""

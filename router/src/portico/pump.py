@@ -9,6 +9,7 @@ from which nothing is wanted is taken out of epoll, else it would spin, or a pee
 """
 
 import contextlib
+import errno
 import fcntl
 import os
 import socket
@@ -18,7 +19,7 @@ from collections.abc import Callable
 from .flow import PIPE_SIZE, SMALL, THIN, TURNS, Flow, SinkLost
 from .poller import ERROR, HANGUP, READ, WRITE, Poller
 
-__all__ = ["PIPE_SIZE", "SMALL", "Pipes", "Tunnel", "join"]
+__all__ = ["NO_PIPES", "PIPE_SIZE", "SMALL", "Pipes", "Tunnel", "join"]
 
 _DONTWAIT = int(socket.MSG_DONTWAIT)
 _RESET = b"\1\0\0\0\0\0\0\0"
@@ -60,6 +61,21 @@ class Pipes:
         """Close those that are kept."""
         while self._free:
             self.put(self._free.pop(), False)
+
+
+class NoPipes(Pipes):
+    """For connections that somebody else may hold too: splice(2) would wait where their socket's flags say so."""
+
+    def get(self) -> tuple[int, int]:
+        """None.
+
+        Raises:
+            OSError: always; copying goes on without.
+        """
+        raise OSError(errno.EMFILE, "this connection is copied")
+
+
+NO_PIPES = NoPipes()
 
 
 class End(Flow):

@@ -123,6 +123,11 @@ class RoutedService:
         self._queue = deque(entry for entry in self._queue if entry[0] is not arrival)
         self._refusals.answer(arrival, NO_REPLICA)
 
+    def refuse(self, arrival: Arrival, answer: Answer) -> None:
+        """It cannot be put through, here or elsewhere."""
+        arrival.service = self
+        self._refusals.answer(arrival, answer)
+
     def refuse_queued(self) -> None:
         """Answer all that wait: the router ends, and no replica will come for them."""
         queue, self._queue = self._queue, deque()

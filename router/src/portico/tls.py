@@ -223,7 +223,7 @@ class TlsSession:
         old = self._arrival
         sock = RawSocket(socket.AF_UNIX, socket.SOCK_STREAM, 0, theirs.detach())
         inner = Arrival(sock, old.client, old.listener, old.since)
-        inner.tls_facts = self._facts()
+        inner.tls_facts, inner.named = self._facts(), old.named
         self._stage.admit(inner)
 
     def _facts(self) -> TlsFacts:

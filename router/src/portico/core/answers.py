@@ -25,8 +25,11 @@ __all__ = [
     "NO_RESPONSE",
     "NO_ROUTE",
     "SILENT",
+    "STRANGE",
+    "STRANGE_AND_SILENT",
     "TOO_MANY",
     "TOO_MANY_CLOSED",
+    "TWICE",
     "VERSION",
     "Answer",
     "moved",
@@ -64,6 +67,7 @@ BAD_HOST = _answer(400, "Bad Request", "the Host field is missing, repeated, mal
 NO_ROUTE = _answer(404, "Not Found", "no service owns this path")
 HEAD_TIMEOUT = _answer(408, "Request Timeout", "the request's head did not arrive in time")
 MISDIRECTED = _answer(421, "Misdirected Request", "this connection cannot be put through to the service of that path")
+STRANGE = _answer(421, "Misdirected Request", "it cannot be told where this connection came from")
 TOO_MANY = _answer(
     429, "Too Many Requests", "this client has as many connections as it may have", f"Retry-After: {RETRY_AFTER}\r\n"
 )
@@ -82,4 +86,6 @@ NOT_HTTP = Answer(0, "not HTTP, and nothing else matches", b"")
 CROWDED = Answer(0, "as many TLS clients as there may be", b"")
 NO_HANDSHAKE = Answer(0, "no sound TLS handshake in time", b"")
 SILENT = Answer(0, "the client sent nothing", b"")
+STRANGE_AND_SILENT = Answer(0, STRANGE.why, b"")
+TWICE = Answer(0, "a service has handed back a connection that the router has already", b"")
 LEFT = Answer(0, "the client left before its request was whole", b"")

@@ -23,6 +23,7 @@ from ..core.head import Head, read_head
 from ..flow import PIPE_SIZE, SMALL, THIN, TURNS, Flow, SinkLost
 from ..linger import Linger
 from ..poller import ERROR, HANGUP, READ, WRITE
+from ..pump import NO_PIPES
 from .backend import Backend
 from .connect import Connecting
 
@@ -76,7 +77,7 @@ class Session:
         self._arrival, self._split = arrival, split
         self._descriptor = arrival.sock.fileno()
         self._scheme = b"https" if arrival.tls_facts is not None else b"http"
-        self.down = Flow(arrival.sock, split.pipes)
+        self.down = Flow(arrival.sock, NO_PIPES if arrival.shared else split.pipes)
         self._up = self._base = 0  # bytes up; what the current backend had sent when we got it
         self.over = False
         self.replica = ""
@@ -260,7 +261,7 @@ class Session:
         if backend is None:
             return
         up = backend.up
-        if self._bulky and body.bulk >= SMALL and up.can_splice():
+        if self._bulky and body.bulk >= SMALL and not self._arrival.shared and up.can_splice():
             for _ in range(TURNS):
                 taken = up.splice(self._descriptor, min(body.bulk, PIPE_SIZE))
                 if not taken:

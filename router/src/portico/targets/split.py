@@ -154,8 +154,8 @@ class Split:
         self._access.tunnel_ended(arrival, session.replica, None, up, down)
         self._left(session)
         now = self.reactor.seconds()
-        again = Arrival(arrival.sock, arrival.client, arrival.listener, now, unread, returned=True)
-        again.tls_facts = arrival.tls_facts
+        again = type(arrival)(arrival.sock, arrival.client, arrival.listener, now, unread, returned=True)
+        again.tls_facts, again.named = arrival.tls_facts, arrival.named
         self._readmit(again)
 
     def refuse(self, session: Session, arrival: Arrival, answer: Answer) -> None:

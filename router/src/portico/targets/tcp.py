@@ -25,7 +25,7 @@ from ..config import Limits, Tcp, address
 from ..core.answers import Answer
 from ..core.closing import closing_head
 from ..poller import Poller
-from ..pump import Pipes, Tunnel, join
+from ..pump import NO_PIPES, Pipes, Tunnel, join
 from ..service import Refusals, RoutedService
 from .connect import Connecting, Replica
 from .idle import IdleTunnels
@@ -246,7 +246,8 @@ class TcpTarget:
             self._access.tunnel_ended(arrival, replica.name, by, up + more_up, down + more_down, why)
             self._fewer()
 
-        tunnel = join(arrival.sock, server, preface, self._poller, self._pipes, ended, reply)
+        pipes = NO_PIPES if arrival.shared else self._pipes
+        tunnel = join(arrival.sock, server, preface, self._poller, pipes, ended, reply)
         self._tunnels.add(tunnel)
 
     def _fewer(self) -> None:

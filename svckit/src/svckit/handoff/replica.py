@@ -25,6 +25,7 @@ from ..settings import Settings
 from ..web import MISDIRECTED
 from .codec import CONNECTION_OVERHEAD, MESSAGE_LIMIT, VERSION, Connection, Hello
 from .link import Link, Returned
+from .peers import uid_of_peer
 from .socketfile import bind, sweep
 
 __all__ = ["HandoffReplica"]
@@ -111,6 +112,11 @@ class HandoffReplica(Service):
                 self._reactor.removeReader(self)  # type: ignore[arg-type]
                 self._reactor.callLater(REST, self._rested)
             return
+        uid, router = uid_of_peer(sock), self._settings.router_uid
+        if router is not None and uid not in (router, os.getuid()):  # our own user asks whether we are well
+            self.log.error("user {uid} wants to link, and the router's is {router}: refused", uid=uid, router=router)
+            sock.close()
+            return
         self._links.add(Link(sock, self, self._reactor))
 
     def _rested(self) -> None:
@@ -119,10 +125,10 @@ class HandoffReplica(Service):
 
     def connectionLost(self, reason: object) -> None:
         """For the reactor, at its end."""
+        self.path.unlink(missing_ok=True)
         if self._listener is not None:
             self._listener.close()
             self._listener = None
-        self.path.unlink(missing_ok=True)
 
     # -- what links tell
 
@@ -145,12 +151,12 @@ class HandoffReplica(Service):
         except OSError:
             os.close(descriptor)
             return
-        client, listener, tls = connection.client, connection.listener, connection.tls
+        client, listener, tls, seal = connection.client, connection.listener, connection.tls, connection.seal
         self._live.take(
             sock,
             client,
             connection.unread,
-            lambda sock, unread: self._return(Returned(sock, client, listener, unread, tls), link),
+            lambda sock, unread: self._return(Returned(sock, client, listener, unread, tls, seal), link),
             listener,
             tls,
         )

@@ -63,7 +63,7 @@ class Counted:
 
     def _find_servers(self) -> None:
         for name, at in self.servers.items():
-            self.deployment.application._services[name].target._found([at])  # type: ignore[attr-defined]
+            self.deployment.application._services[name].target.replicas.found([at])  # type: ignore[attr-defined]
 
     def reload(self, limits: str = "") -> None:
         self.deployment.reload(configuration(self.kind, limits))

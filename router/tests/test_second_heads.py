@@ -28,7 +28,7 @@ def deployment(
         if kind == "handoff":
             made.replica("alpha")
         elif kind == "tcp":
-            made.application._services["alpha"].target._found([made.server("alpha")])  # type: ignore[attr-defined]
+            made.application._services["alpha"].target.replicas.found([made.server("alpha")])  # type: ignore[attr-defined]
         yield made
 
 

@@ -15,6 +15,7 @@ import socket
 from _socket import socket as RawSocket
 from collections.abc import Callable
 
+from .core.termination import CLIENT, DATA, NORMAL, SERVER, Who
 from .flow import PIPE_SIZE, SMALL, THIN, TURNS, Flow, SinkLost
 from .poller import ERROR, HANGUP, READ, WRITE, Poller
 
@@ -24,7 +25,7 @@ _DONTWAIT = int(socket.MSG_DONTWAIT)
 _RESET = b"\1\0\0\0\0\0\0\0"
 
 Ended = Callable[[str, int, int], None]
-"""Told who ended it ("client" or "service"), and the bytes up and down."""
+"""Told how it ended (`core.termination`), and the bytes up and down."""
 
 
 class Pipes:
@@ -69,7 +70,7 @@ class End(Flow):
 
     peer: "End"
 
-    def __init__(self, sock: RawSocket, sink: RawSocket, name: str, tunnel: "Tunnel") -> None:
+    def __init__(self, sock: RawSocket, sink: RawSocket, name: Who, tunnel: "Tunnel") -> None:
         super().__init__(sink, tunnel.pipes)
         self.sock, self._name, self._tunnel = sock, name, tunnel
         self._descriptor = sock.fileno()
@@ -197,18 +198,18 @@ class Tunnel:
     def __init__(self, client: RawSocket, server: RawSocket, poller: Poller, pipes: Pipes, ended: Ended) -> None:
         self.poller, self.pipes, self._ended = poller, pipes, ended
         self.over = False
-        self.client = End(client, server, "client", self)
-        self.server = End(server, client, "service", self)
+        self.client = End(client, server, CLIENT, self)
+        self.server = End(server, client, SERVER, self)
         self.client.peer, self.server.peer = self.server, self.client
 
-    def close(self, by: str, reset: bool) -> None:
-        """End both; `by` is who ended it first."""
+    def close(self, by: Who, reset: bool) -> None:
+        """End both; `by` is who ended it first, `reset` that there may have been more to come."""
         if self.over:
             return
         self.over = True
         self.client.let_go(reset)
         self.server.let_go(reset)
-        self._ended(by, self.client.moved, self.server.moved)
+        self._ended(by + DATA if reset else NORMAL, self.client.moved, self.server.moved)
 
 
 def join(

@@ -13,7 +13,7 @@ from twisted.logger import Logger
 from .accesslog import AccessLog
 from .arrival import Arrival
 from .config import Limits
-from .core.answers import BAD_REQUEST, NO_ROUTE, SILENT, Answer
+from .core.answers import BAD_REQUEST, DRAINED, NO_ROUTE, Answer
 from .core.head import Head, read_head
 from .core.preface import Preface
 from .core.rule import Rule
@@ -61,7 +61,7 @@ class Router:
         """A service has handed this back, with what it had read and not answered."""
         self._measures.returned += 1
         if self.draining and not arrival.preface:
-            self.answer(arrival, SILENT)
+            self.answer(arrival, DRAINED)
         else:
             self._look(arrival)
 

@@ -13,6 +13,7 @@ from ..core.body import CHUNKED, UNTIL_CLOSE, Body, body_of
 from ..core.forwarding import response_head
 from ..core.framing import TUNNEL, ResponseFrame, frame_response
 from ..core.response import ResponseHead, ResponseReader, is_plain, read_response
+from ..core.termination import CLIENT, DATA, ROUTER
 from ..flow import PIPE_SIZE, SMALL, THIN, TURNS, Flow, SinkLost
 from ..poller import ERROR, HANGUP, READ, WRITE, Poller
 from .connect import Replica
@@ -139,7 +140,7 @@ class Backend:
         except (BlockingIOError, InterruptedError):
             pass
         except SinkLost:
-            session.end("client", reset=True)
+            session.abort(CLIENT)
         except OSError:
             session.server_ended(reset=True)
 
@@ -232,7 +233,7 @@ class Backend:
             return
         taken = body.feed(piece)
         if taken < 0:
-            session.server_ended(reset=True)
+            session.break_off(ROUTER + DATA, reset=False)
             return
         self._bulky = len(piece) == SMALL
         self._send(session, piece if taken == len(piece) else piece[:taken])

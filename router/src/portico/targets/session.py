@@ -20,6 +20,7 @@ from ..core.body import Body, body_of
 from ..core.forwarding import request_fields
 from ..core.framing import RequestFrame, frame_request, host_agrees
 from ..core.head import Head, read_head
+from ..core.termination import CLIENT, CONNECT, DATA, LAST, NORMAL, REQUEST, RESPONSE, ROUTER, SERVER, Phase, Who
 from ..flow import PIPE_SIZE, SMALL, THIN, TURNS, Flow, SinkLost
 from ..linger import Linger
 from ..poller import ERROR, HANGUP, READ, WRITE
@@ -54,10 +55,11 @@ class Session:
         "_busy",
         "_connecting",
         "_descriptor",
-        "_ended_by",
+        "_ending",
         "_eof",
         "_fields",
         "_frame",
+        "_last",
         "_rewritten",
         "_scheme",
         "_split",
@@ -90,7 +92,8 @@ class Session:
         self._bulky = False
         self._again: bytes | None = None  # the whole current request, if it may be sent once more
         self._eof = False  # the client sends nothing more
-        self._ended_by = ""  # who wants the connection to end after this answer
+        self._ending = ""  # how the connection ends after this answer, if it does
+        self._last = False  # the client has said that it asks no more
         self.method, self.minor, self.upgrade = b"", 1, False
         # A client's requests nearly always have the same fields: what was found out about the last ones.
         self._fields: bytes | None = None
@@ -153,7 +156,7 @@ class Session:
             request += buffer[head.end : end]
         self._buffer = buffer[end:]
         if not frame.persistent:
-            self._ended_by = "client"
+            self._last, self._ending = True, NORMAL
         repeatable = body is None and head.method in IDEMPOTENT
         self._again = request if repeatable else None
         if not self._split.send(self, request, look=not repeatable):
@@ -213,13 +216,13 @@ class Session:
                     self._want(self._wanted & ~WRITE)
                     self._taken()
             except SinkLost:
-                self.end("client", reset=True)
+                self.abort(CLIENT)
             if self.over:
                 return
         if events & READ:
             self._read()
         elif events & (ERROR | HANGUP):
-            self.end("client", reset=True)
+            self.abort(CLIENT)
 
     def _read(self) -> None:
         if not self._wanted & READ:
@@ -236,13 +239,13 @@ class Session:
             self.upload_failed()
             return
         except OSError:
-            self.end("client", reset=True)
+            self.abort(CLIENT)
             return
         if not piece:
             self._eof = True
             self._want(self._wanted & ~READ)
             if not self._busy:
-                self.end("client")
+                self.end(NORMAL)
         elif self._busy:
             self._buffer += piece
             if len(self._buffer) >= PIPELINED:
@@ -259,7 +262,7 @@ class Session:
             for _ in range(TURNS):
                 taken = up.splice(self._descriptor, min(body.bulk, PIPE_SIZE))
                 if not taken:
-                    self.end("client")
+                    self.end(CLIENT + self._phase)
                     return
                 body.skip(taken)
                 self._bulky = taken >= THIN
@@ -269,7 +272,7 @@ class Session:
             piece = self._arrival.sock.recv(SMALL, _DONTWAIT)
             taken = body.feed(piece)
             if not piece:
-                self.end("client")
+                self.end(CLIENT + self._phase)
                 return
             if taken < 0:
                 self._refuse_body()
@@ -285,7 +288,7 @@ class Session:
 
     def _refuse_body(self) -> None:
         if self._backend is not None and self._backend.responding:
-            self.end("client")
+            self.end(ROUTER + DATA)
         else:
             self.refuse(BAD_FRAMING)
 
@@ -307,7 +310,7 @@ class Session:
     def upload_failed(self) -> None:
         """The server takes nothing more. What it has said may still come; the rest of the request has no use."""
         assert self._backend is not None
-        self._ended_by = "service"
+        self._ending = NORMAL
         if self._body is not None:
             self._want(self._wanted & ~READ)
         self._backend.want(READ)
@@ -324,12 +327,9 @@ class Session:
 
     def closes_after(self, endless: bool) -> bool:
         """Whether the answer that begins now is the last one on this connection."""
-        if not self._ended_by:
-            if endless:
-                self._ended_by = "service"
-            elif self._body is not None or self._split.draining:
-                self._ended_by = "router"  # an answer before the request is whole: the rest of it is not waited for
-        return bool(self._ended_by)
+        if endless or self._body is not None or self._split.draining:
+            self._ending = NORMAL  # also after an answer before the request is whole: the rest of it is not waited for
+        return bool(self._ending)
 
     def answered(self, backend: Backend, reusable: bool) -> None:
         """The response is complete; its end may still be held for the client."""
@@ -345,24 +345,24 @@ class Session:
             if backend.endless and not reset:
                 self.answered(backend, False)
             else:
-                self._break_off(reset and backend.endless)
+                self.break_off(SERVER + DATA, reset and backend.endless)
             return
         self._release(backend, False)
         if backend.reused and not backend.began and again is not None:
-            self._ended_by = "" if self._ended_by == "service" else self._ended_by
+            self._ending = NORMAL if self._last else ""
             self._again = None
             if self._split.send(self, again, look=False, fresh=True):
                 return
         self.refuse(NO_RESPONSE)
 
-    def _break_off(self, reset: bool) -> None:
+    def break_off(self, how: str, reset: bool) -> None:
         """A response that stays incomplete must look so to the client: what there is of it goes out, and then the end."""
         assert self._backend is not None
         self._release(self._backend, False)
         if reset or not self.down.held:
-            self.end("service", reset)
+            self.end(how, reset)
         else:
-            self._ended_by, self._eof = "service", True
+            self._ending, self._eof = how, True
 
     def _release(self, backend: Backend, reusable: bool) -> None:
         self._up += backend.up.moved - self._base
@@ -372,7 +372,7 @@ class Session:
     def switch(self, backend: Backend, reply: bytes) -> None:
         """The server speaks another protocol from now on: join the two, and leave."""
         if self._body is not None or backend.up.held or self.down.held:
-            self.end("service", reset=True)
+            self.abort(ROUTER)
             return
         self._backend = None
         self._up += backend.up.moved - self._base
@@ -383,13 +383,13 @@ class Session:
     # -- between two requests, and the end
 
     def _next(self) -> None:
-        if self._ended_by or self._split.draining:
+        if self._ending or self._split.draining:
             self._finish()
         elif self._buffer:
             buffer, self._buffer = self._buffer, b""
             self._judge(buffer)
         elif self._eof:
-            self.end("client")
+            self.end(NORMAL)
         else:
             self._busy = False
             self.idle_since = self._split.now
@@ -398,12 +398,12 @@ class Session:
 
     def _finish(self) -> None:
         """The last answer is out. What the client may still be sending is read away first: unread, it would make a reset."""
-        by = self._ended_by or "router"
-        if self._eof or (by == "client" and self._body is None and not self._buffer):
-            self.end(by)
+        how = self._ending or NORMAL
+        if self._eof or (self._last and self._body is None and not self._buffer):
+            self.end(how)
             return
         self._detach()
-        self._split.ended(self, self._arrival, by, self._up, self.down.moved)
+        self._split.ended(self, self._arrival, how, self._up, self.down.moved)
         Linger(self._arrival, SILENT, self._split.poller, self._split.reactor)
 
     def _hand_back(self, unread: bytes) -> None:
@@ -413,13 +413,27 @@ class Session:
     def refuse(self, answer: Answer) -> None:
         """The router answers in place of the service, and closes."""
         if self.down.held:  # an interim response that the client does not take
-            self.end("router")
+            self.end(answer.ended)
             return
         self._detach()
         self._split.refuse(self, self._arrival, answer)
 
-    def end(self, by: str, reset: bool = False) -> None:
-        """Close the connection; `by` is who ended it."""
+    @property
+    def _phase(self) -> Phase:
+        if not self._busy:
+            return REQUEST
+        if self._connecting is not None:
+            return CONNECT
+        if self._backend is None:
+            return LAST
+        return DATA if self._backend.responding else RESPONSE
+
+    def abort(self, by: Who) -> None:
+        """Break the connection off, whatever is under way; `by` is who wants it so."""
+        self.end(by + self._phase, reset=True)
+
+    def end(self, how: str, reset: bool = False) -> None:
+        """Close the connection; `how` is told by `core.termination`."""
         if self.over:
             return
         self._detach()
@@ -427,7 +441,7 @@ class Session:
             with contextlib.suppress(OSError):
                 self._arrival.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
         self._arrival.close()
-        self._split.ended(self, self._arrival, by, self._up, self.down.moved)
+        self._split.ended(self, self._arrival, how, self._up, self.down.moved)
 
     def _detach(self) -> None:
         """Let go of the client's socket, and of what is under way for it."""

@@ -18,6 +18,7 @@ from ..accesslog import AccessLog
 from ..arrival import Arrival, RawSocket
 from ..config import Limits, Tcp
 from ..core.answers import Answer
+from ..core.termination import CLIENT_TIME, NORMAL, OPERATOR, REQUEST
 from ..poller import Poller
 from ..pump import Pipes
 from ..service import Refusals
@@ -87,7 +88,7 @@ class Split:
         self.now = now = self.reactor.seconds()
         self.pool.sweep(now)
         for session in [each for each in self._sessions if each.idle and now - each.idle_since >= self._idle_timeout]:
-            session.end("router")
+            session.end(CLIENT_TIME + REQUEST)
 
     # -- for sessions
 
@@ -150,7 +151,7 @@ class Split:
 
     def hand_back(self, session: Session, arrival: Arrival, unread: bytes, up: int, down: int) -> None:
         """The next request is not ours, or not whole: the router sees to it."""
-        self._access.tunnel_ended(arrival, session.replica, None, up, down)
+        self._access.tunnel_ended(arrival, session.replica, NORMAL, up, down)
         self._left(session)
         now = self.reactor.seconds()
         again = Arrival(arrival.sock, arrival.client, arrival.listener, now, unread, returned=True)
@@ -163,9 +164,9 @@ class Split:
         self._sessions.discard(session)
         self.reactor.callLater(0, self._fewer)  # not at once: the next one may fail the same way, and the next
 
-    def ended(self, session: Session, arrival: Arrival, by: str, up: int, down: int) -> None:
-        """The connection is closed."""
-        self._access.tunnel_ended(arrival, session.replica, by, up, down)
+    def ended(self, session: Session, arrival: Arrival, how: str, up: int, down: int) -> None:
+        """The connection is closed; `how` is told by `core.termination`."""
+        self._access.tunnel_ended(arrival, session.replica, how, up, down)
         self._left(session)
 
     def _left(self, session: Session) -> None:
@@ -178,13 +179,13 @@ class Split:
         """Serve no further request. What is under way is finished, what is idle is closed."""
         self.draining = True
         for session in [each for each in self._sessions if each.idle]:
-            session.end("router")
+            session.end(OPERATOR + REQUEST)
         self.pool.close()
 
     def cut(self) -> None:
         """The drain time is up."""
         for session in list(self._sessions):
-            session.end("router", reset=True)
+            session.abort(OPERATOR)
 
     def close(self) -> None:
         """Nothing is left."""

@@ -30,6 +30,7 @@ from ..config import Limits, Tcp, address
 from ..core.answers import Answer
 from ..core.closing import closing_head
 from ..core.ejection import Ejection
+from ..core.termination import OPERATOR
 from ..poller import Poller
 from ..pump import Pipes, Tunnel, join
 from ..service import Refusals, RoutedService
@@ -166,7 +167,7 @@ class TcpTarget:
 
     def _cut(self) -> None:
         for tunnel in list(self._tunnels):
-            tunnel.close("router", reset=True)
+            tunnel.close(OPERATOR, reset=True)
         self._split.cut()
 
     def _look_whether_drained(self) -> None:
@@ -229,10 +230,10 @@ class TcpTarget:
         """Join the two; `up` and `down` are the bytes that went through before."""
         tunnel: Tunnel
 
-        def ended(by: str, more_up: int, more_down: int) -> None:
+        def ended(how: str, more_up: int, more_down: int) -> None:
             self._tunnels.discard(tunnel)
             replica.load -= 1
-            self._access.tunnel_ended(arrival, replica.name, by, up + more_up, down + more_down)
+            self._access.tunnel_ended(arrival, replica.name, how, up + more_up, down + more_down)
             self._fewer()
 
         tunnel = join(arrival.sock, server, preface, self._poller, self._pipes, ended, reply)

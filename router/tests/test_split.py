@@ -26,7 +26,7 @@ from portico.poller import Poller
 from portico.pump import Pipes
 from portico.service import RoutedService
 from portico.targets.session import PIPELINED
-from portico.targets.split import SWEEP_INTERVAL
+from portico.targets.split import SWEEP_INTERVAL, TARGET_KEPT, TARGETS_KEPT
 from portico.targets.tcp import TcpTarget
 from svckit.lease import Ownership
 
@@ -659,6 +659,44 @@ def test_a_foreign_request_goes_back_to_the_router(rig: Rig) -> None:
     rig.expect(client, b"still open")
     assert (rig.idle, rig.loads) == (1, [0])
     assert rig.logged.lines[0]["ended"] == "--"
+
+
+def test_the_same_request_again_after_the_routes_have_changed(rig: Rig) -> None:
+    client = rig.connect(get())
+    server = rig.accept()
+    server.sock.send(OK)
+    rig.expect(client, OK)
+    for _ in range(3):
+        rig.exchange(client, server, get())
+    rig.target.tell((("/a/", False), ("/b/", True)))
+    client.sock.send(get())
+    rig.reactor.until(lambda: rig.returned)
+    assert rig.returned[0].preface == get()
+
+
+def test_a_first_request_that_the_paths_do_not_give_us_says_nothing_of_the_next(rig: Rig) -> None:
+    """It came by a default route, say; whether the same one comes here again is the router's to decide."""
+    client = rig.connect(get(b"/b/1"))
+    server = rig.accept()
+    server.sock.send(OK)
+    rig.expect(client, OK)
+    client.sock.send(get(b"/b/1"))
+    rig.reactor.until(lambda: rig.returned)
+    assert rig.returned[0].preface == get(b"/b/1")
+
+
+def test_targets_that_are_known_to_be_ours_are_bounded(rig: Rig) -> None:
+    split = rig.target._split
+    for number in range(3 * TARGETS_KEPT):
+        assert split.owns(b"/a/%d" % number)
+        assert split.owns(b"/a/%d" % number)
+        assert len(split._ours) <= TARGETS_KEPT
+    long = b"/a/" + b"x" * TARGET_KEPT
+    assert split.owns(long)
+    assert long not in split._ours
+    for foreign in (b"/b/1", b"/a/%zz"):
+        assert not split.owns(foreign)
+        assert not split.owns(foreign)
 
 
 def test_a_foreign_request_waits_for_a_slow_reader(rig: Rig) -> None:

@@ -24,6 +24,7 @@ from ..pump import Pipes
 from ..service import Refusals
 from .backend import Backend
 from .connect import Connecting, Replica
+from .leaving import Leaving
 from .pool import Pool
 from .session import Session
 
@@ -31,6 +32,11 @@ __all__ = ["SWEEP_INTERVAL", "Split"]
 
 SWEEP_INTERVAL = 1.0
 """Seconds between two looks at what is idle."""
+
+TARGETS_KEPT = 512
+"""Targets that are known to be this service's."""
+TARGET_KEPT = 256
+"""Bytes of the longest one."""
 
 _odd = re.compile(rb"\A[^/]|/\.|[%#]").search
 
@@ -61,13 +67,15 @@ class Split:
         self.poller, self.pipes, self.reactor = poller, pipes, reactor
         self.ownership, self.head_size = ownership, limits.head_size
         self.draining = False
+        self._patterns: tuple[tuple[str, bool], ...] = ()
+        self._ours: set[bytes] = set()  # targets that are ours by these patterns, of those that were asked for lately
         self.now = reactor.seconds()
         """The time of the last sweep."""
         self._settings, self._idle_timeout = settings, limits.idle_timeout
         self._candidates, self._refusals, self._readmit, self._access = candidates, refusals, readmit, access
         self._switched, self._fewer = switched, fewer
         self.pool = Pool(settings.idle_connections, settings.idle_time)
-        self._sessions: set[Session] = set()
+        self._sessions: set[Leaving] = set()
         self._sweeper = LoopingCall(self._sweep)
         self._sweeper.clock = reactor
 
@@ -94,6 +102,12 @@ class Split:
 
     def owns(self, target: bytes) -> bool:
         """Whether the next request of a session is this service's. A target without meaning is the router's to refuse."""
+        patterns = self.ownership.patterns
+        if patterns is not self._patterns:
+            self._patterns = patterns
+            self._ours.clear()
+        elif target in self._ours:
+            return True
         if not self.ownership.owns(target):
             return False
         if _odd(target):
@@ -101,6 +115,10 @@ class Split:
                 normalise(target)
             except BadTarget:
                 return False
+        if len(target) <= TARGET_KEPT:
+            if len(self._ours) >= TARGETS_KEPT:
+                self._ours.clear()
+            self._ours.add(target)
         return True
 
     def send(self, session: Session, request: bytes, look: bool, fresh: bool = False) -> bool:
@@ -143,13 +161,13 @@ class Split:
             backend.close()
 
     def tunnel(
-        self, session: Session, arrival: Arrival, backend: Backend, preface: bytes, reply: bytes, up: int, down: int
+        self, session: Leaving, arrival: Arrival, backend: Backend, preface: bytes, reply: bytes, up: int, down: int
     ) -> None:
         """The two speak another protocol from now on."""
         self._sessions.discard(session)
         self._switched(arrival, backend.sock, backend.replica, preface, reply, up, down)
 
-    def hand_back(self, session: Session, arrival: Arrival, unread: bytes, up: int, down: int) -> None:
+    def hand_back(self, session: Leaving, arrival: Arrival, unread: bytes, up: int, down: int) -> None:
         """The next request is not ours, or not whole: the router sees to it."""
         self._access.tunnel_ended(arrival, session.replica, NORMAL, up, down)
         self._left(session)
@@ -158,18 +176,18 @@ class Split:
         again.tls_facts = arrival.tls_facts
         self._readmit(again)
 
-    def refuse(self, session: Session, arrival: Arrival, answer: Answer) -> None:
+    def refuse(self, session: Leaving, arrival: Arrival, answer: Answer) -> None:
         """The router answers."""
         self._refusals.answer(arrival, answer)
         self._sessions.discard(session)
         self.reactor.callLater(0, self._fewer)  # not at once: the next one may fail the same way, and the next
 
-    def ended(self, session: Session, arrival: Arrival, how: str, up: int, down: int) -> None:
+    def ended(self, session: Leaving, arrival: Arrival, how: str, up: int, down: int) -> None:
         """The connection is closed; `how` is told by `core.termination`."""
         self._access.tunnel_ended(arrival, session.replica, how, up, down)
         self._left(session)
 
-    def _left(self, session: Session) -> None:
+    def _left(self, session: Leaving) -> None:
         self._sessions.discard(session)
         self._fewer()
 

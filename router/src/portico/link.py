@@ -26,6 +26,7 @@ from svckit.handoff.codec import (
     Welcome,
     decode,
     encode,
+    encode_connection,
     encode_routes,
 )
 from svckit.handoff.custody import Custody
@@ -129,9 +130,10 @@ class Link:
 
     def offer(self, arrival: Arrival) -> bool:
         """Send the connection; False if it does not go out, and is untouched."""
-        message = Connection(self._custody.next_number, arrival.client, arrival.listener, arrival.preface, arrival.tls)
+        number, tls = self._custody.next_number, arrival.tls
+        packet = encode_connection(number, arrival.client, arrival.listener, arrival.preface, tls)
         try:
-            packets.send(self._sock, encode(message), arrival.sock.fileno())
+            packets.send(self._sock, packet, arrival.sock.fileno())
         except (BlockingIOError, InterruptedError):
             self._block()
             return False

@@ -16,7 +16,7 @@ HEAD = b"PUT /\xe9?q HTTP/1.1\r\nX: host: no\r\nhOsT: \t example:80 \r\n\r\n"
 EMPTY: dict[str, object] = {
     "replica": None,
     "status": None,
-    "ended_by": None,
+    "ended": "--",
     "why": None,
     "up": None,
     "down": None,
@@ -56,7 +56,7 @@ def test_put_through(reactor: HandReactor, logged: Logged) -> None:
 def test_answered_before_there_was_a_head(logged: Logged) -> None:
     logged.log.answered(arrived(b"bad", service=None, returned=True), BAD_REQUEST)
     (line,) = logged.lines
-    assert (line["how"], line["status"], line["why"], line["ended_by"]) == ("answered", 400, BAD_REQUEST.why, "router")
+    assert (line["how"], line["status"], line["why"], line["ended"]) == ("answered", 400, BAD_REQUEST.why, "PR")
     assert (line["service"], line["method"], line["target"], line["host"]) == (None, None, None, None)
     assert line["returned"] is True
 
@@ -65,13 +65,13 @@ def test_answered_before_there_was_a_head(logged: Logged) -> None:
 def test_who_ended_a_connection_without_an_answer(logged: Logged, preface: bytes) -> None:
     logged.log.answered(arrived(preface, service=None), SILENT)
     logged.log.answered(arrived(preface, service=None), LEFT)
-    assert [(line["status"], line["ended_by"]) for line in logged.lines] == [(0, "router"), (0, "client")]
+    assert [(line["status"], line["ended"]) for line in logged.lines] == [(0, "cR"), (0, "CR")]
 
 
 def test_a_tunnel(logged: Logged) -> None:
-    logged.log.tunnel_ended(arrived(), "10.0.0.1:80", "client", 12, 1 << 40)
+    logged.log.tunnel_ended(arrived(), "10.0.0.1:80", "CD", 12, 1 << 40)
     (line,) = logged.lines
-    assert (line["how"], line["replica"], line["ended_by"]) == ("tcp", "10.0.0.1:80", "client")
+    assert (line["how"], line["replica"], line["ended"]) == ("tcp", "10.0.0.1:80", "CD")
     assert (line["up"], line["down"], line["status"]) == (12, 1 << 40, None)
 
 

@@ -2,7 +2,8 @@
 
 import pytest
 from portico.core import answers
-from portico.core.answers import NO_REPLICA, RETRY_AFTER, TOO_MANY, Answer
+from portico.core.answers import RETRY_AFTER, Answer
+from portico.core.termination import PHASES, WHO
 
 from .support.wires import parse_response
 
@@ -47,10 +48,17 @@ def test_well_formed(answer: Answer) -> None:
     assert body.decode("utf-8") == f"{answer.status} {response.reason}: {answer.why}.\n"
 
 
+@pytest.mark.parametrize("answer", ALL.values(), ids=ALL)
+def test_who_ended_it_and_when_is_known(answer: Answer) -> None:
+    who, phase = answer.ended
+    assert who in WHO
+    assert phase in PHASES
+
+
 def test_only_what_passes_asks_to_come_again() -> None:
     for answer in WORDED.values():
         response, _ = parse_response(answer.wire)
-        assert response.headers["Retry-After"] == (str(RETRY_AFTER) if answer in (NO_REPLICA, TOO_MANY) else None)
+        assert response.headers["Retry-After"] == (str(RETRY_AFTER) if answer.status in (429, 503) else None)
 
 
 def test_a_close_without_a_word_has_a_reason_for_the_log() -> None:

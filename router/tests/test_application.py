@@ -10,7 +10,7 @@ import pytest
 from portico.application import Application
 from portico.arrival import Address
 from portico.config import parse
-from portico.core.answers import NO_REPLICA
+from portico.core.answers import QUEUE_DRAINED
 from svckit.handoff.replica import HandoffReplica
 from svckit.settings import Settings
 from svckit.web import GuardedSite
@@ -339,7 +339,7 @@ def test_a_drain_answers_those_that_wait_for_a_replica(reactor: HandReactor, dep
     reactor.until(lambda: deployed.application._services["web"].queued == 1)
     deployed.stop()
     reactor.until(client.has_ended)
-    assert client.data == NO_REPLICA.wire
+    assert client.data == QUEUE_DRAINED.wire
     reactor.until(lambda: deployed.stopped)
     assert [line["status"] for line in deployed.lines] == [503]
 

@@ -10,7 +10,7 @@ import pytest
 from portico.arrival import Arrival
 from portico.balancing import Balancer
 from portico.config import Handoff, Limits
-from portico.core.answers import NO_REPLICA
+from portico.core.answers import QUEUE_DRAINED
 from portico.link import BATCH, Link
 from portico.poller import READ, Poller
 from portico.service import RoutedService
@@ -743,7 +743,7 @@ def test_a_drain_gives_up_on_a_replica_that_takes_nothing(
     reactor.pump([SCAN_INTERVAL] * 12)
     assert done == [None]
     service.refuse_queued()
-    assert answers.given == [(arrival, NO_REPLICA)]
+    assert answers.given == [(arrival, QUEUE_DRAINED)]
     replica.die()
 
 

@@ -26,7 +26,7 @@ from portico.poller import Poller
 from portico.pump import Pipes
 from portico.service import RoutedService
 from portico.targets.session import PIPELINED
-from portico.targets.split import SWEEP_INTERVAL
+from portico.targets.split import SWEEP_INTERVAL, TARGET_KEPT, TARGETS_KEPT
 from portico.targets.tcp import TcpTarget
 from svckit.lease import Ownership
 
@@ -198,7 +198,7 @@ def test_requests_share_one_connection_to_the_server(rig: Rig) -> None:
     client.sock.close()
     rig.reactor.settle()
     (line,) = rig.logged.lines
-    assert (line["how"], line["ended_by"], line["replica"]) == ("tcp", "client", "{}:{}".format(*rig.at))
+    assert (line["how"], line["ended"], line["replica"]) == ("tcp", "--", "{}:{}".format(*rig.at))
     assert line["down"] == 4 * len(OK)
     assert line["up"] == len(sent(get())) + 3 * len(sent(get(b"/a/0", b"X: 0")))
 
@@ -327,7 +327,7 @@ def test_a_client_that_wants_to_close_leaves_the_servers_connection_open(rig: Ri
         assert rig.ends(client) == OK.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")
         assert not client.reset
     assert rig.idle == 1
-    assert [line["ended_by"] for line in rig.logged.lines] == ["client"] * 3
+    assert [line["ended"] for line in rig.logged.lines] == ["--"] * 3
 
 
 def test_a_client_of_http_1_0(rig: Rig) -> None:
@@ -379,7 +379,7 @@ def test_a_server_that_ends_within_a_response(rig: Rig, begun: bytes, ending: Ca
     server.read()
     ending(server.sock)
     assert rig.ends(client) == wire  # no 502 in the middle of it, no last chunk
-    assert rig.logged.lines[0]["ended_by"] == "service"
+    assert rig.logged.lines[0]["ended"] == "SD"
     assert rig.idle == 0
 
 
@@ -575,7 +575,7 @@ def test_a_client_that_leaves_within_its_body(rig: Rig) -> None:
     rig.reactor.until(server.holds(b"some"))
     client.sock.close()
     rig.reactor.until(server.has_ended)
-    assert rig.logged.lines[0]["ended_by"] == "client"
+    assert rig.logged.lines[0]["ended"] == "CH"
 
 
 # -- pipelining and half-close
@@ -635,7 +635,7 @@ def test_an_answer_to_a_client_that_has_gone(rig: Rig) -> None:
     reset(client.sock)
     rig.reactor.until(server.has_ended)
     assert rig.loads == [0]
-    assert rig.logged.lines[0]["ended_by"] == "client"
+    assert rig.logged.lines[0]["ended"] == "CH"
 
 
 # -- the next request is somebody else's
@@ -659,7 +659,45 @@ def test_a_foreign_request_goes_back_to_the_router(rig: Rig) -> None:
     arrival.sock.send(b"still open")
     rig.expect(client, b"still open")
     assert (rig.idle, rig.loads) == (1, [0])
-    assert rig.logged.lines[0]["ended_by"] is None
+    assert rig.logged.lines[0]["ended"] == "--"
+
+
+def test_the_same_request_again_after_the_routes_have_changed(rig: Rig) -> None:
+    client = rig.connect(get())
+    server = rig.accept()
+    server.sock.send(OK)
+    rig.expect(client, OK)
+    for _ in range(3):
+        rig.exchange(client, server, get())
+    rig.target.tell((("/a/", False), ("/b/", True)))
+    client.sock.send(get())
+    rig.reactor.until(lambda: rig.returned)
+    assert rig.returned[0].preface == get()
+
+
+def test_a_first_request_that_the_paths_do_not_give_us_says_nothing_of_the_next(rig: Rig) -> None:
+    """It came by a default route, say; whether the same one comes here again is the router's to decide."""
+    client = rig.connect(get(b"/b/1"))
+    server = rig.accept()
+    server.sock.send(OK)
+    rig.expect(client, OK)
+    client.sock.send(get(b"/b/1"))
+    rig.reactor.until(lambda: rig.returned)
+    assert rig.returned[0].preface == get(b"/b/1")
+
+
+def test_targets_that_are_known_to_be_ours_are_bounded(rig: Rig) -> None:
+    split = rig.target._split
+    for number in range(3 * TARGETS_KEPT):
+        assert split.owns(b"/a/%d" % number)
+        assert split.owns(b"/a/%d" % number)
+        assert len(split._ours) <= TARGETS_KEPT
+    long = b"/a/" + b"x" * TARGET_KEPT
+    assert split.owns(long)
+    assert long not in split._ours
+    for foreign in (b"/b/1", b"/a/%zz"):
+        assert not split.owns(foreign)
+        assert not split.owns(foreign)
 
 
 def test_a_foreign_request_waits_for_a_slow_reader(rig: Rig) -> None:
@@ -881,7 +919,7 @@ def test_an_idle_client_is_closed_in_time(rig: Rig) -> None:
     assert not client.has_ended()
     rig.reactor.pump([SWEEP_INTERVAL] * 2)
     assert rig.ends(client) == b""
-    assert rig.logged.lines[0]["ended_by"] == "router"
+    assert rig.logged.lines[0]["ended"] == "cR"
 
 
 # -- connecting
@@ -1178,7 +1216,7 @@ def test_drain_cuts_what_does_not_end(rig: Rig) -> None:
     rig.reactor.until(busy.has_ended)
     assert busy.reset
     rig.reactor.until(server.has_ended)
-    assert rig.logged.lines[0]["ended_by"] == "router"
+    assert rig.logged.lines[0]["ended"] == "KH"
 
 
 def test_split_is_the_default_and_needs_a_head(rig: Rig) -> None:

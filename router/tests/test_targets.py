@@ -410,7 +410,7 @@ def test_what_the_router_answers_itself(ways: Ways, request_: bytes, status: int
     assert not client.reset
     assert parse_response(client.data)[0].status == status
     assert ways.router.counts == {"accepted": 1, f"answered {status}": 1}
-    assert [(line["how"], line["status"], line["ended_by"]) for line in ways.logged.lines] == [("answered", status, "router")]
+    assert [(line["how"], line["status"], line["ended"]) for line in ways.logged.lines] == [("answered", status, "PR")]
 
 
 def test_the_access_log_has_one_line(ways: Ways) -> None:

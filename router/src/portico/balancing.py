@@ -58,6 +58,8 @@ class Balancer:
 
     def order(self, replicas: Sequence[N], arrival: Arrival) -> Iterable[N]:
         """Those with room, the first choice first."""
+        if len(replicas) == 1:
+            return replicas if replicas[0].load < replicas[0].capacity else ()
         if self._way == "round-robin":
             return round_robin(replicas, next(self._turn))
         if self._way == "random-two":

@@ -31,6 +31,7 @@ from svckit.handoff.codec import (
     Welcome,
     decode,
     encode,
+    encode_connection,
     encode_routes,
 )
 from svckit.handoff.custody import Custody
@@ -155,13 +156,10 @@ class Link:
         number = self._custody.next_number
         if number == 1 and not arrival.shared:
             self._provenance.learn_network(arrival.sock)
-        if arrival.tls_facts is None and not arrival.named:
-            message = Connection(number, arrival.client, arrival.listener, arrival.preface)
-        else:
-            seal = self._provenance.seal(arrival)
-            message = Connection(number, arrival.client, arrival.listener, arrival.preface, arrival.tls, seal)
+        seal = b"" if arrival.tls_facts is None and not arrival.named else self._provenance.seal(arrival)
+        packet = encode_connection(number, arrival.client, arrival.listener, arrival.preface, arrival.tls, seal)
         try:
-            packets.send(self._sock, encode(message), arrival.sock.fileno())
+            packets.send(self._sock, packet, arrival.sock.fileno())
         except (BlockingIOError, InterruptedError):
             self._block()
             return False

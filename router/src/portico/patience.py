@@ -19,10 +19,11 @@ from twisted.internet.interfaces import IDelayedCall
 
 from .arrival import Arrival
 from .config import Limits
-from .core.answers import LEFT, Answer
+from .core.answers import DRAINED, LEFT, Answer
 from .core.preface import Preface
 from .core.rule import Rule
 from .core.table import Wait
+from .core.termination import REQUEST, ROUTER
 from .poller import READ, Poller
 from .service import Destination
 
@@ -101,8 +102,16 @@ class Waiter:
         self.ask()
 
     def give_up(self) -> None:
-        """The deadline has come, or the connection must make room for others."""
+        """The deadline has come."""
         self._end(lambda answer: answer)
+
+    def make_room(self) -> None:
+        """Others need its place."""
+        self._end(lambda answer: answer._replace(ended=ROUTER + REQUEST))
+
+    def drain(self) -> None:
+        """The router ends, and it has sent nothing."""
+        self._end(lambda _: DRAINED)
 
     def _end(self, choose: Callable[[Answer], Answer]) -> None:
         """No more is to come: a route that goes by what there is gets it, else the connection ends with an answer."""
@@ -145,7 +154,7 @@ class Patience:
             self.settle(arrival, preface, found)
             return
         if len(self._waiting) >= self.limits.waiting:
-            next(iter(self._waiting.values())).give_up()
+            next(iter(self._waiting.values())).make_room()
         waiter = Waiter(arrival, preface, self)
         descriptor = arrival.sock.fileno()
         self._waiting[descriptor] = waiter
@@ -170,4 +179,4 @@ class Patience:
     def close_idle(self) -> None:
         """Close the connections that have sent nothing; for the router's own drain."""
         for waiter in [waiter for waiter in self._waiting.values() if not waiter.arrival.preface]:
-            waiter.give_up()
+            waiter.drain()

@@ -16,6 +16,7 @@ import socket
 from _socket import socket as RawSocket
 from collections.abc import Callable
 
+from .core.termination import CLIENT, CLIENT_TIME, DATA, NORMAL, SERVER, SERVER_TIME, Who
 from .flow import PIPE_SIZE, SMALL, THIN, TURNS, Flow, SinkLost
 from .poller import ERROR, HANGUP, READ, WRITE, Poller
 
@@ -25,7 +26,7 @@ _DONTWAIT = int(socket.MSG_DONTWAIT)
 _RESET = b"\1\0\0\0\0\0\0\0"
 
 Ended = Callable[[str, int, int], None]
-"""Told who ended it ("client" or "service"), and the bytes up and down."""
+"""Told how it ended (`core.termination`), and the bytes up and down."""
 
 
 class Pipes:
@@ -85,7 +86,7 @@ class End(Flow):
 
     peer: "End"
 
-    def __init__(self, sock: RawSocket, sink: RawSocket, name: str, tunnel: "Tunnel") -> None:
+    def __init__(self, sock: RawSocket, sink: RawSocket, name: Who, tunnel: "Tunnel") -> None:
         super().__init__(sink, tunnel.pipes)
         self.sock, self._name, self._tunnel = sock, name, tunnel
         self._descriptor = sock.fileno()
@@ -213,8 +214,8 @@ class Tunnel:
     def __init__(self, client: RawSocket, server: RawSocket, poller: Poller, pipes: Pipes, ended: Ended) -> None:
         self.poller, self.pipes, self._ended = poller, pipes, ended
         self.over = self.idle = False
-        self.client = End(client, server, "client", self)
-        self.server = End(server, client, "service", self)
+        self.client = End(client, server, CLIENT, self)
+        self.server = End(server, client, SERVER, self)
         self.client.peer, self.server.peer = self.server, self.client
 
     @property
@@ -230,16 +231,16 @@ class Tunnel:
     def end_idle(self) -> None:
         """Nothing has moved for too long. Where bytes are held that nobody takes, the end looks like what it is: a break."""
         self.idle = True
-        self.close("router", reset=self.client.held or self.server.held)
+        self.close(SERVER_TIME if self.client._at_eof else CLIENT_TIME, reset=self.client.held or self.server.held)
 
-    def close(self, by: str, reset: bool) -> None:
-        """End both; `by` is who ended it first."""
+    def close(self, by: Who, reset: bool) -> None:
+        """End both; `by` is who ended it first, `reset` that there may have been more to come."""
         if self.over:
             return
         self.over = True
         self.client.let_go(reset)
         self.server.let_go(reset)
-        self._ended(by, self.client.moved, self.server.moved)
+        self._ended(by + DATA if reset or self.idle else NORMAL, self.client.moved, self.server.moved)
 
 
 def join(

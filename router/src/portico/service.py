@@ -11,7 +11,7 @@ from twisted.internet.interfaces import IDelayedCall
 
 from .arrival import Arrival
 from .config import Limits
-from .core.answers import NO_REPLICA, Answer
+from .core.answers import NO_REPLICA, QUEUE_DRAINED, QUEUE_FULL, Answer
 from .redirect import Redirect
 
 __all__ = ["Destination", "Refusals", "RoutedService", "Target"]
@@ -114,7 +114,7 @@ class RoutedService:
 
     def _hold(self, arrival: Arrival) -> None:
         if len(self._queue) >= self._limits.queue_size:
-            self._refusals.answer(arrival, NO_REPLICA)
+            self._refusals.answer(arrival, QUEUE_FULL)
             return
         timeout = self._reactor.callLater(self._limits.queue_timeout, self._give_up, arrival)
         self._queue.append((arrival, timeout))
@@ -133,7 +133,7 @@ class RoutedService:
         queue, self._queue = self._queue, deque()
         for arrival, timeout in queue:
             timeout.cancel()
-            self._refusals.answer(arrival, NO_REPLICA)
+            self._refusals.answer(arrival, QUEUE_DRAINED)
 
     def room(self) -> None:
         """The target may be able to take connections again."""

@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from .answers import BAD_REQUEST, HEAD_TOO_LARGE, MANY_FIELDS, NOT_HTTP, VERSION, Answer
 
-__all__ = ["DEFAULT_FIELDS", "FIELDS", "TOKEN", "Head", "HeadReader", "has_bare_lf", "read_head"]
+__all__ = ["DEFAULT_FIELDS", "FIELDS", "TOKEN", "Head", "HeadReader", "has_bare_lf", "read_head", "request_line"]
 
 DEFAULT_FIELDS = 128
 """Header fields of a request; the router's own limit is `limits.head_fields`."""
@@ -27,7 +27,8 @@ _REQUEST_LINE = rb"(?:\r\n)?+(" + _METHOD + rb") ([\x21-\x7e\x80-\xff]++) HTTP/(
 FIELDS = rb"((?:" + TOKEN + rb"++:[\t\x20-\x7e\x80-\xff]*+\r\n)*+)"
 
 _head = re.compile(_REQUEST_LINE + FIELDS + rb"\r\n").match
-_request_line = re.compile(_REQUEST_LINE).match
+request_line = re.compile(_REQUEST_LINE).match
+"""A sound request line; its groups are method, target, and the two numbers of the version, of which the first may be any."""
 _first_bytes = re.compile(rb"(?:\r(?:\n|\Z))?+(?:" + _METHOD + rb"(?: |\Z)|\Z)").match
 _version_of = re.compile(rb"\S+ \S+ HTTP/(?!1\.)[0-9](?:\.[0-9])?\r\n").match
 
@@ -91,7 +92,7 @@ class HeadReader:
         if end < 0:
             return None
         self._sound = True
-        if _request_line(buffer) is None or _version_of(buffer.removeprefix(b"\r\n")):
+        if request_line(buffer) is None or _version_of(buffer.removeprefix(b"\r\n")):
             return VERSION if _version_of(buffer.removeprefix(b"\r\n")) else BAD_REQUEST
         return None
 

@@ -18,11 +18,13 @@ from ..accesslog import AccessLog
 from ..arrival import Arrival, RawSocket
 from ..config import Limits, Tcp
 from ..core.answers import Answer
+from ..core.termination import CLIENT_TIME, NORMAL, OPERATOR, REQUEST
 from ..poller import Poller
 from ..pump import Pipes
 from ..service import Refusals
 from .backend import Backend
 from .connect import Connecting, Replica
+from .leaving import Leaving
 from .pool import Pool
 from .session import Session
 
@@ -30,6 +32,11 @@ __all__ = ["SWEEP_INTERVAL", "Split"]
 
 SWEEP_INTERVAL = 1.0
 """Seconds between two looks at what is idle."""
+
+TARGETS_KEPT = 512
+"""Targets that are known to be this service's."""
+TARGET_KEPT = 256
+"""Bytes of the longest one."""
 
 _odd = re.compile(rb"\A[^/]|/\.|[%#]").search
 
@@ -61,13 +68,15 @@ class Split:
         self.ownership, self.head_size = ownership, limits.head_size
         self.head_fields = limits.head_fields
         self.draining = False
+        self._patterns: tuple[tuple[str, bool], ...] = ()
+        self._ours: set[bytes] = set()  # targets that are ours by these patterns, of those that were asked for lately
         self.now = reactor.seconds()
         """The time of the last sweep."""
         self._settings, self._idle_timeout = settings, limits.idle_timeout
         self._candidates, self._refusals, self._readmit, self._access = candidates, refusals, readmit, access
         self._switched, self._fewer = switched, fewer
         self.pool = Pool(settings.idle_connections, settings.idle_time)
-        self._sessions: set[Session] = set()
+        self._sessions: set[Leaving] = set()
         self._sweeper = LoopingCall(self._sweep)
         self._sweeper.clock = reactor
 
@@ -88,12 +97,18 @@ class Split:
         self.now = now = self.reactor.seconds()
         self.pool.sweep(now)
         for session in [each for each in self._sessions if each.idle and now - each.idle_since >= self._idle_timeout]:
-            session.end("router")
+            session.end(CLIENT_TIME + REQUEST)
 
     # -- for sessions
 
     def owns(self, target: bytes) -> bool:
         """Whether the next request of a session is this service's. A target without meaning is the router's to refuse."""
+        patterns = self.ownership.patterns
+        if patterns is not self._patterns:
+            self._patterns = patterns
+            self._ours.clear()
+        elif target in self._ours:
+            return True
         if not self.ownership.owns(target):
             return False
         if _odd(target):
@@ -101,6 +116,10 @@ class Split:
                 normalise(target)
             except BadTarget:
                 return False
+        if len(target) <= TARGET_KEPT:
+            if len(self._ours) >= TARGETS_KEPT:
+                self._ours.clear()
+            self._ours.add(target)
         return True
 
     def send(self, session: Session, request: bytes, look: bool, fresh: bool = False) -> bool:
@@ -143,33 +162,33 @@ class Split:
             backend.close()
 
     def tunnel(
-        self, session: Session, arrival: Arrival, backend: Backend, preface: bytes, reply: bytes, up: int, down: int
+        self, session: Leaving, arrival: Arrival, backend: Backend, preface: bytes, reply: bytes, up: int, down: int
     ) -> None:
         """The two speak another protocol from now on."""
         self._sessions.discard(session)
         self._switched(arrival, backend.sock, backend.replica, preface, reply, up, down)
 
-    def hand_back(self, session: Session, arrival: Arrival, unread: bytes, up: int, down: int) -> None:
+    def hand_back(self, session: Leaving, arrival: Arrival, unread: bytes, up: int, down: int) -> None:
         """The next request is not ours, or not whole: the router sees to it."""
-        self._access.tunnel_ended(arrival, session.replica, None, up, down)
+        self._access.tunnel_ended(arrival, session.replica, NORMAL, up, down)
         self._left(session)
         now = self.reactor.seconds()
         again = type(arrival)(arrival.sock, arrival.client, arrival.listener, now, unread, returned=True)
         again.tls_facts, again.named = arrival.tls_facts, arrival.named
         self._readmit(again)
 
-    def refuse(self, session: Session, arrival: Arrival, answer: Answer) -> None:
+    def refuse(self, session: Leaving, arrival: Arrival, answer: Answer) -> None:
         """The router answers."""
         self._refusals.answer(arrival, answer)
         self._sessions.discard(session)
         self.reactor.callLater(0, self._fewer)  # not at once: the next one may fail the same way, and the next
 
-    def ended(self, session: Session, arrival: Arrival, by: str, up: int, down: int) -> None:
-        """The connection is closed."""
-        self._access.tunnel_ended(arrival, session.replica, by, up, down)
+    def ended(self, session: Leaving, arrival: Arrival, how: str, up: int, down: int) -> None:
+        """The connection is closed; `how` is told by `core.termination`."""
+        self._access.tunnel_ended(arrival, session.replica, how, up, down)
         self._left(session)
 
-    def _left(self, session: Session) -> None:
+    def _left(self, session: Leaving) -> None:
         self._sessions.discard(session)
         self._fewer()
 
@@ -179,13 +198,13 @@ class Split:
         """Serve no further request. What is under way is finished, what is idle is closed."""
         self.draining = True
         for session in [each for each in self._sessions if each.idle]:
-            session.end("router")
+            session.end(OPERATOR + REQUEST)
         self.pool.close()
 
     def cut(self) -> None:
         """The drain time is up."""
         for session in list(self._sessions):
-            session.end("router", reset=True)
+            session.abort(OPERATOR)
 
     def close(self) -> None:
         """Nothing is left."""

@@ -24,6 +24,7 @@ from ..arrival import Address, Arrival, RawSocket
 from ..config import Limits, Tcp, address
 from ..core.answers import Answer
 from ..core.closing import closing_head
+from ..core.termination import OPERATOR
 from ..poller import Poller
 from ..pump import NO_PIPES, Pipes, Tunnel, join
 from ..service import Refusals, RoutedService
@@ -162,7 +163,7 @@ class TcpTarget:
 
     def _cut(self) -> None:
         for tunnel in list(self._tunnels):
-            tunnel.close("router", reset=True)
+            tunnel.close(OPERATOR, reset=True)
         self._split.cut()
 
     def _look_whether_drained(self) -> None:
@@ -239,11 +240,11 @@ class TcpTarget:
         """Join the two; `up` and `down` are the bytes that went through before."""
         tunnel: Tunnel
 
-        def ended(by: str, more_up: int, more_down: int) -> None:
+        def ended(how: str, more_up: int, more_down: int) -> None:
             self._tunnels.discard(tunnel)
             replica.load -= 1
             why = "idle" if tunnel.idle else None
-            self._access.tunnel_ended(arrival, replica.name, by, up + more_up, down + more_down, why)
+            self._access.tunnel_ended(arrival, replica.name, how, up + more_up, down + more_down, why)
             self._fewer()
 
         pipes = NO_PIPES if arrival.shared else self._pipes

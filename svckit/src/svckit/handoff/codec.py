@@ -19,6 +19,7 @@ An address is a family byte (4 or 6), 4 or 16 bytes, and a port u16. `docs/hando
 
 import socket
 import struct
+from functools import lru_cache
 from typing import NamedTuple
 
 __all__ = [
@@ -39,6 +40,7 @@ __all__ = [
     "Welcome",
     "decode",
     "encode",
+    "encode_connection",
     "encode_routes",
 ]
 
@@ -137,13 +139,7 @@ def encode(message: Message) -> bytes:
     """The packet of one message."""
     match message:
         case Connection(number, client, listener, unread, tls, seal):
-            ends = _address(client) + _address(listener)
-            if tls is None and not seal:
-                return _connection.pack(_CONNECTION, number, 0) + ends + unread
-            flags = (0 if tls is None else _BY_TLS) | (_SEALED if seal else 0)
-            facts = b"" if tls is None else _text(tls.name) + _text(tls.protocol)
-            sealed = bytes((len(seal),)) + seal if seal else b""
-            return _connection.pack(_CONNECTION, number, flags) + ends + facts + sealed + unread
+            return encode_connection(number, client, listener, unread, tls, seal)
         case Taken(number, open_):
             return _taken.pack(_TAKEN, number, open_)
         case Load(open_):
@@ -158,6 +154,19 @@ def encode(message: Message) -> bytes:
             return bytes((_DRAINING,))
         case Farewell():
             return bytes((_FAREWELL,))
+
+
+def encode_connection(
+    number: int, client: Address, listener: Address, unread: bytes, tls: Tls | None, seal: bytes = b""
+) -> bytes:
+    """The packet of a `Connection`, without making one: there are more of these than of all the others."""
+    ends = _address(client) + _listener(listener)
+    if tls is None and not seal:
+        return _connection.pack(_CONNECTION, number, 0) + ends + unread
+    flags = (0 if tls is None else _BY_TLS) | (_SEALED if seal else 0)
+    facts = b"" if tls is None else _text(tls.name) + _text(tls.protocol)
+    sealed = bytes((len(seal),)) + seal if seal else b""
+    return _connection.pack(_CONNECTION, number, flags) + ends + facts + sealed + unread
 
 
 def encode_routes(patterns: tuple[tuple[str, bool], ...]) -> list[bytes]:
@@ -271,6 +280,9 @@ def _address(address: Address) -> bytes:
     if ":" in host:
         return b"\x06" + socket.inet_pton(socket.AF_INET6, host.partition("%")[0]) + _port.pack(port)
     return b"\x04" + socket.inet_aton(host) + _port.pack(port)
+
+
+_listener = lru_cache(maxsize=64)(_address)  # the same few again and again
 
 
 def _read_address(packet: bytes, at: int) -> tuple[Address, int]:

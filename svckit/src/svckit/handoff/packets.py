@@ -3,12 +3,14 @@
 import array
 import os
 import socket
+import sys
 
 from .codec import MESSAGE_LIMIT, Malformed
 
 __all__ = ["DescriptorsLost", "receive", "send", "widen"]
 
-_ROOM = socket.CMSG_SPACE(array.array("i").itemsize)
+_DESCRIPTOR = array.array("i").itemsize
+_ROOM = socket.CMSG_SPACE(_DESCRIPTOR)
 # plain integers: combining the enumeration's members costs more than the system call's own overhead
 _RECEIVE_FLAGS = int(socket.MSG_DONTWAIT | socket.MSG_CMSG_CLOEXEC)
 _SEND_FLAGS = int(socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
@@ -38,7 +40,7 @@ def send(link: socket.socket, packet: bytes, descriptor: int | None = None) -> N
     if descriptor is None:
         link.send(packet, _SEND_FLAGS)
     else:
-        rights = ((_SOL_SOCKET, _SCM_RIGHTS, array.array("i", (descriptor,))),)
+        rights = ((_SOL_SOCKET, _SCM_RIGHTS, descriptor.to_bytes(_DESCRIPTOR, sys.byteorder)),)
         link.sendmsg((packet,), rights, _SEND_FLAGS)
 
 

@@ -189,7 +189,8 @@ def test_what_does_not_speak_http(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize("command", ["health", "status"])
 def test_a_bad_operators_address(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert call(command, "--admin", "here") == BAD_USAGE
-    assert capsys.readouterr().err == "portico: --admin: expected host:port or [host]:port, found 'here'\n"
+    expected = "expected host:port, [host]:port or unix:PATH, found 'here'"
+    assert capsys.readouterr().err == f"portico: --admin: {expected}\n"
 
 
 # -- run, as a process
@@ -213,9 +214,9 @@ def test_run_with_a_bad_file(file: Path) -> None:
     assert refused(str(file)).startswith(f"{file}: listeners: expected `array`")
 
 
-@pytest.mark.parametrize("option", ["--listen", "--admin"])
-def test_run_with_a_bad_address(file: Path, option: str) -> None:
-    assert refused(str(file), option, "nowhere") == f"{option}: expected host:port or [host]:port, found 'nowhere'"
+@pytest.mark.parametrize(("option", "or_else"), [("--listen", " or [host]:port"), ("--admin", ", [host]:port or unix:PATH")])
+def test_run_with_a_bad_address(file: Path, option: str, or_else: str) -> None:
+    assert refused(str(file), option, "nowhere") == f"{option}: expected host:port{or_else}, found 'nowhere'"
 
 
 @pytest.mark.parametrize("option", ["--listen", "--admin"])

@@ -5,9 +5,11 @@ there: one accept, one receive, one decision. Connections without bytes are let 
 
 When the process runs out of descriptors the listener rests for a moment instead of spinning on a connection that it cannot
 accept; the kernel's queue holds what comes meanwhile.
+
+The socket is the listener's own, or borrowed from a keeper: then others may accept from it too, and what is in its queue is
+theirs when this listener stops.
 """
 
-import contextlib
 import errno
 import os
 import socket
@@ -19,16 +21,14 @@ from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 
 from .arrival import Address, Arrival
+from .keeper import DEFER_ACCEPT, listen
+from .kept import Kept
 from .poller import READ, Poller
 
-__all__ = ["Listener"]
+__all__ = ["DEFER_ACCEPT", "Listener"]
 
 ACCEPTS_AT_ONCE = 32
 """Connections accepted before others get their turn."""
-BACKLOG = 4_096
-"""Connections that the kernel queues (its own limit, net.core.somaxconn, may be lower)."""
-DEFER_ACCEPT = 1
-"""Seconds, rounded up by the kernel to a step of its own."""
 REST = 0.1
 """Seconds without accepting when descriptors have run out."""
 
@@ -42,15 +42,24 @@ class Listener:
 
     log = Logger()
 
-    def __init__(self, at: Address, head_size: int, poller: Poller, reactor: Reactor, admit: Callable[[Arrival], None]) -> None:
-        """`head_size` bounds the first read, in bytes.
+    def __init__(
+        self,
+        at: Address,
+        head_size: int,
+        poller: Poller,
+        reactor: Reactor,
+        admit: Callable[[Arrival], None],
+        kept: Kept | None = None,
+    ) -> None:
+        """`head_size` bounds the first read, in bytes. `kept` lends the socket; without it the listener makes its own.
 
         Raises:
             OSError: the port cannot be had; the text names it.
         """
         self._poller, self._reactor, self._admit = poller, reactor, admit
         self._head_size = head_size
-        self._sock = _listen(at)
+        self._kept, self._asked_for = kept, at
+        self._sock = listen(at) if kept is None else kept.borrow(at)
         self.at: Address = self._sock.getsockname()[:2]
         self._resting: IDelayedCall | None = None
 
@@ -67,16 +76,22 @@ class Listener:
         self._admit = admit
 
     def stop(self) -> None:
-        """Accept what has already connected, for closing the port would reset it; then close the port."""
+        """Close the port: first accept what has already connected, for closing it would reset that.
+
+        A borrowed one is given back; the next router, or another one, accepts what has connected.
+        """
         if self._sock.fileno() < 0:
             return
+        lent = self._kept is not None and not self._kept.is_gone
         if self._resting is not None:
             self._resting.cancel()
         else:
             self._poller.remove(self._sock.fileno())
-            while self._accept_some():
+            while not lent and self._accept_some():
                 pass
         self._sock.close()
+        if self._kept is not None and lent:
+            self._kept.leave(self._asked_for)
 
     def _acceptable(self, events: int) -> None:
         self._accept_some()
@@ -123,23 +138,3 @@ def _plain(peer: tuple[str, int]) -> Address:
     """Host and port; an IPv4 client of a `[::]` listener has its IPv4 address."""
     host, port = peer[0], peer[1]
     return (host[len(_V4_IN_V6) :] if host.startswith(_V4_IN_V6) and "." in host else host), port
-
-
-def _listen(at: Address) -> RawSocket:
-    host, port = at
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    sock = RawSocket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC, 0)
-    try:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if family == socket.AF_INET6:
-            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # inherited: saves a call for each connection
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_DEFER_ACCEPT, DEFER_ACCEPT)
-        sock.bind(at)
-        sock.listen(BACKLOG)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            sock.close()
-        where = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-        raise OSError(error.errno, f"cannot listen on {where}: {error.strerror or error}") from None
-    return sock

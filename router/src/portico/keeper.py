@@ -27,6 +27,7 @@ import re
 import selectors
 import signal
 import socket
+import stat
 import struct
 import sys
 import time
@@ -337,11 +338,13 @@ def _listen_unix(address: str, mode: int) -> socket.socket:
 
 def _is_dead(path: str) -> bool:
     """Whether a socket is at `path` at which nobody listens."""
-    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET | socket.SOCK_NONBLOCK) as probe:
-        try:
+    try:
+        if not stat.S_ISSOCK(os.lstat(path).st_mode):
+            return False
+        with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET | socket.SOCK_NONBLOCK) as probe:
             probe.connect(path)
-        except OSError as error:
-            return error.errno == errno.ECONNREFUSED
+    except OSError as error:
+        return error.errno == errno.ECONNREFUSED
     return False
 
 

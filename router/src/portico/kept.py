@@ -28,6 +28,8 @@ FIND_INTERVAL = 0.05
 ANSWER_TIME = 3.0
 """Seconds for an answer."""
 
+_INT = struct.Struct("i")
+_ROOM = socket.CMSG_SPACE(_INT.size)
 _TIMEVAL = struct.Struct("ll")
 _NOT_YET = (errno.ENOENT, errno.ECONNREFUSED, errno.EAGAIN)
 
@@ -94,7 +96,7 @@ class Kept:
     def _ask(self, request: str, expected: str) -> tuple[str, list[int]]:
         try:
             self._sock.send(request.encode())
-            packet, descriptors, _, _ = socket.recv_fds(self._sock, MESSAGE, 1, socket.MSG_CMSG_CLOEXEC)
+            packet, carried, _, _ = self._sock.recvmsg(MESSAGE, _ROOM, socket.MSG_CMSG_CLOEXEC)
         except (BlockingIOError, TimeoutError):
             self._gone = True  # an answer that comes late would be taken for the next one's
             raise OSError(errno.ETIMEDOUT, f"the keeper at {self._address} does not answer") from None
@@ -104,6 +106,7 @@ class Kept:
         if not packet:
             self._gone = True
             raise OSError(errno.ECONNRESET, f"the keeper at {self._address} has hung up")
+        descriptors = [number for _, _, data in carried for (number,) in _INT.iter_unpack(data)]
         text = packet.decode("ascii", "replace")
         if text.startswith(expected) and len(descriptors) == (expected == "ok"):
             return text.removeprefix(expected), descriptors

@@ -24,6 +24,7 @@ class Lifeline:
         """`lost` is called once, when the parent has ended."""
         self._reactor, self._lost = reactor, lost
         self._from_parent, self._to_parent = from_parent, to_parent
+        os.set_blocking(from_parent, False)
         self.is_cut = False
 
     def start(self) -> None:
@@ -41,14 +42,23 @@ class Lifeline:
         return "lifeline"
 
     def doRead(self) -> None:
-        """The parent says nothing: this is its end."""
+        """For the reactor."""
+        self.connectionLost(None)
+
+    def connectionLost(self, reason: object) -> None:
+        """For the reactor: at a pipe's end, which it takes for a disconnection, and at its own."""
+        if self.is_cut or not self._is_over():
+            return
         self._reactor.removeReader(self)  # type: ignore[arg-type]
         self.is_cut = True
         self.log.error("the parent process has ended, and so does this worker")
         self._lost()
 
-    def connectionLost(self, reason: object) -> None:
-        """For the reactor, at its end."""
+    def _is_over(self) -> bool:
+        try:
+            return not os.read(self._from_parent, 1)  # the parent says nothing on it
+        except BlockingIOError:
+            return False
 
     def clean_up(self, keeper: Path) -> None:
         """After the parent's sudden death: remove its socket, and its folder when the last worker has left it."""

@@ -79,11 +79,11 @@ def run(
         NetworkWatch(reactor, lost).start()
     if kept is not None and worker is None:
         kept.watch(reactor)
-    lifeline = Lifeline(reactor, ending.stop)
-    if worker is not None:
+    lifeline = None if worker is None else Lifeline(reactor, ending.stop)
+    if lifeline is not None:
         reactor.callWhenRunning(lifeline.start)
     reactor.run()
-    if keeper is not None:
+    if lifeline is not None and keeper is not None:
         lifeline.clean_up(Path(keeper))
     return status
 

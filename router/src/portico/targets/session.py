@@ -383,7 +383,7 @@ class Session:
     # -- between two requests, and the end
 
     def _next(self) -> None:
-        if self._ended_by or self._split.draining:
+        if self._ended_by or self._split.ending:
             self._finish()
         elif self._buffer:
             buffer, self._buffer = self._buffer, b""

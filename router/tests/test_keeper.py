@@ -398,6 +398,14 @@ def test_it_runs_by_itself_and_ends_at_once() -> None:
         assert errors.read() == b""
 
 
+@pytest.mark.parametrize("seconds", ["-1", "nan", "inf", "long"])
+def test_a_time_that_is_none(seconds: str) -> None:
+    command = [sys.executable, "-ISs", str(module.__file__), "@never-made", f"--keep={seconds}"]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    assert ended.returncode == 2
+    assert "argument --keep: invalid" in ended.stderr
+
+
 def test_a_program_that_cannot_start_says_why(folder: Path) -> None:
     command = [sys.executable, "-ISs", str(module.__file__), str(folder / "none" / "keeper")]
     ended = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)

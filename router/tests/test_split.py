@@ -795,6 +795,40 @@ def test_a_fresh_connection_is_not_tried_again(rig: Rig) -> None:
     assert rig.no_more_connections()
 
 
+def reset_what_comes(rig: Rig, request_: bytes) -> None:
+    """A server that has accepted, and stops."""
+    server = rig.accept()
+    rig.expect(server, sent(request_))
+    reset(server.sock)
+
+
+def test_a_fresh_connection_that_is_reset_is_tried_once_more(rig: Rig) -> None:
+    """A server that stops resets what the kernel had accepted for it."""
+    client = rig.connect(get())
+    reset_what_comes(rig, get())
+    fresh = rig.accept()
+    rig.expect(fresh, sent(get()))
+    fresh.sock.send(OK)
+    rig.expect(client, OK)
+
+
+def test_a_connection_that_is_reset_again_is_not_tried_again(rig: Rig) -> None:
+    client = rig.connect(get())
+    reset_what_comes(rig, get())
+    reset_what_comes(rig, get())
+    assert rig.ends(client) == b""
+    assert rig.answers.kinds == [NO_RESPONSE]
+    assert rig.no_more_connections()
+
+
+def test_a_post_whose_connection_is_reset_is_not_tried_again(rig: Rig) -> None:
+    client = rig.connect(get(method=b"POST"))
+    reset_what_comes(rig, get(method=b"POST"))
+    assert rig.ends(client) == b""
+    assert rig.answers.kinds == [NO_RESPONSE]
+    assert rig.no_more_connections()
+
+
 def test_a_request_that_cannot_be_repeated_is_not_sent_into_the_void(rig: Rig) -> None:
     client = rig.connect(get())
     server = rig.accept()

@@ -87,12 +87,12 @@ def serve(sock):
                     return
 
 listener = socket.create_server((address, port), backlog=512)
-listener.settimeout(0.05)
 threads = []
 while True:
+    listener.settimeout(0 if stopping.is_set() else 0.05)
     try:
         accepted, _ = listener.accept()
-    except TimeoutError:
+    except (TimeoutError, BlockingIOError):
         if stopping.is_set():
             break
         continue

@@ -41,6 +41,7 @@ Address = tuple[str, int]
 
 KEEP = 30.0
 """Seconds that a socket is kept which no router uses; longer than a router's drain and start."""
+LONGEST_KEEP = 86_400.0
 ROUTERS = 64
 """Routers connected at a time; one more is turned away."""
 SOCKETS = 64
@@ -356,7 +357,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="keeper", description="Holds the listening sockets of Portico's routers.")
     parser.add_argument("address", metavar="ADDRESS", help="@name for an abstract Unix socket, or a path")
     parser.add_argument(
-        "--keep", type=float, default=KEEP, metavar="SECONDS", help=f"for a socket that no router uses ({KEEP:g})"
+        "--keep", type=_seconds, default=KEEP, metavar="SECONDS", help=f"for a socket that no router uses ({KEEP:g})"
     )
     parser.add_argument("--uid", type=int, action="append", metavar="UID", help="of routers; several times (default: this one)")
     chosen = parser.parse_args()
@@ -371,6 +372,13 @@ def main() -> None:
         keeper.run()
     finally:
         keeper.close()
+
+
+def _seconds(text: str) -> float:
+    seconds = float(text)
+    if not 0 <= seconds < LONGEST_KEEP:
+        raise ValueError(text)
+    return seconds
 
 
 def _log(text: str) -> None:

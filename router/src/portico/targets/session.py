@@ -348,7 +348,8 @@ class Session:
                 self._break_off(reset and backend.endless)
             return
         self._release(backend, False)
-        if backend.reused and not backend.began and again is not None:
+        # A kept connection that was dead; or a fresh one that a server which stops had accepted, and resets unread.
+        if (backend.reused or reset) and not backend.began and again is not None:
             self._ended_by = "" if self._ended_by == "service" else self._ended_by
             self._again = None
             if self._split.send(self, again, look=False, fresh=True):

@@ -152,7 +152,7 @@ def test_workers_end_with_their_parent(ending: Cell) -> None:
 
 def test_a_configuration_that_cannot_be_had_ends_all(running: Cell) -> None:
     """The port is taken: both workers say so, and the status is that of a wrong configuration."""
-    second = running._start("second", running._programs / "portico", "run", "--workers", "2", running.file)
+    second = running.start("second", running._programs / "portico", "run", "--workers", "2", running.file)
     assert second.wait() == 2
     assert "in use" in second.log
     assert "Traceback" not in second.log

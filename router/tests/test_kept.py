@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 from portico import kept as module
+from portico.application import Application
+from portico.config import Config, parse
 from portico.keeper import Keeper
 from portico.kept import Kept
 from portico.listener import Listener
@@ -212,3 +214,44 @@ def test_a_listener_that_was_stopped_may_come_again(running: Running, reactor: H
             seen.clear()
             made.stop()
             client.close()
+
+
+# -- a whole router on borrowed ports
+
+CONFIG = """
+listeners = [%s]
+routes = [{prefix = "/", service = "web"}]
+services.web = {target = "tcp", address = "127.0.0.1:9"}
+limits.drain_time = 1.0
+"""
+
+
+def config(*addresses: str) -> Config:
+    return parse(CONFIG % ", ".join(f'{{address = "{address}"}}' for address in addresses))
+
+
+def test_a_reload_borrows_what_is_new_and_leaves_what_is_gone(running: Running, reactor: HandReactor) -> None:
+    with socket.create_server(AT) as taken, Kept(running.address) as kept:
+        application = Application(config("127.0.0.1:0"), as_reactor(reactor), None, kept)
+        application.privilegedStartService()
+        application.startService()
+
+        def used() -> list[str]:
+            kept._ask("seed", "seed ")  # all that was said before is heard by then
+            return [name for name, held in running.keeper._held.items() if held.users]
+
+        assert used() == ["127.0.0.1:0"]
+        (first,) = application.addresses
+        application.reload(config("127.0.0.2:0", "127.0.0.1:0"))
+        assert used() == ["127.0.0.1:0", "127.0.0.2:0"]
+        assert application.addresses[1] == first
+        application.reload(config("127.0.0.2:0"))
+        assert used() == ["127.0.0.2:0"]
+        for bad in (["127.0.0.3:0", "{}:{}".format(*taken.getsockname())], ["127.0.0.2:0", "127.0.0.3:0", "127.0.0.3:0"]):
+            with pytest.raises(OSError, match="cannot listen on"):
+                application.reload(config(*bad))
+            assert used() == ["127.0.0.2:0"]  # what it had got before the mistake is given back
+        application.stopService()
+        assert used() == []
+        socket.create_connection(first, 5).close()  # kept for the next router
+        reactor.pump([1.0] * 5)

@@ -118,21 +118,22 @@ class Cell:
         self._started: list[OneProcess] = []
         self.services = [self._service("static", f"PORTICO_OPTION_ROOT={ROOT / 'static/files'}"), self._service("autobahn")]
         self.servers = [self.server(address) for address in ("127.0.0.1", "127.0.0.2")]
-        self.router = self._start(
+        self.router = self.start(
             "router", f"PYTHONPATH={folder}", self._programs / "portico", "run", "--workers", str(workers), self.file
         )
 
-    def _start(self, name: str, *command: str | Path) -> OneProcess:
+    def start(self, name: str, *command: str | Path) -> OneProcess:
+        """A program that ends with the rest; NAME=VALUE may stand before it."""
         log = self.folder / f"log-{name}-{len(self._started)}"
         self._started.append(OneProcess(["env", *command], self.port, log))
         return self._started[-1]
 
     def _service(self, name: str, *settings: str) -> OneProcess:
-        return self._start(name, f"PORTICO_RUN={self.folder}/run", *settings, self._programs / "svckit", "run", name)
+        return self.start(name, f"PORTICO_RUN={self.folder}/run", *settings, self._programs / "svckit", "run", name)
 
     def server(self, address: str) -> OneProcess:
         """One of the servers of `/app/`."""
-        server = self._start("server", sys.executable, "-c", SERVER, address, str(self.server_port))
+        server = self.start("server", sys.executable, "-c", SERVER, address, str(self.server_port))
         wait_for_listener(address, self.server_port)
         return server
 

@@ -181,6 +181,18 @@ def test_health(server: http.server.HTTPServer, capsys: pytest.CaptureFixture[st
     assert capsys.readouterr() == ("", "")
 
 
+def test_the_environment_says_whom_to_ask(
+    server: http.server.HTTPServer, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.pages["/healthz"] = (200, b"alive\n")  # type: ignore[attr-defined]
+    monkeypatch.setenv("PORTICO_ADMIN", at(server))
+    assert call("health") == 0
+    monkeypatch.setenv("PORTICO_ADMIN", "unix:/nowhere/admin")
+    assert call("health") == 1
+    assert capsys.readouterr().err.startswith("no answer from unix:/nowhere/admin: ")
+    assert call("health", "--admin", at(server)) == 0
+
+
 def test_a_router_that_is_not_well(server: http.server.HTTPServer, capsys: pytest.CaptureFixture[str]) -> None:
     assert call("health", "--admin", at(server)) == 1
     assert "draining" in capsys.readouterr().err
@@ -218,7 +230,8 @@ def test_what_does_not_speak_http(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize("command", ["health", "status"])
 def test_a_bad_operators_address(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert call(command, "--admin", "here") == BAD_USAGE
-    assert capsys.readouterr().err == "portico: --admin: expected host:port or [host]:port, found 'here'\n"
+    expected = "expected host:port, [host]:port or unix:PATH, found 'here'"
+    assert capsys.readouterr().err == f"portico: --admin: {expected}\n"
 
 
 # -- run, as a process
@@ -242,9 +255,9 @@ def test_run_with_a_bad_file(file: Path) -> None:
     assert refused(str(file)).startswith(f"{file}: listeners: expected `array`")
 
 
-@pytest.mark.parametrize("option", ["--listen", "--admin"])
-def test_run_with_a_bad_address(file: Path, option: str) -> None:
-    assert refused(str(file), option, "nowhere") == f"{option}: expected host:port or [host]:port, found 'nowhere'"
+@pytest.mark.parametrize(("option", "or_else"), [("--listen", " or [host]:port"), ("--admin", ", [host]:port or unix:PATH")])
+def test_run_with_a_bad_address(file: Path, option: str, or_else: str) -> None:
+    assert refused(str(file), option, "nowhere") == f"{option}: expected host:port{or_else}, found 'nowhere'"
 
 
 @pytest.mark.parametrize("option", ["--listen", "--admin"])
@@ -256,6 +269,21 @@ def test_run_with_a_port_in_use(file: Path, option: str) -> None:
         said = refused(str(file), option, f"127.0.0.1:{port}")
     assert f"127.0.0.1:{port}" in said
     assert "Address already in use" in said
+
+
+def test_workers_each_with_services_of_its_own_make_no_sense(file: Path) -> None:
+    assert refused(str(file), "--workers", "2", "--in-process").startswith("--workers: not with --in-process")
+
+
+@pytest.mark.parametrize("number", ["0", "65", "-1", "two"])
+def test_workers_are_some(file: Path, number: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert call("run", str(file), f"--workers={number}") == BAD_USAGE
+    assert f"argument --workers: invalid number from 1 to 64 value: '{number}'" in capsys.readouterr().err
+
+
+def test_run_with_a_keeper_that_is_not_there(file: Path, tmp_path: Path) -> None:
+    nowhere = str(tmp_path / "keeper")
+    assert refused(str(file), "--keeper", nowhere) == f"no keeper answers at {nowhere}: No such file or directory"
 
 
 def test_run_in_process_with_a_service_that_is_not_installed(file: Path, tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
 """The table of `portico status`."""
 
-from portico.report import ReplicaReport, Report, ServiceReport, table
+from portico.report import ReplicaReport, Report, ServiceReport, WorkerReport, table
 
 
 def test_a_line_for_each_replica() -> None:
@@ -49,6 +49,11 @@ def test_a_router_that_drains_and_has_nothing() -> None:
         "\n"
         "SERVICE  TARGET  REPLICA  STATE  OPEN  CAPACITY  QUEUED\n"
     )
+
+
+def test_workers() -> None:
+    report = Report(workers=[WorkerReport(0, 17, "ready"), WorkerReport(1, None, "waiting")])
+    assert table(report).splitlines()[2] == "workers: 0 ready (process 17), 1 waiting"
 
 
 def test_a_replica_cannot_write_on_the_terminal() -> None:

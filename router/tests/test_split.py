@@ -26,7 +26,7 @@ from portico.poller import Poller
 from portico.pump import Pipes
 from portico.service import RoutedService
 from portico.targets.session import PIPELINED
-from portico.targets.split import SWEEP_INTERVAL, TARGET_KEPT, TARGETS_KEPT
+from portico.targets.split import LAST_REQUESTS, SWEEP_INTERVAL, TARGET_KEPT, TARGETS_KEPT
 from portico.targets.tcp import TcpTarget
 from svckit.lease import Ownership
 
@@ -861,6 +861,40 @@ def test_a_post_on_a_fresh_connection_is_not_tried_again(rig: Rig) -> None:
     assert rig.no_more_connections()
 
 
+def reset_what_comes(rig: Rig, request_: bytes) -> None:
+    """A server that has accepted, and stops."""
+    server = rig.accept()
+    rig.expect(server, sent(request_))
+    reset(server.sock)
+
+
+def test_a_fresh_connection_that_is_reset_is_tried_once_more(rig: Rig) -> None:
+    """A server that stops resets what the kernel had accepted for it."""
+    client = rig.connect(get())
+    reset_what_comes(rig, get())
+    fresh = rig.accept()
+    rig.expect(fresh, sent(get()))
+    fresh.sock.send(OK)
+    rig.expect(client, OK)
+
+
+def test_a_connection_that_is_reset_again_is_not_tried_again(rig: Rig) -> None:
+    client = rig.connect(get())
+    reset_what_comes(rig, get())
+    reset_what_comes(rig, get())
+    assert rig.ends(client) == b""
+    assert rig.answers.kinds == [NO_RESPONSE]
+    assert rig.no_more_connections()
+
+
+def test_a_post_whose_connection_is_reset_is_not_tried_again(rig: Rig) -> None:
+    client = rig.connect(get(method=b"POST"))
+    reset_what_comes(rig, get(method=b"POST"))
+    assert rig.ends(client) == b""
+    assert rig.answers.kinds == [NO_RESPONSE]
+    assert rig.no_more_connections()
+
+
 def test_a_request_that_cannot_be_repeated_is_not_sent_into_the_void(rig: Rig) -> None:
     client = rig.connect(get())
     server = rig.accept()
@@ -1194,14 +1228,47 @@ def test_drain_ends_idle_clients_and_finishes_the_others(rig: Rig) -> None:
     rig.expect(server, sent(get(b"/a/2")))
     done: list[object] = []
     rig.target.stop().addCallback(done.append)
-    assert rig.ends(idle) == b""
+    rig.reactor.advance(LAST_REQUESTS - 0.1)
     rig.reactor.settle()
+    assert not idle.has_ended()
+    rig.reactor.advance(0.1)
+    assert rig.ends(idle) == b""
     assert not done
     server.sock.send(OK)
     assert rig.ends(busy) == OK.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")
     assert done
     rig.reactor.until(server.has_ended)
     busy.sock.close()
+    rig.reactor.advance(LINGER_TIME)
+
+
+def test_a_client_that_asks_once_more_in_the_drain_is_told_that_it_was_the_last_time(rig: Rig) -> None:
+    """One was idle; of the other the answer had begun, without a word of closing."""
+    idle = rig.connect(get())
+    server = rig.accept()
+    server.sock.send(OK)
+    rig.expect(idle, OK)
+    server.read()
+    server.data = b""
+    busy = rig.connect(get(b"/a/busy"))
+    rig.expect(server, sent(get(b"/a/busy")))
+    server.sock.send(OK[:-1])
+    rig.reactor.until(lambda: busy.read())
+    done: list[object] = []
+    rig.target.stop().addCallback(done.append)
+    server.sock.send(OK[-1:])
+    rig.expect(busy, OK)
+    last = OK.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")
+    for client in (idle, busy):
+        client.data = b""
+        client.sock.send(get(b"/a/once-more"))
+        fresh = rig.accept()
+        rig.expect(fresh, sent(get(b"/a/once-more")))
+        assert not done
+        fresh.sock.send(OK)
+        assert rig.ends(client) == last
+        client.sock.close()
+    rig.reactor.until(lambda: done)
     rig.reactor.advance(LINGER_TIME)
 
 

@@ -7,6 +7,8 @@ hand-over.
 import re
 import sys
 import time
+from collections.abc import Iterable, Iterator
+from select import PIPE_BUF
 from typing import TextIO
 
 import msgspec
@@ -134,11 +136,26 @@ class AccessLog:
         self._flush_call = None
         if self._lines:
             lines, self._lines = self._lines, []
-            self._stream.write(b"\n".join(lines).decode() + "\n")
-            self._stream.flush()
+            for chunk in _chunks(lines):
+                self._stream.write(chunk.decode())
+                self._stream.flush()
 
 
 def _after_host(fields: bytes) -> int:
     """Where the first Host field's value begins; 0 where there is none."""
     found = _host(fields)
     return 0 if found is None else found.end()
+
+
+def _chunks(lines: Iterable[bytes]) -> Iterator[bytes]:
+    """Whole lines, joined up to what a pipe takes in one piece: several workers of one router write to the same one."""
+    chunk: list[bytes] = []
+    size = 0
+    for line in lines:
+        if chunk and size + len(line) >= PIPE_BUF:
+            yield b"\n".join((*chunk, b""))
+            chunk, size = [], 0
+        chunk.append(line)
+        size += len(line) + 1
+    if chunk:
+        yield b"\n".join((*chunk, b""))

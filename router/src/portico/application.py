@@ -11,11 +11,13 @@ from twisted.logger import Logger
 
 from .accesslog import AccessLog
 from .admin import make_site
+from .adminport import open_admin
 from .arrival import Address
 from .assembly import Assembly
 from .config import Config, Handoff, Service, Tcp, address
 from .draining import drain
 from .entrance import Entrance
+from .kept import Kept
 from .listener import DEFER_ACCEPT
 from .measures import Present
 from .metrics import make_page
@@ -37,14 +39,14 @@ class Application(MultiService):
 
     log = Logger()
 
-    def __init__(self, config: Config, reactor: Reactor, state: Path | None = None) -> None:
-        """`state` is the folder for what the in-process services keep, and for their sockets.
+    def __init__(self, config: Config, reactor: Reactor, state: Path | None = None, kept: Kept | None = None) -> None:
+        """`state` is the folder for what the in-process services keep, and for their sockets; `kept` lends the ports.
 
         Raises:
             LookupError, BadOptions: a service of the configuration cannot be made in this process.
         """
         super().__init__()
-        self._config, self._reactor = config, reactor
+        self._config, self._reactor, self._kept = config, reactor, kept
         self._poller, self._pipes = Poller(), Pipes()
         self.access = AccessLog(reactor)
         self.access.measures.present = self._present
@@ -85,7 +87,7 @@ class Application(MultiService):
     def _entrance(self, index: int, config: Config, known: dict[Address, Entrance]) -> Entrance:
         settings = config.listeners[index]
         old = known.pop(address(settings.address), None)
-        return Entrance(settings, config.limits, self._poller, self._reactor, self.router, old)
+        return Entrance(settings, config.limits, self._poller, self._reactor, self.router, old, self._kept)
 
     def startService(self) -> None:
         """Find the replicas and accept connections."""
@@ -94,10 +96,9 @@ class Application(MultiService):
         for service in self._services.values():
             service.target.start()
         if self._config.admin is not None:
-            host, port = address(self._config.admin.address)
             metrics = make_page(self.access.measures, self.report)
             site = make_site(self.status, lambda: not self.router.draining, metrics, self.drain)
-            self._admin = self._reactor.listenTCP(port, site, interface=host)  # type: ignore[arg-type]
+            self._admin = open_admin(self._config.admin.address, site, self._reactor)
         self._use(self._config)
         for entrance in self._entrances:
             self._open(entrance)

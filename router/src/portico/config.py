@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from .service import Refusals
 
 __all__ = [
+    "DEFAULT_ADMIN",
     "Admin",
     "BadConfig",
     "Config",
@@ -35,11 +36,18 @@ __all__ = [
     "Tcp",
     "TlsFiles",
     "address",
+    "admin_address",
     "load",
     "parse",
 ]
 
 T = TypeVar("T")
+
+DEFAULT_ADMIN = "127.0.0.1:8081"
+"""Where the operators' port is unless it is said otherwise."""
+UNIX = "unix:"
+LONGEST_PATH = 107
+"""Bytes of a Unix socket's path (unix(7))."""
 
 Seconds = Annotated[float, Meta(gt=0)]
 Count = Annotated[int, Meta(ge=1)]
@@ -71,9 +79,10 @@ class Listener(Struct, forbid_unknown_fields=True, frozen=True):
 
 
 class Admin(Struct, forbid_unknown_fields=True, frozen=True):
-    """The port for operators. Loopback, as it has no login."""
+    """The port for operators. Loopback or a Unix socket, as it has no login."""
 
-    address: str = "127.0.0.1:8081"
+    address: str = DEFAULT_ADMIN
+    """`host:port`, or `unix:PATH`."""
 
 
 class Handoff(Struct, tag_field="target", tag="handoff", forbid_unknown_fields=True, frozen=True):
@@ -253,7 +262,10 @@ def _check(config: Config) -> None:
         except ValueError as error:
             raise BadConfig(f"listeners[{index}].proxy: {error}") from None
     if config.admin is not None:
-        _checked_address(config.admin.address, "admin.address")
+        try:
+            admin_address(config.admin.address)
+        except ValueError as error:
+            raise BadConfig(f"admin.address: {error}") from None
     for name, service in config.services.items():
         if isinstance(service, Tcp):
             _checked_address(service.address, f"services.{name}.address")
@@ -299,3 +311,20 @@ def address(text: str) -> Address:
     if not colon or not host or not port.isascii() or not port.isdigit() or int(port) > 65_535:
         raise ValueError(f"expected host:port or [host]:port, found {text!r}")
     return host, int(port)
+
+
+def admin_address(text: str) -> Address | Path:
+    """The operators' port: an address, or the path of `unix:PATH`.
+
+    Raises:
+        ValueError: it is neither.
+    """
+    if not text.startswith(UNIX):
+        try:
+            return address(text)
+        except ValueError:
+            raise ValueError(f"expected host:port, [host]:port or unix:PATH, found {text!r}") from None
+    path = text.removeprefix(UNIX)
+    if not path or "\0" in path or len(path.encode("utf-8", "surrogateescape")) > LONGEST_PATH:
+        raise ValueError(f"expected unix: and a path of up to {LONGEST_PATH} bytes, found {text!r}")
+    return Path(path)

@@ -15,6 +15,7 @@ from .arrival import Address, Arrival
 from .certificates import CHECK_INTERVAL, Certificates
 from .config import Limits, address
 from .config import Listener as Settings
+from .kept import Kept
 from .listener import Listener
 from .networks import networks
 from .perclient import ClientStage
@@ -37,8 +38,11 @@ class Entrance:
         reactor: Reactor,
         router: Router,
         old: "Entrance | None" = None,
+        kept: Kept | None = None,
     ) -> None:
         """`old` has the same address: its port is taken over when this one starts, so that no connection is missed.
+
+        `kept` lends ports; without it they are this process's own.
 
         Raises:
             OSError: the port cannot be had.
@@ -66,7 +70,9 @@ class Entrance:
         self._admit = admit
         self._taken_over = old is not None
         self._listener: Listener = (
-            Listener(address(settings.address), limits.head_size, poller, reactor, admit) if old is None else old._listener
+            Listener(address(settings.address), limits.head_size, poller, reactor, admit, kept)
+            if old is None
+            else old._listener
         )
         self._listener.count_in(router.places)
 

@@ -11,8 +11,8 @@ of a connection is believed that can be known otherwise:
   back with the connection, and without it the facts are not believed. Only these connections pay for it.
 - While one is in the router's hands, a second descriptor of the same socket is not taken.
 
-The key is the process's own, or PORTICO_SEAL_KEY where routers that follow each other, or stand side by side, are to know each
-other's.
+Routers that follow each other, or stand side by side, know each other's where they borrow their ports from the same keeper, or
+have the same PORTICO_SEAL_KEY; else the key is the process's own.
 """
 
 import errno
@@ -54,7 +54,13 @@ def key_from(environment: Mapping[str, str] = os.environ) -> bytes:
     return hashlib.blake2b(given.encode(), digest_size=32).digest() if given else os.urandom(32)
 
 
-_KEY = key_from()
+_key = key_from()
+
+
+def agree_on(seed: bytes) -> None:
+    """From now on what is made here has a key that all routers with this seed have, unless the environment gives another."""
+    global _key
+    _key = key_from() if os.environ.get("PORTICO_SEAL_KEY") else hashlib.blake2b(seed, digest_size=32, person=b"seal").digest()
 
 
 class Provenance:
@@ -62,9 +68,10 @@ class Provenance:
 
     log = Logger()
 
-    def __init__(self, service: str, key: bytes = _KEY) -> None:
+    def __init__(self, service: str, key: bytes = b"") -> None:
+        """`key` is for tests; see `agree_on`."""
         self._service = service.encode()
-        self._mac = hashlib.blake2b(key=key, digest_size=SEAL_SIZE)
+        self._mac = hashlib.blake2b(key=key or _key, digest_size=SEAL_SIZE)
         self._networks: set[bytes] = set()
         ours = RawSocket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.learn_network(ours)

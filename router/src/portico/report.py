@@ -2,7 +2,7 @@
 
 from msgspec import Struct, field
 
-__all__ = ["ReplicaReport", "Report", "ServiceReport", "table"]
+__all__ = ["ReplicaReport", "Report", "ServiceReport", "WorkerReport", "table"]
 
 HEADINGS = ("SERVICE", "TARGET", "REPLICA", "STATE", "OPEN", "CAPACITY", "QUEUED")
 NUMBERS = HEADINGS.index("OPEN")
@@ -29,6 +29,14 @@ class ServiceReport(Struct):
     """Why there is no replica, where that is known."""
 
 
+class WorkerReport(Struct):
+    """One of several processes of a router."""
+
+    worker: int
+    pid: int | None
+    state: str
+
+
 class Report(Struct):
     """The whole router."""
 
@@ -40,6 +48,8 @@ class Report(Struct):
     pauses: dict[str, int] = field(default_factory=dict)
     counts: dict[str, int] = field(default_factory=dict)
     services: dict[str, ServiceReport] = field(default_factory=dict)
+    workers: list[WorkerReport] = field(default_factory=list)
+    """Empty where the router is one process."""
 
 
 def table(report: Report) -> str:
@@ -53,6 +63,10 @@ def table(report: Report) -> str:
     ]
     answers = [f"{_plain(name)}: {count}" for name, count in sorted(counts.items()) if name.startswith("answered ")]
     text += [", ".join(answers)] if answers else []
+    workers = [
+        f"{each.worker} {_plain(each.state)}" + (f" (process {each.pid})" if each.pid else "") for each in report.workers
+    ]
+    text += ["workers: " + ", ".join(workers)] if workers else []
     rows: list[tuple[str, ...]] = [HEADINGS]
     for name, service in report.services.items():
         rows += _rows(name, service)

@@ -257,7 +257,7 @@ class Session(Leaving):
     # -- between two requests, and the end
 
     def _next(self) -> None:
-        if self._ending or self._split.draining:
+        if self._ending or self._split.ending:
             self._finish()
         elif self._buffer:
             buffer, self._buffer = self._buffer, b""

@@ -12,6 +12,7 @@ from itertools import chain
 from svckit.lease import Ownership
 from svckit.paths import BadTarget, normalise
 from svckit.reactors import Reactor
+from twisted.internet.interfaces import IDelayedCall
 from twisted.internet.task import LoopingCall
 
 from ..accesslog import AccessLog
@@ -32,6 +33,8 @@ __all__ = ["SWEEP_INTERVAL", "Split"]
 
 SWEEP_INTERVAL = 1.0
 """Seconds between two looks at what is idle."""
+LAST_REQUESTS = 1.0
+"""Seconds in a drain (at most half of it) for idle clients to ask once more, and be told that it was the last time."""
 
 TARGETS_KEPT = 512
 """Targets that are known to be this service's."""
@@ -67,9 +70,11 @@ class Split:
         self.poller, self.pipes, self.reactor = poller, pipes, reactor
         self.ownership, self.head_size = ownership, limits.head_size
         self.head_fields = limits.head_fields
-        self.draining = False
         self._patterns: tuple[tuple[str, bool], ...] = ()
         self._ours: set[bytes] = set()  # targets that are ours by these patterns, of those that were asked for lately
+        self.draining = self.ending = False
+        self._last_requests = min(LAST_REQUESTS, limits.drain_time / 2)
+        self._last_call: IDelayedCall | None = None
         self.now = reactor.seconds()
         """The time of the last sweep."""
         self._settings, self._idle_timeout = settings, limits.idle_timeout
@@ -195,11 +200,20 @@ class Split:
     # -- the end
 
     def drain(self) -> None:
-        """Serve no further request. What is under way is finished, what is idle is closed."""
+        """From now on each answer says that it is the last one. Clients that ask nothing more for a moment are closed then.
+
+        Not at once: a client that is just asking would lose its request, though we had never said that we would close.
+        """
         self.draining = True
+        self.pool.close()
+        self._last_call = self.reactor.callLater(self._last_requests, self._end_idle)
+        if not self._sessions:
+            self._last_call.cancel()
+
+    def _end_idle(self) -> None:
+        self.ending = True
         for session in [each for each in self._sessions if each.idle]:
             session.end(OPERATOR + REQUEST)
-        self.pool.close()
 
     def cut(self) -> None:
         """The drain time is up."""
@@ -208,6 +222,8 @@ class Split:
 
     def close(self) -> None:
         """Nothing is left."""
+        if self._last_call is not None and self._last_call.active():
+            self._last_call.cancel()
         if self._sweeper.running:
             self._sweeper.stop()
         self.pool.close()

@@ -160,6 +160,8 @@ class HandoffReplica(Service):
             listener,
             tls,
         )
+        if len(self._links) > 1:
+            self._load_has_changed()  # this router is told by TAKEN, the others are not
 
     def welcomed(self, link: Link) -> None:
         """A router is there: it takes what waited for one."""
@@ -215,9 +217,12 @@ class HandoffReplica(Service):
     # -- load and drain
 
     def _fewer(self) -> None:
+        self._load_has_changed()
+        self._look_whether_drained()
+
+    def _load_has_changed(self) -> None:
         if self._load_report is None:
             self._load_report = self._reactor.callLater(LOAD_DELAY, self._report_load)
-        self._look_whether_drained()
 
     def _report_load(self) -> None:
         self._load_report = None

@@ -102,7 +102,7 @@ class End(Flow):
             if self._wanted & READ:
                 self._read()  # what is left is delivered, then recv tells end-of-file or reset
             else:
-                self._tunnel.close(self._name, reset=True)
+                self._tunnel.close(self._name + DATA, reset=True)
 
     # -- moving
 
@@ -117,9 +117,9 @@ class End(Flow):
         except (BlockingIOError, InterruptedError):
             pass
         except SinkLost:
-            self._tunnel.close(self.peer._name, reset=True)
+            self._tunnel.close(self.peer._name + DATA, reset=True)
         except OSError:
-            self._tunnel.close(self._name, reset=True)
+            self._tunnel.close(self._name + DATA, reset=True)
 
     def _copy(self) -> None:
         piece = self.sock.recv(SMALL, _DONTWAIT)
@@ -153,7 +153,7 @@ class End(Flow):
             if not self.flush():
                 return True
         except SinkLost:
-            self._tunnel.close(self.peer._name, reset=True)
+            self._tunnel.close(self.peer._name + DATA, reset=True)
             return False
         self.peer.want(self.peer._wanted & ~WRITE)
         if self._at_eof:
@@ -175,12 +175,12 @@ class End(Flow):
             return
         self._told = True
         if self.peer._told:
-            self._tunnel.close(self.peer._name, reset=False)
+            self._tunnel.close(NORMAL, reset=False)
             return
         try:
             self.peer.sock.shutdown(socket.SHUT_WR)
         except OSError:
-            self._tunnel.close(self.peer._name, reset=True)
+            self._tunnel.close(self.peer._name + DATA, reset=True)
 
     def let_go(self, reset: bool) -> None:
         """Close the socket and the pipe."""
@@ -202,14 +202,14 @@ class Tunnel:
         self.server = End(server, client, SERVER, self)
         self.client.peer, self.server.peer = self.server, self.client
 
-    def close(self, by: Who, reset: bool) -> None:
-        """End both; `by` is who ended it first, `reset` that there may have been more to come."""
+    def close(self, how: str, reset: bool) -> None:
+        """End both; `how` is told by `core.termination`, and `reset` breaks the connections off."""
         if self.over:
             return
         self.over = True
         self.client.let_go(reset)
         self.server.let_go(reset)
-        self._ended(by + DATA if reset else NORMAL, self.client.moved, self.server.moved)
+        self._ended(how, self.client.moved, self.server.moved)
 
 
 def join(

@@ -48,7 +48,7 @@ class Rig:
     def close(self) -> None:
         self.idle.stop()
         for tunnel in list(self.tunnels):
-            tunnel.close("router", reset=True)
+            tunnel.close("KD", reset=True)
         for sock in self.sockets:
             sock.close()
         self.pipes.close()
@@ -67,7 +67,7 @@ def test_nothing_has_ever_moved(rig: Rig) -> None:
     rig.wait(IDLE - 1)
     assert rig.ended == []
     rig.wait(1 + LATE)
-    assert rig.ended == ["router"]
+    assert rig.ended == ["cD"]
     assert tunnel.idle
     assert client.has_ended()
     assert server.has_ended()
@@ -84,7 +84,7 @@ def test_a_byte_either_way_is_enough(rig: Rig, way: str) -> None:
     assert (client if way == "down" else server).read() == b"xxxx"
     assert rig.ended == []
     rig.wait(2 * LATE + 1)
-    assert rig.ended == ["router"]
+    assert rig.ended == ["cD"]
 
 
 def test_each_has_its_own_time(rig: Rig) -> None:
@@ -107,7 +107,7 @@ def test_a_reader_that_takes_nothing_is_idle_and_sees_a_break(rig: Rig) -> None:
     except BlockingIOError:
         rig.wait(1)
     rig.wait(IDLE + LATE)
-    assert rig.ended == ["router"]
+    assert rig.ended == ["cD"]
     client.read()
     assert client.reset
 
@@ -125,7 +125,7 @@ def test_one_side_has_ended(rig: Rig, who: str) -> None:
     rig.wait(HALF_CLOSED - LATE)
     assert rig.ended == []
     rig.wait(2 * LATE)
-    assert rig.ended == ["router"]
+    assert rig.ended == ["cD"]
 
 
 def test_an_end_after_a_long_silence_begins_the_time_anew(reactor: HandReactor, poller: Poller) -> None:
@@ -137,7 +137,7 @@ def test_an_end_after_a_long_silence_begins_the_time_anew(reactor: HandReactor, 
     rig.wait(HALF_CLOSED - 1)
     assert rig.ended == []
     rig.wait(1 + LATE)
-    assert rig.ended == ["router"]
+    assert rig.ended == ["sD" if who == "client" else "cD"]
     rig.close()
 
 

@@ -9,7 +9,7 @@ from contextlib import suppress
 from itertools import cycle, islice
 
 import pytest
-from portico.core.termination import OPERATOR
+from portico.core.termination import DATA, OPERATOR
 from portico.poller import Poller
 from portico.pump import PIPE_SIZE, SMALL, Pipes, Tunnel, join
 
@@ -327,8 +327,8 @@ def test_bytes_left_in_a_pipe_reach_nobody_else(reactor: HandReactor, poller: Po
 
 
 def test_the_routers_own_end_of_a_tunnel(reactor: HandReactor, joined: Joined) -> None:
-    joined.tunnel.close(OPERATOR, reset=True)
-    joined.tunnel.close(OPERATOR, reset=True)
+    joined.tunnel.close(OPERATOR + DATA, reset=True)
+    joined.tunnel.close(OPERATOR + DATA, reset=True)
     assert joined.ends == [("KD", 0, 0)]
     reactor.until(joined.client.has_ended)
     reactor.until(joined.server.has_ended)

@@ -880,7 +880,7 @@ def test_an_idle_tunnel_is_ended_and_the_log_says_why(tcp: TcpWays) -> None:
     tcp.hands.pump([1.0] * 34)
     tcp.hands.until(client.has_ended)
     (line,) = tcp.logged.lines
-    assert (line["ended_by"], line["why"], line["up"]) == ("router", "idle", len(HEAD))
+    assert (line["ended"], line["why"], line["up"]) == ("cD", "idle", len(HEAD))
 
 
 def test_a_numeric_address_is_not_asked_for(tcp: TcpWays, names: Names) -> None:

@@ -118,7 +118,7 @@ class End(Flow):
             if self._wanted & READ:
                 self._read()  # what is left is delivered, then recv tells end-of-file or reset
             else:
-                self._tunnel.close(self._name, reset=True)
+                self._tunnel.close(self._name + DATA, reset=True)
 
     # -- moving
 
@@ -133,9 +133,9 @@ class End(Flow):
         except (BlockingIOError, InterruptedError):
             pass
         except SinkLost:
-            self._tunnel.close(self.peer._name, reset=True)
+            self._tunnel.close(self.peer._name + DATA, reset=True)
         except OSError:
-            self._tunnel.close(self._name, reset=True)
+            self._tunnel.close(self._name + DATA, reset=True)
 
     def _copy(self) -> None:
         piece = self.sock.recv(SMALL, _DONTWAIT)
@@ -169,7 +169,7 @@ class End(Flow):
             if not self.flush():
                 return True
         except SinkLost:
-            self._tunnel.close(self.peer._name, reset=True)
+            self._tunnel.close(self.peer._name + DATA, reset=True)
             return False
         self.peer.want(self.peer._wanted & ~WRITE)
         if self._at_eof:
@@ -191,12 +191,12 @@ class End(Flow):
             return
         self._told = True
         if self.peer._told:
-            self._tunnel.close(self.peer._name, reset=False)
+            self._tunnel.close(NORMAL, reset=False)
             return
         try:
             self.peer.sock.shutdown(socket.SHUT_WR)
         except OSError:
-            self._tunnel.close(self.peer._name, reset=True)
+            self._tunnel.close(self.peer._name + DATA, reset=True)
 
     def let_go(self, reset: bool) -> None:
         """Close the socket and the pipe."""
@@ -231,16 +231,17 @@ class Tunnel:
     def end_idle(self) -> None:
         """Nothing has moved for too long. Where bytes are held that nobody takes, the end looks like what it is: a break."""
         self.idle = True
-        self.close(SERVER_TIME if self.client._at_eof else CLIENT_TIME, reset=self.client.held or self.server.held)
+        who = SERVER_TIME if self.client._at_eof else CLIENT_TIME
+        self.close(who + DATA, reset=self.client.held or self.server.held)
 
-    def close(self, by: Who, reset: bool) -> None:
-        """End both; `by` is who ended it first, `reset` that there may have been more to come."""
+    def close(self, how: str, reset: bool) -> None:
+        """End both; `how` is told by `core.termination`, and `reset` breaks the connections off."""
         if self.over:
             return
         self.over = True
         self.client.let_go(reset)
         self.server.let_go(reset)
-        self._ended(by + DATA if reset or self.idle else NORMAL, self.client.moved, self.server.moved)
+        self._ended(how, self.client.moved, self.server.moved)
 
 
 def join(

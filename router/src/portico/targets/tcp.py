@@ -24,7 +24,7 @@ from ..arrival import Address, Arrival, RawSocket
 from ..config import Limits, Tcp, address
 from ..core.answers import Answer
 from ..core.closing import closing_head
-from ..core.termination import OPERATOR
+from ..core.termination import DATA, OPERATOR
 from ..poller import Poller
 from ..pump import NO_PIPES, Pipes, Tunnel, join
 from ..service import Refusals, RoutedService
@@ -163,7 +163,7 @@ class TcpTarget:
 
     def _cut(self) -> None:
         for tunnel in list(self._tunnels):
-            tunnel.close(OPERATOR, reset=True)
+            tunnel.close(OPERATOR + DATA, reset=True)
         self._split.cut()
 
     def _look_whether_drained(self) -> None:

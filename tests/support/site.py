@@ -17,6 +17,7 @@ from websockets.sync.client import ClientConnection, connect
 from .one_process import OneProcess
 from .payload import MIB
 from .raw import RawConnection
+from .tls import TlsStream, plain_end
 from .tree import ROOT
 
 __all__ = [
@@ -89,7 +90,13 @@ class Site:
 
     def websocket(self, path: str, **options: Any) -> ClientConnection:
         """A WebSocket by `websockets`, with its options."""
-        websocket: ClientConnection = connect(self.ws_url + path, open_timeout=10, ssl=self.context(), **options)
+        context = self.context()
+        if context is not None:
+            sock = socket.create_connection((self.host, self.port), 10)
+            stream = TlsStream(sock, context, self.host)
+            sock.settimeout(None)
+            options["sock"] = plain_end(stream)
+        websocket: ClientConnection = connect(f"ws://{self.host}:{self.port}{path}", open_timeout=10, **options)
         return websocket
 
 

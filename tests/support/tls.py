@@ -1,4 +1,7 @@
-"""A TLS client that can end its own direction and read on: `ssl.SSLSocket` then throws away what comes."""
+"""A TLS client for what `ssl.SSLSocket` cannot do: end its own direction and read on, and be read and written by two threads.
+
+The former throws away what comes. In the latter OpenSSL's state is spoilt now and then, where Python has no lock around it.
+"""
 
 import contextlib
 import io
@@ -7,7 +10,7 @@ import ssl
 import threading
 from typing import Any
 
-__all__ = ["TlsStream"]
+__all__ = ["TlsStream", "plain_end"]
 
 _PIECE = 65_536
 
@@ -65,6 +68,11 @@ class TlsStream(io.RawIOBase):
                 self._tls.unwrap()
             self._flush()
 
+    def close(self) -> None:
+        """Close the connection."""
+        super().close()
+        self._socket.close()
+
     def _flush(self) -> None:
         self._socket.sendall(self._gone.read())
 
@@ -75,3 +83,28 @@ class TlsStream(io.RawIOBase):
                 self._come.write(piece)
             else:
                 self._come.write_eof()
+
+
+def plain_end(stream: TlsStream) -> socket.socket:
+    """A socket on which the plain bytes of `stream` go in and out, for a client that reads and writes by two threads."""
+    client, ours = socket.socketpair()
+
+    def up() -> None:
+        with contextlib.suppress(OSError):
+            while piece := ours.recv(_PIECE):
+                stream.sendall(piece)
+            stream.end_sending()
+
+    def down() -> None:
+        with contextlib.suppress(OSError):
+            while piece := stream.read(_PIECE):
+                ours.sendall(piece)
+            ours.shutdown(socket.SHUT_WR)
+        sender.join()
+        stream.close()
+        ours.close()
+
+    sender = threading.Thread(target=up, daemon=True)
+    sender.start()
+    threading.Thread(target=down, daemon=True).start()
+    return client

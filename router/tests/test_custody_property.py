@@ -5,7 +5,8 @@ After every step nobody shares a connection, and at the end each one that should
 outside: whoever holds a connection says one byte, and the client gets one.
 
 The rule by which a connection may be lost is the protocol's own: it is the sender's until TAKEN has been sent, then the
-receiver's, and it dies with the process whose it is.
+receiver's, and it dies with the process whose it is. But what a sender had sent when it was killed is the receiver's, unless
+that one ends the link without having read it.
 """
 
 import os
@@ -49,6 +50,7 @@ class Connected:
         arrival = Arrival(RawSocket(socket.AF_UNIX, socket.SOCK_STREAM, 0, theirs.detach()), ("192.0.2.1", number), LISTENER, 0)
         arrival.tls_facts = TlsFacts(None, ())  # the plain side of a TLS client: a local socket, which is cheap here
         self.responsible: Process = router
+        self.inherited = False
         router.held[number] = arrival
 
     def heard(self) -> bytes:
@@ -158,6 +160,8 @@ class RouterProcess(Process):
     def die(self) -> None:
         self.alive = False
         for wire in self.wires:
+            if not wire.at_router.ended and not wire.at_replica.ended:
+                self.walk.passes(wire.given, self, wire.replica)
             link = wire.at_router
             link._sock.close()
             link._cell.close()
@@ -208,6 +212,9 @@ class ReplicaProcess(Process):
         self.alive = False
         for wire in self.wires:
             link = wire.at_replica
+            if not link.ended and not wire.at_router.ended:
+                unsent = sum(carried is not None for _, carried in link._unsent)
+                self.walk.passes(wire.back[: len(wire.back) - unsent], self, wire.router)
             link._sock.close()
             if link._cell >= 0:
                 os.close(link._cell)
@@ -257,6 +264,21 @@ class Walk(RuleBasedStateMachine):
                 connected = self.connections[number]
                 if connected.responsible is (wire.router if receiver is wire.replica else wire.replica):
                     connected.responsible = receiver
+
+    def passes(self, numbers: list[int], dead: Process, heir: Process) -> None:
+        """What the dead had sent, and still had to answer for, is the other end's."""
+        for number in numbers:
+            connected = self.connections[number]
+            if connected.responsible is dead and heir.alive and number not in getattr(dead, "held", ()):
+                connected.responsible = heir
+                connected.inherited = True
+
+    def disowned(self, numbers: list[int], heir: Process, dead: Process) -> None:
+        """The heir ends the link, and has not read it."""
+        for number in numbers:
+            connected = self.connections[number]
+            if connected.inherited and connected.responsible is heir and not dead.alive and not self.holders(number):
+                connected.responsible = dead
 
     def receive(self, sock: socket.socket) -> tuple[bytes, int | None]:
         self._call()
@@ -355,6 +377,7 @@ class Walk(RuleBasedStateMachine):
         wire = data.draw(st.sampled_from(self.living_at_replica()))
         with wire.replica.acting(kill_at):
             wire.at_replica.end()
+        self.disowned(wire.given, wire.replica, wire.router)
         self._replace_dead()
 
     @precondition(lambda self: any(wire.at_router.untaken for wire in self.wires) and self.living_at_replica())

@@ -527,6 +527,21 @@ def test_revoked_with_taken_unsaid_a_hand_back_is_still_the_replicas(
     assert not client.has_ended()  # and the connection was not shut down
 
 
+def test_revoked_when_it_has_just_died_a_hand_back_is_the_routers(
+    reactor: HandReactor, replica: HandReplica, ready: Link, owner: Owner
+) -> None:
+    client, arrival = come()
+    fill(ready, arrival)
+    replica.hand_back(1, arrival.sock.fileno(), b"read here, TAKEN has no room")
+    reactor.settle()
+    arrival.close()
+    replica.die()
+    ready.revoke()
+    assert [each.preface for each in owner.returned_] == [b"read here, TAKEN has no room"]
+    assert not client.has_ended()
+    owner.returned_[0].close()
+
+
 def test_revoked_with_room_a_hand_back_is_taken(reactor: HandReactor, replica: HandReplica, ready: Link, owner: Owner) -> None:
     _, arrival = come()
     assert ready.offer(arrival)

@@ -4,6 +4,7 @@ import os
 import socket
 import struct
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from portico.core.answers import LEFT, STRANGE, STRANGE_AND_SILENT, TWICE
 from portico.link import BATCH, Link
 from portico.poller import Poller
 from portico.provenance import Provenance
+from portico.pump import NO_PIPES, join
 from portico.service import RoutedService
 from portico.targets import handoff
 from portico.targets.handoff import LONGEST_SUSPENSION, SCAN_INTERVAL, SUSPENSION, HandoffTarget
@@ -420,16 +422,26 @@ def test_a_linger_that_it_left_on_the_socket_is_taken_back(
     reactor: HandReactor, replica: HandReplica, ready: Link, owner: Owner
 ) -> None:
     """With one set, our close(2) would wait for a client that takes nothing, and with it every other connection."""
+    assert seconds_to_wait(reactor, replica, owner, 1_000) == 0
+
+
+def test_a_reset_that_is_meant_stays(reactor: HandReactor, replica: HandReplica, ready: Link, owner: Owner) -> None:
+    assert seconds_to_wait(reactor, replica, owner, 0) == "reset"
+
+
+def seconds_to_wait(reactor: HandReactor, replica: HandReplica, owner: Owner, seconds: int) -> int | str:
+    """What the socket says when the router has closed one that a replica left with SO_LINGER."""
     client, accepted = tcp_pair()
-    accepted.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 1_000))
+    accepted.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, seconds))
     replica.hand_back(1, accepted.fileno(), HEAD)
     reactor.settle()
     (arrival,) = back(owner)
     kept = socket.socket(fileno=os.dup(arrival.sock.fileno()))
     arrival.close()
-    assert struct.unpack("ii", kept.getsockopt(socket.SOL_SOCKET, socket.SO_LINGER, 8))[0] == 0
+    lingers, found = struct.unpack("ii", kept.getsockopt(socket.SOL_SOCKET, socket.SO_LINGER, 8))
     for each in (client, accepted, kept):
         each.close()
+    return "reset" if lingers and not found else found * lingers
 
 
 # -- the folder and the target
@@ -647,3 +659,27 @@ def test_what_cannot_be_told_is_answered_and_logged_and_the_link_goes_on(
     assert Inbox(ours).has_ended()
     assert len(target._links) == 1
     ours.close()
+
+
+# -- what has been with a replica, on its way to a tcp server
+
+
+def test_what_others_may_hold_is_copied_and_never_spliced(reactor: HandReactor, poller: Poller) -> None:
+    """splice(2) waits where the socket's flags say so, and whoever kept a descriptor can change the flags."""
+    (client, shared), (server, ours) = tcp_pair(), tcp_pair()
+    tunnel = join(shared, ours, b"", poller, NO_PIPES, lambda *_: None)
+    shared.setblocking(True)  # as the replica would
+    inbox = Inbox(server)
+    body = os.urandom(1 << 20)
+    client.setblocking(False)
+    sent = 0
+    while len(inbox.read()) < len(body):
+        if sent < len(body):
+            with suppress(BlockingIOError):
+                sent += client.send(body[sent:])
+        reactor.turn()
+    assert inbox.data == body
+    assert not tunnel.client.can_splice()
+    tunnel.close("client", reset=False)
+    client.close()
+    server.close()

@@ -17,7 +17,7 @@ from .places import ClientSocket
 if TYPE_CHECKING:
     from .service import RoutedService
 
-__all__ = ["Address", "Arrival", "HandedBack", "RawSocket"]
+__all__ = ["Address", "Arrival", "HandedBack", "RawSocket", "do_not_wait"]
 
 Address = tuple[str, int]
 """Numeric host and port."""
@@ -119,10 +119,15 @@ class HandedBack(Arrival):
         """Why it must not be routed: what it is answered instead."""
 
     def close(self) -> None:
-        """Also takes back a SO_LINGER, with which the last close(2) would wait for the client."""
-        with contextlib.suppress(OSError):
-            self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
+        do_not_wait(self.sock)
         super().close()
 
 
-_NO_LINGER = struct.pack("ii", 0, 0)
+def do_not_wait(sock: RawSocket) -> None:
+    """Take back a SO_LINGER with which the last close(2) would wait for the client; one that means a reset stays."""
+    with contextlib.suppress(OSError):
+        if sock.getsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _linger.size)[4:] != b"\0\0\0\0":
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _linger.pack(0, 0))
+
+
+_linger = struct.Struct("ii")  # whether, and for how many seconds

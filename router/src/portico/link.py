@@ -275,6 +275,8 @@ class Link:
         if not over:
             return
         if gone or self._revoked:
+            if self._came and self._revoked:
+                self._flush()  # a dead replica has let go of its hand-backs; one that only does not read has them still
             self.end(gone and not self._revoked)
         else:
             self.revoke()  # we end it while the replica lives: what it has not taken, it must not take any more

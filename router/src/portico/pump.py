@@ -16,6 +16,7 @@ import socket
 from _socket import socket as RawSocket
 from collections.abc import Callable
 
+from .arrival import do_not_wait
 from .core.termination import CLIENT, CLIENT_TIME, DATA, NORMAL, SERVER, SERVER_TIME, Who
 from .flow import PIPE_SIZE, SMALL, THIN, TURNS, Flow, SinkLost
 from .poller import ERROR, HANGUP, READ, WRITE, Poller
@@ -203,6 +204,8 @@ class End(Flow):
         if reset:
             with contextlib.suppress(OSError):
                 self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+        elif self._pipes is NO_PIPES:
+            do_not_wait(self.sock)
         self._tunnel.poller.remove(self._descriptor, self._wanted)
         self.sock.close()
         self.close()

@@ -1,11 +1,17 @@
-"""One behaviour suite, two deployments: a test that asks for `site` runs against each of them."""
+"""One behaviour suite, many deployments: a test that asks for `site` runs against each of them.
+
+All three targets, each plain and by TLS, with and without a PROXY header; and the containers as the compose file has them.
+A test that makes sense on some of them only asks for `sites(...)` (`support/deployments.py`).
+"""
 
 import os
 from collections.abc import Iterator
+from contextlib import ExitStack
 
 import pytest
 
 from .support.compose import Compose, log_of, missing_engine
+from .support.deployments import WHOLE, Deployment, gunicorn, in_process, over_handoff, over_tcp, sites
 from .support.one_process import OneProcess
 from .support.site import Site, first_password, free_port, wait_for_answer
 
@@ -60,10 +66,37 @@ def compose_site(compose: Compose) -> Site:
     return Site("127.0.0.1", compose.port, first_password(log_of(compose.container("authsvc"))))
 
 
-@pytest.fixture(scope="session", params=["one-process", pytest.param("compose", marks=pytest.mark.containers)])
+@pytest.fixture(scope="session")
+def in_process_deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
+    with ExitStack() as stack:
+        yield in_process(tmp_path_factory.mktemp("in-process"), stack)
+
+
+@pytest.fixture(scope="session")
+def handoff_deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
+    with ExitStack() as stack:
+        yield over_handoff(tmp_path_factory.mktemp("handoff"), stack)
+
+
+@pytest.fixture(scope="session")
+def flask(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OneProcess]:
+    with ExitStack() as stack:
+        yield gunicorn(tmp_path_factory.mktemp("flask"), stack)
+
+
+@pytest.fixture(scope="session")
+def tcp_deployment(
+    one_process: OneProcess, flask: OneProcess, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Deployment]:
+    with ExitStack() as stack:
+        yield over_tcp(tmp_path_factory.mktemp("tcp"), one_process, flask, first_password(one_process.log), stack)
+
+
+@pytest.fixture(scope="session", params=sites())
 def site(request: pytest.FixtureRequest) -> Site:
     if request.param == "compose":
-        found: Site = request.getfixturevalue("compose_site")
-        return found
-    running: OneProcess = request.getfixturevalue("one_process")
-    return Site("127.0.0.1", running.port, first_password(running.log))
+        in_containers: Site = request.getfixturevalue("compose_site")
+        return in_containers
+    target, listener = request.param.split("/")
+    deployment: Deployment = request.getfixturevalue(f"{target.replace('-', '_')}_deployment")
+    return deployment.site(listener, WHOLE) if request.param == "in-process/plain" else deployment.site(listener)

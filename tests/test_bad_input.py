@@ -52,6 +52,38 @@ def test_a_second_head_of_100_kb_is_refused_too(site: Site) -> None:
         assert connection.ends()
 
 
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"GET %b HTTP/1.1\r\n\r\n",
+        b"GET %b HTTP/1.1\r\nHost: portico.test\r\nhost: portico.test\r\n\r\n",
+        b"GET %b HTTP/1.1\r\nHost: portico test\r\n\r\n",
+    ],
+)
+@pytest.mark.parametrize("path", [b"/", b"/uploads/"])
+def test_a_request_names_one_host_the_first_as_well_as_the_next(site: Site, head: bytes, path: bytes) -> None:
+    with site.connect() as connection:
+        connection.send(head % path)
+        assert refusal(connection) == 400
+    with site.connect() as connection:
+        assert connection.get("/").status == 200
+        connection.send(head % path)
+        assert refusal(connection) == 400
+
+
+def test_too_many_header_fields_are_431(site: Site) -> None:
+    head = b"GET / HTTP/1.1\r\nHost: portico.test\r\n" + b"A: b\r\n" * 128 + b"\r\n"
+    for before in (False, True):
+        with site.connect() as connection:
+            if before:
+                assert connection.get("/").status == 200
+            connection.send(head)
+            assert refusal(connection) == 431
+
+
+@pytest.mark.parametrize(
+    "site", ["in-process/plain", "in-process/tls+proxy"], indirect=True
+)  # it takes 10 s, whatever the target
 def test_a_head_that_is_never_finished_is_408(site: Site) -> None:
     with site.connect(timeout=40) as connection:
         connection.send(GET[:-2])

@@ -1,29 +1,21 @@
 """A real browser over TLS: the first page, an upload and a WebSocket, all on one port, all services in one process."""
 
+import hashlib
+import os
 import sys
 from collections.abc import Iterator
-from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
+import requests
 
-from .support.browser import CHROMIUM, Browser
+from .support.browser import Browser
+from .support.certificate import write_certificate
 from .support.one_process import OneProcess
+from .support.payload import MIB
+from .support.programs import program
 from .support.site import ROOT, free_port, json_lines, wait_for_listener
 
-UPLOAD = """
-(async () => {
-  const body = new Uint8Array(3_000_000).map((_, index) => index % 251);
-  const put = await fetch("/uploads/from-a-browser.bin", {method: "PUT", body});
-  const got = await fetch("/uploads/from-a-browser.bin");
-  const back = new Uint8Array(await got.arrayBuffer());
-  return [put.status, got.status, back.length, back.every((value, index) => value === index % 251)];
-})()
-"""
 ECHO = """
 new Promise((resolve, reject) => {
   const socket = new WebSocket(`wss://${location.host}%s`);
@@ -37,12 +29,17 @@ new Promise((resolve, reject) => {
 
 
 @pytest.fixture(scope="module")
-def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OneProcess]:
+def trust(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The site's certificate; its key lies beside it."""
+    return write_certificate(tmp_path_factory.mktemp("certificate") / "site.pem")
+
+
+@pytest.fixture(scope="module")
+def secured(trust: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[OneProcess]:
     """Portico's own site, with a TLS listener and a self-signed certificate."""
     folder, port = tmp_path_factory.mktemp("tls"), free_port()
-    write_certificate(folder / "site.pem")
     plain = (ROOT / "router/portico.toml").read_text()
-    listener = f'address = "127.0.0.1:{port}"\ntls = {{certificate = "{folder / "site.pem"}"}}'
+    listener = f'address = "127.0.0.1:{port}"\ntls = {{certificate = "{trust.with_suffix(".pem")}"}}'
     configuration = plain.replace('address = "0.0.0.0:8080"', listener)
     assert configuration != plain
     (folder / "portico.toml").write_text(configuration)
@@ -56,30 +53,9 @@ def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OneProcess]:
         running.stop()
 
 
-def write_certificate(path: Path) -> None:
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
-    now = datetime.now(timezone.utc)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    secret = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    path.write_bytes(secret + certificate.public_bytes(serialization.Encoding.PEM))
-
-
 @pytest.fixture(scope="module")
 def browser(secured: OneProcess, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    if CHROMIUM is None:
-        pytest.skip("there is no chromium (on Debian: apt-get install chromium)")
-    with Browser(tmp_path_factory.mktemp("browser")) as browser:
+    with Browser(program("chromium"), tmp_path_factory.mktemp("browser")) as browser:
         browser.open(f"https://localhost:{secured.port}/")
         yield browser
 
@@ -92,8 +68,34 @@ def test_the_first_page_comes_over_tls(browser: Browser) -> None:
     assert "/static/" in links
 
 
-def test_an_upload_over_tls(browser: Browser) -> None:
-    assert browser.run(UPLOAD) == [201, 200, 3_000_000, True]
+def test_a_file_is_chosen_and_uploaded_while_a_websocket_stays_open(browser: Browser, trust: Path, tmp_path: Path) -> None:
+    """All by the page's own form elements, as a user does it."""
+    say(browser, "before the upload")
+    file = tmp_path / "from a browser, größer.bin"
+    file.write_bytes(os.urandom(5 * MIB + 1))
+    browser.choose("#file", file)
+    browser.click("#upload button")
+    browser.wait_until("document.querySelector('#upload-said').matches('.good, .bad')")
+    said = browser.run("document.querySelector('#upload-said').textContent")
+    digest = hashlib.sha256(file.read_bytes()).hexdigest()
+    assert said == f"{file.name} is there, SHA-256 {digest}"
+    say(browser, "after the upload")
+    assert browser.run("document.querySelectorAll('#talk .bad').length") == 0  # so it is the same WebSocket
+
+    link = f"[...document.querySelectorAll('#list a')].find((link) => link.textContent === '{file.name}')"
+    browser.wait_until(f"{link} !== undefined")
+    address = browser.run(f"{link}.href")
+    assert isinstance(address, str)
+    got = requests.get(address, timeout=30, verify=str(trust))
+    assert got.status_code == 200
+    assert hashlib.sha256(got.content).hexdigest() == digest
+
+
+def say(browser: Browser, text: str) -> None:
+    """Send `text` to the echo by the page's form, and wait until it is back."""
+    browser.write("#text", text)
+    browser.click("#echo button")
+    browser.wait_until(f"[...document.querySelectorAll('#talk li')].some((line) => line.textContent === 'Autobahn: {text}')")
 
 
 @pytest.mark.parametrize("path", ["/ws/autobahn/echo", "/ws/txws/echo"])

@@ -4,7 +4,6 @@ import getpass
 import hashlib
 import http.client
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -15,9 +14,9 @@ import pytest
 
 from .support.one_process import OneProcess
 from .support.payload import MIB
+from .support.programs import program
 from .support.site import free_port, wait_for_listener
 
-SSHD = shutil.which("sshd", path=f"{os.environ['PATH']}:/usr/sbin")
 CONFIGURATION = """
 listeners = [{{address = "127.0.0.1:{port}"}}]
 routes = [
@@ -120,10 +119,7 @@ def make_keys(folder: Path, port: int) -> None:
 
 @pytest.fixture(scope="module")
 def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
-    if SSHD is None:
-        pytest.skip("there is no sshd (on Debian: apt-get install openssh-server)")
-    if shutil.which("curl") is None:
-        pytest.skip("there is no curl (on Debian: apt-get install curl)")
+    sshd, _, _ = program("sshd"), program("ssh"), program("curl")
     folder = tmp_path_factory.mktemp("protocols")
     folder.chmod(0o755)
     port, ssh, ftp, web = (free_port() for _ in range(4))
@@ -137,7 +133,7 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
     if os.getuid() == 0:
         Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)  # sshd insists on it, and only a boot makes it
     started = [
-        OneProcess([SSHD, "-D", "-e", "-f", folder / "sshd_config"], ssh, folder / "log-ssh"),
+        OneProcess([sshd, "-D", "-e", "-f", folder / "sshd_config"], ssh, folder / "log-ssh"),
         OneProcess([sys.executable, "-c", FTP_SERVER, root, str(ftp)], ftp, folder / "log-ftp"),
         OneProcess([sys.executable, "-m", "http.server", "-b", "127.0.0.1", "-d", root, str(web)], web, folder / "log-web"),
         OneProcess.router(port, folder, folder / "portico.toml"),

@@ -1,6 +1,7 @@
 """The access log: one JSON line for each connection that leaves the router, written in batches."""
 
 from datetime import datetime, timedelta, timezone
+from select import PIPE_BUF
 from types import SimpleNamespace
 from typing import Any
 
@@ -16,7 +17,7 @@ HEAD = b"PUT /\xe9?q HTTP/1.1\r\nX: host: no\r\nhOsT: \t example:80 \r\n\r\n"
 EMPTY: dict[str, object] = {
     "replica": None,
     "status": None,
-    "ended_by": None,
+    "ended": "--",
     "why": None,
     "up": None,
     "down": None,
@@ -56,7 +57,7 @@ def test_put_through(reactor: HandReactor, logged: Logged) -> None:
 def test_answered_before_there_was_a_head(logged: Logged) -> None:
     logged.log.answered(arrived(b"bad", service=None, returned=True), BAD_REQUEST)
     (line,) = logged.lines
-    assert (line["how"], line["status"], line["why"], line["ended_by"]) == ("answered", 400, BAD_REQUEST.why, "router")
+    assert (line["how"], line["status"], line["why"], line["ended"]) == ("answered", 400, BAD_REQUEST.why, "PR")
     assert (line["service"], line["method"], line["target"], line["host"]) == (None, None, None, None)
     assert line["returned"] is True
 
@@ -65,13 +66,13 @@ def test_answered_before_there_was_a_head(logged: Logged) -> None:
 def test_who_ended_a_connection_without_an_answer(logged: Logged, preface: bytes) -> None:
     logged.log.answered(arrived(preface, service=None), SILENT)
     logged.log.answered(arrived(preface, service=None), LEFT)
-    assert [(line["status"], line["ended_by"]) for line in logged.lines] == [(0, "router"), (0, "client")]
+    assert [(line["status"], line["ended"]) for line in logged.lines] == [(0, "cR"), (0, "CR")]
 
 
 def test_a_tunnel(logged: Logged) -> None:
-    logged.log.tunnel_ended(arrived(), "10.0.0.1:80", "client", 12, 1 << 40)
+    logged.log.tunnel_ended(arrived(), "10.0.0.1:80", "CD", 12, 1 << 40)
     (line,) = logged.lines
-    assert (line["how"], line["replica"], line["ended_by"]) == ("tcp", "10.0.0.1:80", "client")
+    assert (line["how"], line["replica"], line["ended"]) == ("tcp", "10.0.0.1:80", "CD")
     assert (line["up"], line["down"], line["status"]) == (12, 1 << 40, None)
 
 
@@ -112,6 +113,24 @@ def test_lines_are_gathered_and_written_together(reactor: HandReactor, logged: L
     logged.log.put_through(arrived(), "in process", None)
     reactor.advance(FLUSH_DELAY)
     assert [text.count("\n") for text in written] == [3, 1]
+
+
+def test_a_batch_goes_out_in_whole_lines_that_a_pipe_takes_in_one_piece(logged: Logged) -> None:
+    """Several workers write to the same pipe, which keeps each piece of up to PIPE_BUF bytes together."""
+    written: list[str] = []
+    logged.stream.write = written.append  # type: ignore[method-assign, assignment]
+    for number in range(200):
+        logged.log.put_through(arrived(b"GET /%d HTTP/1.1\r\n\r\n" % number), "in process", None)
+    logged.log.put_through(arrived(b"GET /%s HTTP/1.1\r\n\r\n" % (b"x" * PIPE_BUF)), "in process", None)  # goes by itself
+    logged.log.put_through(arrived(b"GET /last HTTP/1.1\r\n\r\n"), "in process", None)
+    logged.log.flush()
+    assert [piece.count("\n") for piece in written[-2:]] == [1, 1]
+    assert all(len(piece) <= PIPE_BUF for piece in written if "xxx" not in piece)
+    assert len(written) < 40
+    lines = [line for piece in written for line in piece.splitlines()]
+    assert all(piece.endswith("}\n") for piece in written)
+    assert [f'"target":"/{number}"' in line for number, line in enumerate(lines[:200])] == [True] * 200
+    assert len(lines) == 202
 
 
 def test_flush_writes_at_once_and_only_once(reactor: HandReactor, logged: Logged) -> None:

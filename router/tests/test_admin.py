@@ -28,7 +28,7 @@ def router() -> Router:
 
 
 def ask(router: Router, path: str, method: str = "GET") -> tuple[int, dict[str, str], bytes]:
-    channel = make_site(router.status, router.ready, lambda: b"portico_waiting 0.0\n").buildProtocol(None)
+    channel = make_site(router.status, router.ready, lambda: b"portico_waiting 0.0\n", lambda *asked: None).buildProtocol(None)
     assert channel is not None
     transport = StringTransport()
     channel.makeConnection(transport)

@@ -2,7 +2,8 @@
 
 import pytest
 from portico.core import answers
-from portico.core.answers import NO_REPLICA, RETRY_AFTER, Answer
+from portico.core.answers import RETRY_AFTER, Answer
+from portico.core.termination import PHASES, WHO
 
 from .support.wires import parse_response
 
@@ -11,6 +12,8 @@ WORDED = {name: value for name, value in ALL.items() if value.wire}
 STATUSES = {
     "BAD_REQUEST": 400,
     "NO_ROUTE": 404,
+    "TOO_MANY": 429,
+    "MANY_FIELDS": 431,
     "HEAD_TIMEOUT": 408,
     "MISDIRECTED": 421,
     "HEAD_TOO_LARGE": 431,
@@ -45,10 +48,17 @@ def test_well_formed(answer: Answer) -> None:
     assert body.decode("utf-8") == f"{answer.status} {response.reason}: {answer.why}.\n"
 
 
-def test_only_a_missing_replica_asks_to_come_again() -> None:
+@pytest.mark.parametrize("answer", ALL.values(), ids=ALL)
+def test_who_ended_it_and_when_is_known(answer: Answer) -> None:
+    who, phase = answer.ended
+    assert who in WHO
+    assert phase in PHASES
+
+
+def test_only_what_passes_asks_to_come_again() -> None:
     for answer in WORDED.values():
         response, _ = parse_response(answer.wire)
-        assert response.headers["Retry-After"] == (str(RETRY_AFTER) if answer is NO_REPLICA else None)
+        assert response.headers["Retry-After"] == (str(RETRY_AFTER) if answer.status in (429, 503) else None)
 
 
 def test_a_close_without_a_word_has_a_reason_for_the_log() -> None:

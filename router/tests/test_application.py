@@ -10,7 +10,7 @@ import pytest
 from portico.application import Application
 from portico.arrival import Address
 from portico.config import parse
-from portico.core.answers import NO_REPLICA
+from portico.core.answers import QUEUE_DRAINED
 from svckit.handoff.replica import HandoffReplica
 from svckit.settings import Settings
 from svckit.web import GuardedSite
@@ -172,6 +172,27 @@ def test_the_operators_port(reactor: HandReactor, deployed: Deployed) -> None:
     assert msgspec.json.decode(body)["draining"] is False
 
 
+def test_the_operators_port_drains(reactor: HandReactor, deployed: Deployed) -> None:
+    replica = deployed.replica()
+
+    def post(path: str) -> int:
+        inbox = Inbox(socket.create_connection(deployed.admin, timeout=5))
+        body = b'{"service": "web", "replica": "one"}'
+        head = f"POST {path} HTTP/1.1\r\nHost: h\r\nConnection: close\r\nContent-Type: application/json\r\n"
+        inbox.sock.send(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
+        reactor.until(inbox.has_ended)
+        return parse_response(inbox.data)[0].status
+
+    assert post("/drain") == 200
+    assert deployed.application.report().services["web"].replicas[0].state == "drained"
+    assert post("/undrain") == 200
+    assert deployed.application.report().services["web"].replicas[0].state == "ready"
+    replica.stopService()
+    reactor.settle()
+    reactor.advance(0.2)
+    assert post("/drain") == 404
+
+
 def test_metrics_of_every_way_that_a_connection_goes(reactor: HandReactor, deployed: Deployed) -> None:
     replica = deployed.replica()
     server = socket.create_server(("127.0.0.1", 0))
@@ -284,7 +305,7 @@ def tunnel_to(deployed: Deployed, server: socket.socket) -> Inbox:
     """A live connection through the tcp target."""
     reactor = deployed.reactor
     target = deployed.application._services["api"].target
-    target._found([server.getsockname()])  # type: ignore[attr-defined]
+    target.replicas.found([server.getsockname()])  # type: ignore[attr-defined]
     client = deployed.connect(b"GET /api/x HTTP/1.1\r\nHost: h\r\n\r\n")
     server.settimeout(0)
     accepted: list[Inbox] = []
@@ -318,7 +339,7 @@ def test_a_drain_answers_those_that_wait_for_a_replica(reactor: HandReactor, dep
     reactor.until(lambda: deployed.application._services["web"].queued == 1)
     deployed.stop()
     reactor.until(client.has_ended)
-    assert client.data == NO_REPLICA.wire
+    assert client.data == QUEUE_DRAINED.wire
     reactor.until(lambda: deployed.stopped)
     assert [line["status"] for line in deployed.lines] == [503]
 

@@ -11,15 +11,16 @@ from portico.core.clienthello import TlsFacts
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("GET /x", b"GET /x HTTP/1.1\r\n\r\n"),
-        ("  GET   /x  ", b"GET /x HTTP/1.1\r\n\r\n"),
+        ("GET /x", b"GET /x HTTP/1.0\r\n\r\n"),
+        ("GET /x HTTP/1.1", b"GET /x HTTP/1.1\r\n\r\n"),
+        ("  GET   /x  ", b"GET /x HTTP/1.0\r\n\r\n"),
         ("GET /x HTTP/1.0", b"GET /x HTTP/1.0\r\n\r\n"),
         ("GET /x Host: y", b"GET /x HTTP/1.1\r\nHost: y\r\n\r\n"),
         ("GET /x Host: y X-Env: deep blue A:", b"GET /x HTTP/1.1\r\nHost: y\r\nX-Env: deep blue\r\nA: \r\n\r\n"),
-        ("GET http://h:80/x Referer: http://a:1/b", b"GET http://h:80/x HTTP/1.1\r\nReferer: http://a:1/b\r\n\r\n"),
+        ("GET http://h:80/x Referer: http://a:1/b", b"GET http://h:80/x HTTP/1.0\r\nReferer: http://a:1/b\r\n\r\n"),
         ("GET /x HTTP/1.1\r\nHost: y\r\nA: b\r\n\r\n", b"GET /x HTTP/1.1\r\nHost: y\r\nA: b\r\n\r\n"),
-        ("GET /ü", "GET /ü HTTP/1.1\r\n\r\n".encode()),
-        ("GET /\udcff", b"GET /\xff HTTP/1.1\r\n\r\n"),
+        ("GET /ü", "GET /ü HTTP/1.0\r\n\r\n".encode()),
+        ("GET /\udcff", b"GET /\xff HTTP/1.0\r\n\r\n"),
     ],
 )
 def test_requests(text: str, expected: bytes) -> None:

@@ -4,8 +4,9 @@ from collections import Counter
 from dataclasses import dataclass
 
 import pytest
+from portico import balancing
 from portico.arrival import Arrival
-from portico.balancing import Balancer, seed_from
+from portico.balancing import Balancer, agree_on, seed_from
 from portico.config import BadConfig, Handoff, Tcp, parse
 from portico.core.head import read_head
 
@@ -91,6 +92,18 @@ def test_a_full_replica_is_passed_over_by_each_way() -> None:
 def test_the_seed_is_the_environment_s_or_a_new_one() -> None:
     assert seed_from({"PORTICO_HASH_SEED": "shared"}) == b"shared"
     assert seed_from({}) != seed_from({})
+
+
+def test_routers_of_one_keeper_have_its_seed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(balancing, "_seed", b"drawn")
+    monkeypatch.delenv("PORTICO_HASH_SEED", raising=False)
+    agree_on(b"keeper's")
+    of, clients = replicas(0, 0, 0), [f"192.0.2.{n}" for n in range(60)]
+    ours, same = Balancer(Handoff(balance="client")), Balancer(Handoff(balance="client"), b"keeper's")
+    assert [first(ours, of, arrival(client)) for client in clients] == [first(same, of, arrival(client)) for client in clients]
+    monkeypatch.setenv("PORTICO_HASH_SEED", "given")
+    agree_on(b"keeper's")
+    assert balancing._seed == b"given"
 
 
 def test_routers_with_one_seed_agree_and_others_do_not() -> None:

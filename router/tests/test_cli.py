@@ -48,13 +48,18 @@ class Pages(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.server.posted.append((self.headers["Content-Type"], body))  # type: ignore[attr-defined]
+        self.do_GET()
+
     def log_message(self, format: str, *args: object) -> None: ...
 
 
 @pytest.fixture
 def server() -> Iterator[http.server.HTTPServer]:
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Pages)
-    server.pages = {}  # type: ignore[attr-defined]
+    server.pages, server.posted = {}, []  # type: ignore[attr-defined]
     threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
     yield server
     server.shutdown()
@@ -70,7 +75,7 @@ def at(server: http.server.HTTPServer) -> str:
 
 def test_check_a_good_file(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert call("check", str(file)) == 0
-    assert capsys.readouterr().out == f"{file}: 1 routes to 1 services\n"
+    assert capsys.readouterr().out == f"{file}: 1 route to 1 service\n"
 
 
 def test_check_a_bad_file(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -146,10 +151,46 @@ def test_status_prints_the_json(server: http.server.HTTPServer, capsys: pytest.C
     assert capsys.readouterr().out == '{"services":{}}\n'
 
 
+# -- drain, undrain
+
+
+@pytest.mark.parametrize("command", ["drain", "undrain"])
+def test_drain(server: http.server.HTTPServer, capsys: pytest.CaptureFixture[str], command: str) -> None:
+    server.pages[f"/{command}"] = (200, b"{}\n")  # type: ignore[attr-defined]
+    assert call(command, "app", "10.0.0.1:80", "--admin", at(server)) == 0
+    assert capsys.readouterr() == ("", "")
+    assert server.posted == [("application/json", b'{"service":"app","replica":"10.0.0.1:80"}')]  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("command", ["drain", "undrain"])
+def test_drain_that_cannot_be_done(server: http.server.HTTPServer, capsys: pytest.CaptureFixture[str], command: str) -> None:
+    server.pages[f"/{command}"] = (404, b"app has no replica x\n")  # type: ignore[attr-defined]
+    assert call(command, "app", "x", "--admin", at(server)) == 1
+    assert capsys.readouterr() == ("", "portico: app has no replica x\n")
+
+
+@pytest.mark.parametrize("arguments", [("drain",), ("drain", "app"), ("undrain", "app", "x", "y")])
+def test_drain_wants_a_service_and_a_replica(arguments: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
+    assert call(*arguments) == BAD_USAGE
+    assert "usage: portico" in capsys.readouterr().err
+
+
 def test_health(server: http.server.HTTPServer, capsys: pytest.CaptureFixture[str]) -> None:
     server.pages["/healthz"] = (200, b"alive\n")  # type: ignore[attr-defined]
     assert call("health", "--admin", at(server)) == 0
     assert capsys.readouterr() == ("", "")
+
+
+def test_the_environment_says_whom_to_ask(
+    server: http.server.HTTPServer, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.pages["/healthz"] = (200, b"alive\n")  # type: ignore[attr-defined]
+    monkeypatch.setenv("PORTICO_ADMIN", at(server))
+    assert call("health") == 0
+    monkeypatch.setenv("PORTICO_ADMIN", "unix:/nowhere/admin")
+    assert call("health") == 1
+    assert capsys.readouterr().err.startswith("no answer from unix:/nowhere/admin: ")
+    assert call("health", "--admin", at(server)) == 0
 
 
 def test_a_router_that_is_not_well(server: http.server.HTTPServer, capsys: pytest.CaptureFixture[str]) -> None:
@@ -189,7 +230,8 @@ def test_what_does_not_speak_http(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize("command", ["health", "status"])
 def test_a_bad_operators_address(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert call(command, "--admin", "here") == BAD_USAGE
-    assert capsys.readouterr().err == "portico: --admin: expected host:port or [host]:port, found 'here'\n"
+    expected = "expected host:port, [host]:port or unix:PATH, found 'here'"
+    assert capsys.readouterr().err == f"portico: --admin: {expected}\n"
 
 
 # -- run, as a process
@@ -213,9 +255,9 @@ def test_run_with_a_bad_file(file: Path) -> None:
     assert refused(str(file)).startswith(f"{file}: listeners: expected `array`")
 
 
-@pytest.mark.parametrize("option", ["--listen", "--admin"])
-def test_run_with_a_bad_address(file: Path, option: str) -> None:
-    assert refused(str(file), option, "nowhere") == f"{option}: expected host:port or [host]:port, found 'nowhere'"
+@pytest.mark.parametrize(("option", "or_else"), [("--listen", " or [host]:port"), ("--admin", ", [host]:port or unix:PATH")])
+def test_run_with_a_bad_address(file: Path, option: str, or_else: str) -> None:
+    assert refused(str(file), option, "nowhere") == f"{option}: expected host:port{or_else}, found 'nowhere'"
 
 
 @pytest.mark.parametrize("option", ["--listen", "--admin"])
@@ -227,6 +269,21 @@ def test_run_with_a_port_in_use(file: Path, option: str) -> None:
         said = refused(str(file), option, f"127.0.0.1:{port}")
     assert f"127.0.0.1:{port}" in said
     assert "Address already in use" in said
+
+
+def test_workers_each_with_services_of_its_own_make_no_sense(file: Path) -> None:
+    assert refused(str(file), "--workers", "2", "--in-process").startswith("--workers: not with --in-process")
+
+
+@pytest.mark.parametrize("number", ["0", "65", "-1", "two"])
+def test_workers_are_some(file: Path, number: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert call("run", str(file), f"--workers={number}") == BAD_USAGE
+    assert f"argument --workers: invalid number from 1 to 64 value: '{number}'" in capsys.readouterr().err
+
+
+def test_run_with_a_keeper_that_is_not_there(file: Path, tmp_path: Path) -> None:
+    nowhere = str(tmp_path / "keeper")
+    assert refused(str(file), "--keeper", nowhere) == f"no keeper answers at {nowhere}: No such file or directory"
 
 
 def test_run_in_process_with_a_service_that_is_not_installed(file: Path, tmp_path: Path) -> None:

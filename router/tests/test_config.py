@@ -4,6 +4,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from portico.checking import Check
 from portico.config import BadConfig, Config, Handoff, Limits, Tcp, address, load, parse
 
 GOOD = """
@@ -49,6 +50,19 @@ def test_a_services_options_are_its_own_affair() -> None:
     assert config.services["web"] == Handoff(options={"root": "/srv", "depth": 3})
 
 
+def test_checks_are_off_unless_they_are_asked_for() -> None:
+    api = parse(GOOD).services["api"]
+    assert isinstance(api, Tcp)
+    assert (api.check, api.tunnel_idle) == (None, None)
+    for text, check in (
+        ("{}", Check()),
+        ('{path = "/healthz", status = "200, 204", timeout = 0.5}', Check("/healthz", None, "200, 204", timeout=0.5)),
+    ):
+        api = parse(GOOD.replace('"api:9000"', f'"api:9000"\ncheck = {text}')).services["api"]
+        assert isinstance(api, Tcp)
+        assert api.check == check
+
+
 WRONG = {
     "not TOML": ("listeners", "[[[", ["at line 2"]),
     "unknown key": ("routes =", "roots =", ["unknown field `roots`", "expected one of", "routes"]),
@@ -80,6 +94,25 @@ WRONG = {
     "handoff with tcp's key": ('"handoff"', '"handoff"\naddress = "x:1"', ["services.web: ", "`address`", "target, folder"]),
     "unknown keepalive": ('9000"', '9000"\nkeepalive = "no"', ["services.api.keepalive: ", "'no'", "close, pin"]),
     "negative timeout": ('9000"', '9000"\nconnect_timeout = -1', ["services.api.connect_timeout: ", "> 0"]),
+    "unknown key of a check": (
+        '9000"',
+        '9000"\ncheck = {pth = "/"}',
+        ["services.api.check: ", "`pth`", "expected one of path, host, status, interval, timeout, rise, fall"],
+    ),
+    "check that is no table": ('9000"', '9000"\ncheck = true', ["services.api.check: ", "got `bool`"]),
+    "check's number": ('9000"', '9000"\ncheck = {fall = 0}', ["services.api.check.fall: ", ">= 1"]),
+    "check's path": ('9000"', '9000"\ncheck = {path = "x"}', ["services.api.check.path: ", "starts with a slash", "'x'"]),
+    "check's path with a blank": ('9000"', '9000"\ncheck = {path = "/a b"}', ["services.api.check.path: ", "'/a b'"]),
+    "check's host": ('9000"', '9000"\ncheck = {path = "/", host = "a\\r\\nb"}', ["services.api.check.host: "]),
+    "check's statuses": ('9000"', '9000"\ncheck = {path = "/", status = "2xx"}', ["services.api.check.status: ", "'2xx'"]),
+    "check's host without a path": ('9000"', '9000"\ncheck = {host = "h"}', ["services.api.check.host: ", "beside `path`"]),
+    "check's statuses without a path": (
+        '9000"',
+        '9000"\ncheck = {status = "200"}',
+        ["services.api.check.status: ", "beside `path`"],
+    ),
+    "check of a handoff service": ('"handoff"', '"handoff"\ncheck = {}', ["services.web: ", "`check`"]),
+    "idle tunnels for no time": ('9000"', '9000"\ntunnel_idle = 0', ["services.api.tunnel_idle: ", "> 0"]),
     "unknown limit": ("head_size", "heat_size", ["limits: ", "`heat_size`", "expected one of", "head_size"]),
     "head too small": ("4096", "255", ["limits.head_size: ", ">= 256"]),
     "head too large": ("4096", "65537", ["limits.head_size: ", "<= 65536"]),

@@ -48,7 +48,7 @@ class Ways:
                 deployment.replica(name)
             elif kind == "tcp":
                 target = deployment.application._services[name].target
-                target._found([deployment.server(name)])  # type: ignore[attr-defined]
+                target.replicas.found([deployment.server(name)])  # type: ignore[attr-defined]
 
     def socket(self, listener: int) -> socket.socket:
         return socket.create_connection(self.deployment.application.addresses[listener], timeout=5)

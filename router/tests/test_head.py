@@ -3,7 +3,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from portico.core.answers import BAD_REQUEST, HEAD_TOO_LARGE, NOT_HTTP, VERSION, Answer
+from portico.core.answers import BAD_REQUEST, HEAD_TOO_LARGE, MANY_FIELDS, NOT_HTTP, VERSION, Answer
 from portico.core.head import Head, HeadReader, read_head
 
 LIMIT = 16_384
@@ -195,6 +195,18 @@ class Counted(bytes):
         found = super().__getitem__(key)  # type: ignore[call-overload]
         Counted.looked_at += len(found) if isinstance(found, bytes) else 1
         return found  # type: ignore[no-any-return]
+
+
+@pytest.mark.parametrize("most", [0, 1, 5])
+@pytest.mark.parametrize("more", [0, 1])
+@pytest.mark.parametrize("after", [b"", b"body", b"GET / HTTP/1.1\r\nA: b\r\n\r\n"])
+def test_the_number_of_fields_is_exact(most: int, more: int, after: bytes) -> None:
+    data = b"GET / HTTP/1.1\r\n" + b"A: b\r\n" * (most + more) + b"\r\n"
+    whole = HeadReader(LIMIT, most).read(data + after)
+    assert whole == MANY_FIELDS if more else isinstance(whole, Head)
+    pieces = HeadReader(LIMIT, most)
+    assert all(pieces.read(data[:end]) is None for end in range(1, len(data)))
+    assert pieces.read(data) == whole
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from portico.targets.tcp import TcpTarget
 from svckit.lease import Ownership
 
 from .support.reactor import HandReactor
-from .support.wires import LISTENER, Answers, Inbox, Logged, arrive, as_reactor, raw, tcp_pair
+from .support.wires import LISTENER, Answers, Inbox, Logged, arrive, as_reactor, inline_resolver, raw, tcp_pair
 
 HEAD = b"POST /a/x HTTP/1.1\r\nHost: h\r\nContent-Length: 4\r\n\r\n"
 CLOSING = b"POST /a/x HTTP/1.1\r\nHost: h\r\nContent-Length: 4\r\nConnection: close\r\n\r\n"
@@ -101,10 +101,11 @@ class Rig:
             self.logged.log,
             Ownership((("/a/", True),)),
             lambda arrival: arrival.close(),
+            inline_resolver(reactor),
         )
         self.service.target = self.target
         self.target.start()
-        self.target._found(list(replicas))
+        self.target.replicas.found(list(replicas))
 
     def listener(self, port: int = 0) -> socket.socket:
         listener = socket.create_server(("127.0.0.1", port))
@@ -360,10 +361,10 @@ def test_an_address_that_is_gone_takes_its_ejection_with_it(rig: Rig) -> None:
     rig.make(*both, keepalive="pin", balance="round-robin", eject_after=1)
     serve(rig, listener, 2)
     assert rig.states() == ["ejected", "ready"]
-    rig.target._found(both[:1])
+    rig.target.replicas.found(both[:1])
     assert rig.states() == ["ready"]
-    rig.target._found(both[1:])
-    rig.target._found(both)
+    rig.target.replicas.found(both[1:])
+    rig.target.replicas.found(both)
     assert rig.states() == ["ready", "ready"]
 
 

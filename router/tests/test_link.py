@@ -10,7 +10,7 @@ import pytest
 from portico.arrival import Arrival
 from portico.balancing import Balancer
 from portico.config import Handoff, Limits
-from portico.core.answers import NO_REPLICA
+from portico.core.answers import QUEUE_DRAINED
 from portico.link import BATCH, Link
 from portico.poller import READ, Poller
 from portico.service import RoutedService
@@ -422,7 +422,7 @@ def test_taken_is_said_before_a_hand_back_is_acted_on(
     assert owner.told == ["ready", "returned"]
     first, second = owner.returned_
     assert first.returned
-    assert (first.client, first.listener, first.preface) == (("127.0.0.1", 5), LISTENER, b"GET /uploads/x HTTP/1.1\r\n")
+    assert (first.client, first.preface) == (client.sock.getsockname(), b"GET /uploads/x HTTP/1.1\r\n")
     assert second.preface == b""
     first.sock.send(b"again")
     assert client.read() == b"again"
@@ -525,6 +525,21 @@ def test_revoked_with_taken_unsaid_a_hand_back_is_still_the_replicas(
     assert Taken not in [type(message) for message in replica.hear()]
     assert open_descriptors() - len(replica.taken_over) - 1 < before  # neither descriptor is left open here
     assert not client.has_ended()  # and the connection was not shut down
+
+
+def test_revoked_when_it_has_just_died_a_hand_back_is_the_routers(
+    reactor: HandReactor, replica: HandReplica, ready: Link, owner: Owner
+) -> None:
+    client, arrival = come()
+    fill(ready, arrival)
+    replica.hand_back(1, arrival.sock.fileno(), b"read here, TAKEN has no room")
+    reactor.settle()
+    arrival.close()
+    replica.die()
+    ready.revoke()
+    assert [each.preface for each in owner.returned_] == [b"read here, TAKEN has no room"]
+    assert not client.has_ended()
+    owner.returned_[0].close()
 
 
 def test_revoked_with_room_a_hand_back_is_taken(reactor: HandReactor, replica: HandReplica, ready: Link, owner: Owner) -> None:
@@ -743,7 +758,7 @@ def test_a_drain_gives_up_on_a_replica_that_takes_nothing(
     reactor.pump([SCAN_INTERVAL] * 12)
     assert done == [None]
     service.refuse_queued()
-    assert answers.given == [(arrival, NO_REPLICA)]
+    assert answers.given == [(arrival, QUEUE_DRAINED)]
     replica.die()
 
 

@@ -76,6 +76,23 @@ def test_gauges(measures: Measures) -> None:
     assert of(samples, "portico_tls_sessions") == {(): 12}
 
 
+@pytest.mark.parametrize(
+    ("state", "up"),
+    [("ready", 1), ("full", 1), ("resting", 1)]
+    + [(state, 0) for state in ("connecting", "draining", "drained", "checking", "down", "ejected")],
+)
+def test_who_gets_new_connections(measures: Measures, state: str, up: int) -> None:
+    replicas = [ReplicaReport("one", state), ReplicaReport("twin", "down"), ReplicaReport("twin", state)]
+    samples = read(measures, Report(services={"web": ServiceReport("tcp", replicas)}))
+    assert of(samples, "portico_up") == {("one", "web"): up, ("twin", "web"): up}
+
+
+def test_what_is_held_and_how_often_accepting_has_paused(measures: Measures) -> None:
+    samples = read(measures, Report(held=14, pauses={"connections": 2, "descriptors": 1}))
+    assert of(samples, "portico_held") == {(): 14}
+    assert of(samples, "portico_pauses_total") == {("connections",): 2, ("descriptors",): 1}
+
+
 def test_histograms(measures: Measures) -> None:
     for seconds in (0.00001, 0.003, 0.004, 99.0):
         arrival = arrived()

@@ -2,7 +2,7 @@
 
 import pytest
 from portico.config import Limits
-from portico.core.answers import BAD_REQUEST, HEAD_TIMEOUT, HEAD_TOO_LARGE, LEFT, NOT_HTTP, SILENT
+from portico.core.answers import BAD_REQUEST, DRAINED, HEAD_TIMEOUT, HEAD_TOO_LARGE, LEFT, NOT_HTTP, SILENT
 from portico.patience import Patience
 from portico.poller import Poller
 
@@ -156,7 +156,10 @@ def test_with_too_many_the_oldest_makes_room(reactor: HandReactor, patience: Pat
     for arrival in arrivals:
         wait(patience, arrival)
         assert len(patience) <= LIMITS.waiting
-    assert answers.given == [(arrivals[0], SILENT), (arrivals[1], HEAD_TIMEOUT)]
+    assert [(arrival, kind.why, kind.ended) for arrival, kind in answers.given] == [
+        (arrivals[0], SILENT.why, "PR"),
+        (arrivals[1], HEAD_TIMEOUT.why, "PR"),
+    ]
     clients[4].send(HEAD)
     reactor.settle()
     assert answers.decisions == [arrivals[4]]
@@ -169,7 +172,7 @@ def test_a_drain_closes_only_what_has_sent_nothing(reactor: HandReactor, patienc
     for _, arrival in (idle, begun):
         wait(patience, arrival)
     patience.close_idle()
-    assert answers.given == [(idle[1], SILENT)]
+    assert answers.given == [(idle[1], DRAINED)]
     begun[0].send(HEAD[2:])
     reactor.settle()
     assert answers.decisions == [begun[1]]

@@ -174,3 +174,34 @@ def test_a_batch_is_bounded_and_the_rest_comes_next(
     for one, other in pairs:
         one.close()
         other.close()
+
+
+class Chain:
+    """Sockets that each have something to read as soon as all have been read; counts what was read."""
+
+    def __init__(self, poller: Poller, count: int) -> None:
+        self.pairs = [socket.socketpair() for _ in range(count)]
+        self.read = 0
+        for one, other in self.pairs:
+            poller.add(one.fileno(), READ, lambda events, one=one: self._call(one))  # type: ignore[misc]
+            other.send(b"x")
+
+    def _call(self, one: socket.socket) -> None:
+        one.recv(1)
+        self.read += 1
+        if self.read % len(self.pairs) == 0:
+            for _, other in self.pairs:
+                other.send(b"x")
+
+    def close(self) -> None:
+        for pair in self.pairs:
+            for sock in pair:
+                sock.close()
+
+
+@pytest.mark.parametrize(("count", "rounds"), [(module.BUSY, module.ROUNDS), (module.BUSY - 1, 1)])
+def test_a_busy_poller_looks_again_before_the_others_get_their_turn(poller: Poller, count: int, rounds: int) -> None:
+    chain = Chain(poller, count)
+    poller.doRead()
+    assert chain.read == rounds * count
+    chain.close()

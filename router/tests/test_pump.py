@@ -9,6 +9,7 @@ from contextlib import suppress
 from itertools import cycle, islice
 
 import pytest
+from portico.core.termination import DATA, OPERATOR
 from portico.poller import Poller
 from portico.pump import PIPE_SIZE, SMALL, Pipes, Tunnel, join
 
@@ -112,7 +113,7 @@ def test_half_close(reactor: HandReactor, joined: Joined, way: str) -> None:
     assert not first.reset
     assert first.data == b"01234" + b"x" * 300_000
     reactor.until(joined.over)
-    assert joined.ends == [("client", 10, 300_005) if way == "up" else ("service", 300_005, 10)]
+    assert joined.ends == [("--", 10, 300_005) if way == "up" else ("--", 300_005, 10)]
 
 
 @BOTH_WAYS
@@ -122,7 +123,7 @@ def test_a_reset_is_passed_on(reactor: HandReactor, joined: Joined, way: str) ->
     reset(first.sock)
     reactor.until(second.has_ended)
     assert second.reset
-    assert joined.ends == [("client" if way == "up" else "service", 0, 0)]
+    assert joined.ends == [("CD" if way == "up" else "SD", 0, 0)]
 
 
 @BOTH_WAYS
@@ -132,7 +133,7 @@ def test_a_reset_after_the_half_close_of_the_other_side(reactor: HandReactor, jo
     reactor.until(first.has_ended)
     reset(first.sock)
     reactor.until(joined.over)
-    assert joined.ends == [("client" if way == "up" else "service", 0, 0)]
+    assert joined.ends == [("CD" if way == "up" else "SD", 0, 0)]
 
 
 @BOTH_WAYS
@@ -152,7 +153,7 @@ def test_a_receiver_that_resets_is_the_one_who_ended_it(reactor: HandReactor, jo
     else:
         reactor.until(sender.has_ended)
         assert sender.reset
-    assert [by for by, _, _ in joined.ends] == ["service" if way == "up" else "client"]
+    assert [by for by, _, _ in joined.ends] == ["SD" if way == "up" else "CD"]
 
 
 def push(reactor: HandReactor, sock: socket.socket, data: bytes, until_stalled: bool = False) -> int:
@@ -326,9 +327,9 @@ def test_bytes_left_in_a_pipe_reach_nobody_else(reactor: HandReactor, poller: Po
 
 
 def test_the_routers_own_end_of_a_tunnel(reactor: HandReactor, joined: Joined) -> None:
-    joined.tunnel.close("router", reset=True)
-    joined.tunnel.close("router", reset=True)
-    assert joined.ends == [("router", 0, 0)]
+    joined.tunnel.close(OPERATOR + DATA, reset=True)
+    joined.tunnel.close(OPERATOR + DATA, reset=True)
+    assert joined.ends == [("KD", 0, 0)]
     reactor.until(joined.client.has_ended)
     reactor.until(joined.server.has_ended)
     assert joined.client.reset

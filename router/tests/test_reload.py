@@ -617,6 +617,7 @@ def test_reloads_under_load_cost_no_request(child: Child) -> None:
         else:
             child.write(60 + number, f'{{prefix = "/more-{number}/", service = "static"}}')  # the limits make tcp targets anew
             child.hang_up(GOOD)
+        child.until(lambda: all(asker.answered > number + 1 or asker.failures for asker in askers))  # noqa: B023
     for asker in askers:
         asker.over.set()
     for asker in askers:

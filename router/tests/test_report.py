@@ -1,12 +1,13 @@
 """The table of `portico status`."""
 
-from portico.report import ReplicaReport, Report, ServiceReport, table
+from portico.report import ReplicaReport, Report, ServiceReport, WorkerReport, table
 
 
 def test_a_line_for_each_replica() -> None:
     report = Report(
         listeners=["0.0.0.0:80", "[::]:443"],
         waiting=3,
+        held=7,
         tls_sessions=4,
         counts={"accepted": 1_000, "returned": 20, "answered 503": 5, "answered 404": 2},
         services={
@@ -19,7 +20,7 @@ def test_a_line_for_each_replica() -> None:
     )
     assert table(report) == (
         "listening on 0.0.0.0:80, [::]:443\n"
-        "accepted 1000, handed back 20, waiting 3, TLS clients 4\n"
+        "accepted 1000, handed back 20, waiting 3, TLS clients 4, held in all 7\n"
         "answered 404: 2, answered 503: 5\n"
         "\n"
         "SERVICE  TARGET        REPLICA        STATE     OPEN  CAPACITY  QUEUED\n"
@@ -30,13 +31,29 @@ def test_a_line_for_each_replica() -> None:
     )
 
 
+def test_why_there_is_no_replica() -> None:
+    services = {
+        "asleep": ServiceReport("tcp", address="a:1", state="resting"),
+        "gone": ServiceReport("tcp", address="b:1", state="no address", queued=2),
+    }
+    assert table(Report(services=services)).splitlines()[-2:] == [
+        "asleep   tcp a:1  none     resting        -         -       0",
+        "gone     tcp b:1  none     no address     -         -       2",
+    ]
+
+
 def test_a_router_that_drains_and_has_nothing() -> None:
     assert table(Report(draining=True)) == (
         "draining, was listening on nothing\n"
-        "accepted 0, handed back 0, waiting 0, TLS clients 0\n"
+        "accepted 0, handed back 0, waiting 0, TLS clients 0, held in all 0\n"
         "\n"
         "SERVICE  TARGET  REPLICA  STATE  OPEN  CAPACITY  QUEUED\n"
     )
+
+
+def test_workers() -> None:
+    report = Report(workers=[WorkerReport(0, 17, "ready"), WorkerReport(1, None, "waiting")])
+    assert table(report).splitlines()[2] == "workers: 0 ready (process 17), 1 waiting"
 
 
 def test_a_replica_cannot_write_on_the_terminal() -> None:

@@ -3,7 +3,7 @@
 import pytest
 from portico.arrival import Arrival
 from portico.config import Limits
-from portico.core.answers import NO_REPLICA
+from portico.core.answers import NO_REPLICA, QUEUE_DRAINED, QUEUE_FULL
 from portico.service import RoutedService
 from twisted.internet.defer import Deferred, succeed
 
@@ -133,7 +133,7 @@ def test_a_full_queue_answers_at_once(service: RoutedService, answers: Answers) 
     arrivals = come(4)
     for arrival in arrivals:
         service.put_through(arrival)
-    assert answers.given == [(arrivals[3], NO_REPLICA)]
+    assert answers.given == [(arrivals[3], QUEUE_FULL)]
     assert service.queued == 3
 
 
@@ -142,6 +142,6 @@ def test_at_the_end_those_that_wait_are_answered(reactor: HandReactor, service: 
     for arrival in arrivals:
         service.put_through(arrival)
     service.refuse_queued()
-    assert answers.given == [(arrival, NO_REPLICA) for arrival in arrivals]
+    assert answers.given == [(arrival, QUEUE_DRAINED) for arrival in arrivals]
     assert service.queued == 0
     assert reactor.getDelayedCalls() == []

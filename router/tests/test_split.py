@@ -26,12 +26,12 @@ from portico.poller import Poller
 from portico.pump import Pipes
 from portico.service import RoutedService
 from portico.targets.session import PIPELINED
-from portico.targets.split import SWEEP_INTERVAL
+from portico.targets.split import LAST_REQUESTS, SWEEP_INTERVAL, TARGET_KEPT, TARGETS_KEPT
 from portico.targets.tcp import TcpTarget
 from svckit.lease import Ownership
 
 from .support.reactor import HandReactor
-from .support.wires import Answers, Inbox, Logged, arrive, as_reactor, reset
+from .support.wires import Answers, Inbox, Logged, arrive, as_reactor, inline_resolver, reset
 
 PATTERNS = (("/a/", True), ("/b/", False))
 FORWARDED = b"X-Forwarded-For: 127.0.0.1\r\nX-Forwarded-Proto: http\r\n"
@@ -82,6 +82,7 @@ class Rig:
             self.logged.log,
             Ownership(PATTERNS),
             self.returned.append,
+            inline_resolver(reactor),
         )
         self.service.target = self.target
         self.target.start()
@@ -197,7 +198,7 @@ def test_requests_share_one_connection_to_the_server(rig: Rig) -> None:
     client.sock.close()
     rig.reactor.settle()
     (line,) = rig.logged.lines
-    assert (line["how"], line["ended_by"], line["replica"]) == ("tcp", "client", "{}:{}".format(*rig.at))
+    assert (line["how"], line["ended"], line["replica"]) == ("tcp", "--", "{}:{}".format(*rig.at))
     assert line["down"] == 4 * len(OK)
     assert line["up"] == len(sent(get())) + 3 * len(sent(get(b"/a/0", b"X: 0")))
 
@@ -326,7 +327,7 @@ def test_a_client_that_wants_to_close_leaves_the_servers_connection_open(rig: Ri
         assert rig.ends(client) == OK.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")
         assert not client.reset
     assert rig.idle == 1
-    assert [line["ended_by"] for line in rig.logged.lines] == ["client"] * 3
+    assert [line["ended"] for line in rig.logged.lines] == ["--"] * 3
 
 
 def test_a_client_of_http_1_0(rig: Rig) -> None:
@@ -378,7 +379,7 @@ def test_a_server_that_ends_within_a_response(rig: Rig, begun: bytes, ending: Ca
     server.read()
     ending(server.sock)
     assert rig.ends(client) == wire  # no 502 in the middle of it, no last chunk
-    assert rig.logged.lines[0]["ended_by"] == "service"
+    assert rig.logged.lines[0]["ended"] == "SD"
     assert rig.idle == 0
 
 
@@ -574,7 +575,7 @@ def test_a_client_that_leaves_within_its_body(rig: Rig) -> None:
     rig.reactor.until(server.holds(b"some"))
     client.sock.close()
     rig.reactor.until(server.has_ended)
-    assert rig.logged.lines[0]["ended_by"] == "client"
+    assert rig.logged.lines[0]["ended"] == "CH"
 
 
 # -- pipelining and half-close
@@ -634,7 +635,7 @@ def test_an_answer_to_a_client_that_has_gone(rig: Rig) -> None:
     reset(client.sock)
     rig.reactor.until(server.has_ended)
     assert rig.loads == [0]
-    assert rig.logged.lines[0]["ended_by"] == "client"
+    assert rig.logged.lines[0]["ended"] == "CH"
 
 
 # -- the next request is somebody else's
@@ -658,7 +659,45 @@ def test_a_foreign_request_goes_back_to_the_router(rig: Rig) -> None:
     arrival.sock.send(b"still open")
     rig.expect(client, b"still open")
     assert (rig.idle, rig.loads) == (1, [0])
-    assert rig.logged.lines[0]["ended_by"] is None
+    assert rig.logged.lines[0]["ended"] == "--"
+
+
+def test_the_same_request_again_after_the_routes_have_changed(rig: Rig) -> None:
+    client = rig.connect(get())
+    server = rig.accept()
+    server.sock.send(OK)
+    rig.expect(client, OK)
+    for _ in range(3):
+        rig.exchange(client, server, get())
+    rig.target.tell((("/a/", False), ("/b/", True)))
+    client.sock.send(get())
+    rig.reactor.until(lambda: rig.returned)
+    assert rig.returned[0].preface == get()
+
+
+def test_a_first_request_that_the_paths_do_not_give_us_says_nothing_of_the_next(rig: Rig) -> None:
+    """It came by a default route, say; whether the same one comes here again is the router's to decide."""
+    client = rig.connect(get(b"/b/1"))
+    server = rig.accept()
+    server.sock.send(OK)
+    rig.expect(client, OK)
+    client.sock.send(get(b"/b/1"))
+    rig.reactor.until(lambda: rig.returned)
+    assert rig.returned[0].preface == get(b"/b/1")
+
+
+def test_targets_that_are_known_to_be_ours_are_bounded(rig: Rig) -> None:
+    split = rig.target._split
+    for number in range(3 * TARGETS_KEPT):
+        assert split.owns(b"/a/%d" % number)
+        assert split.owns(b"/a/%d" % number)
+        assert len(split._ours) <= TARGETS_KEPT
+    long = b"/a/" + b"x" * TARGET_KEPT
+    assert split.owns(long)
+    assert long not in split._ours
+    for foreign in (b"/b/1", b"/a/%zz"):
+        assert not split.owns(foreign)
+        assert not split.owns(foreign)
 
 
 def test_a_foreign_request_waits_for_a_slow_reader(rig: Rig) -> None:
@@ -725,7 +764,7 @@ def test_a_large_head_goes_back_too(rig: Rig) -> None:
 # -- the pool
 
 
-def test_a_stale_connection_is_tried_once_more_on_a_fresh_one(rig: Rig) -> None:
+def test_a_stale_connection_is_replaced_by_a_fresh_one_and_that_by_one_more(rig: Rig) -> None:
     client = rig.connect(get())
     server = rig.accept()
     server.sock.send(OK)
@@ -736,7 +775,10 @@ def test_a_stale_connection_is_tried_once_more_on_a_fresh_one(rig: Rig) -> None:
     server.sock.close()
     fresh = rig.accept()
     rig.expect(fresh, sent(get(b"/a/2")))
-    fresh.sock.close()  # and once is enough
+    fresh.sock.close()
+    last = rig.accept()
+    rig.expect(last, sent(get(b"/a/2")))
+    last.sock.close()  # and that is enough
     assert rig.ends(client) == b""
     assert rig.answers.kinds == [NO_RESPONSE]
     assert rig.no_more_connections()
@@ -785,11 +827,69 @@ def test_a_put_with_its_whole_body_is_tried_again(rig: Rig) -> None:
     rig.expect(client, OK)
 
 
-def test_a_fresh_connection_is_not_tried_again(rig: Rig) -> None:
+@pytest.mark.parametrize("how", [lambda sock: sock.close(), lambda sock: reset(sock)], ids=["end", "reset"])
+def test_a_server_that_accepts_and_says_nothing_is_tried_once_more(rig: Rig, how: Callable[[socket.socket], None]) -> None:
+    """As one does that stops: what was in its queue when it closed its port is never looked at."""
     client = rig.connect(get())
     server = rig.accept()
     rig.expect(server, sent(get()))
+    how(server.sock)
+    other = rig.accept()
+    rig.expect(other, sent(get()))
+    other.sock.send(OK)
+    rig.expect(client, OK)
+
+
+def test_a_fresh_connection_is_tried_again_once(rig: Rig) -> None:
+    client = rig.connect(get())
+    for _ in range(2):
+        server = rig.accept()
+        rig.expect(server, sent(get()))
+        server.sock.close()
+    assert rig.ends(client) == b""
+    assert rig.answers.kinds == [NO_RESPONSE]
+    assert rig.no_more_connections()
+
+
+def test_a_post_on_a_fresh_connection_is_not_tried_again(rig: Rig) -> None:
+    client = rig.connect(post(b"Content-Length: 0"))
+    server = rig.accept()
+    rig.expect(server, sent(post(b"Content-Length: 0")))
     server.sock.close()
+    assert rig.ends(client) == b""
+    assert rig.answers.kinds == [NO_RESPONSE]
+    assert rig.no_more_connections()
+
+
+def reset_what_comes(rig: Rig, request_: bytes) -> None:
+    """A server that has accepted, and stops."""
+    server = rig.accept()
+    rig.expect(server, sent(request_))
+    reset(server.sock)
+
+
+def test_a_fresh_connection_that_is_reset_is_tried_once_more(rig: Rig) -> None:
+    """A server that stops resets what the kernel had accepted for it."""
+    client = rig.connect(get())
+    reset_what_comes(rig, get())
+    fresh = rig.accept()
+    rig.expect(fresh, sent(get()))
+    fresh.sock.send(OK)
+    rig.expect(client, OK)
+
+
+def test_a_connection_that_is_reset_again_is_not_tried_again(rig: Rig) -> None:
+    client = rig.connect(get())
+    reset_what_comes(rig, get())
+    reset_what_comes(rig, get())
+    assert rig.ends(client) == b""
+    assert rig.answers.kinds == [NO_RESPONSE]
+    assert rig.no_more_connections()
+
+
+def test_a_post_whose_connection_is_reset_is_not_tried_again(rig: Rig) -> None:
+    client = rig.connect(get(method=b"POST"))
+    reset_what_comes(rig, get(method=b"POST"))
     assert rig.ends(client) == b""
     assert rig.answers.kinds == [NO_RESPONSE]
     assert rig.no_more_connections()
@@ -853,7 +953,7 @@ def test_an_idle_client_is_closed_in_time(rig: Rig) -> None:
     assert not client.has_ended()
     rig.reactor.pump([SWEEP_INTERVAL] * 2)
     assert rig.ends(client) == b""
-    assert rig.logged.lines[0]["ended_by"] == "router"
+    assert rig.logged.lines[0]["ended"] == "cR"
 
 
 # -- connecting
@@ -925,11 +1025,11 @@ def test_a_service_that_lost_its_addresses_sends_the_request_back(rig: Rig) -> N
     client = rig.connect(get())
     rig.accept().sock.send(OK)
     rig.expect(client, OK)
-    replicas, rig.target._replicas = rig.target._replicas, {}
+    rig.target.replicas.found([])
     client.sock.send(get(b"/a/2"))
     rig.reactor.until(lambda: rig.returned)
     assert rig.returned[0].preface == get(b"/a/2")
-    rig.target._replicas = replicas
+    rig.target.replicas.found([rig.at])
 
 
 # -- another protocol
@@ -1128,14 +1228,47 @@ def test_drain_ends_idle_clients_and_finishes_the_others(rig: Rig) -> None:
     rig.expect(server, sent(get(b"/a/2")))
     done: list[object] = []
     rig.target.stop().addCallback(done.append)
-    assert rig.ends(idle) == b""
+    rig.reactor.advance(LAST_REQUESTS - 0.1)
     rig.reactor.settle()
+    assert not idle.has_ended()
+    rig.reactor.advance(0.1)
+    assert rig.ends(idle) == b""
     assert not done
     server.sock.send(OK)
     assert rig.ends(busy) == OK.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")
     assert done
     rig.reactor.until(server.has_ended)
     busy.sock.close()
+    rig.reactor.advance(LINGER_TIME)
+
+
+def test_a_client_that_asks_once_more_in_the_drain_is_told_that_it_was_the_last_time(rig: Rig) -> None:
+    """One was idle; of the other the answer had begun, without a word of closing."""
+    idle = rig.connect(get())
+    server = rig.accept()
+    server.sock.send(OK)
+    rig.expect(idle, OK)
+    server.read()
+    server.data = b""
+    busy = rig.connect(get(b"/a/busy"))
+    rig.expect(server, sent(get(b"/a/busy")))
+    server.sock.send(OK[:-1])
+    rig.reactor.until(lambda: busy.read())
+    done: list[object] = []
+    rig.target.stop().addCallback(done.append)
+    server.sock.send(OK[-1:])
+    rig.expect(busy, OK)
+    last = OK.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")
+    for client in (idle, busy):
+        client.data = b""
+        client.sock.send(get(b"/a/once-more"))
+        fresh = rig.accept()
+        rig.expect(fresh, sent(get(b"/a/once-more")))
+        assert not done
+        fresh.sock.send(OK)
+        assert rig.ends(client) == last
+        client.sock.close()
+    rig.reactor.until(lambda: done)
     rig.reactor.advance(LINGER_TIME)
 
 
@@ -1150,7 +1283,7 @@ def test_drain_cuts_what_does_not_end(rig: Rig) -> None:
     rig.reactor.until(busy.has_ended)
     assert busy.reset
     rig.reactor.until(server.has_ended)
-    assert rig.logged.lines[0]["ended_by"] == "router"
+    assert rig.logged.lines[0]["ended"] == "KH"
 
 
 def test_split_is_the_default_and_needs_a_head(rig: Rig) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from portico.arrival import Arrival
 from portico.balancing import Balancer
+from portico.checking import Check
 from portico.config import Handoff, Limits, Tcp
 from portico.core.rule import Rule
 from portico.core.table import RouteTable
@@ -23,7 +24,8 @@ from portico.service import RoutedService
 from portico.targets import connect as connect_module
 from portico.targets.handoff import SCAN_INTERVAL, HandoffTarget
 from portico.targets.inprocess import InProcessTarget
-from portico.targets.tcp import RESOLVE_INTERVAL, TcpTarget
+from portico.targets.lookup import RESOLVE_INTERVAL
+from portico.targets.tcp import TcpTarget
 from svckit.handoff.replica import HandoffReplica
 from svckit.lease import Ownership
 from svckit.live import GOODBYE_TIME
@@ -35,7 +37,7 @@ from twisted.web.http import Request
 from twisted.web.resource import Resource
 
 from .support.reactor import HandReactor
-from .support.wires import LISTENER, Inbox, Logged, as_reactor, parse_response, tcp_pair
+from .support.wires import LISTENER, Inbox, Logged, as_reactor, inline_resolver, parse_response, tcp_pair
 
 LIMITS = Limits(queue_timeout=5.0, drain_time=8.0, take_timeout=2.0)
 PREFIXES = (("/a/", "alpha"), ("/b/", "beta"))
@@ -266,6 +268,7 @@ class TcpWays(Ways):
             self.logged.log,
             Ownership(self.patterns(name)),
             self.router.readmit,
+            inline_resolver(self.reactor),
         )
         service.target.start()
         return service
@@ -371,8 +374,8 @@ def test_each_prefix_goes_to_its_own_service(ways: Ways) -> None:
     for _, name in PREFIXES:
         ways.serve(name)
     for path, owner in ((b"/a/x", b"alpha"), (b"/b/y", b"beta"), (b"/x/../%61/z", b"alpha"), (b"/b", b"beta")):
-        client = ways.connect(b"GET %s HTTP/1.1\r\n\r\n" % path)
-        assert ways.until(client, b" HTTP/1.1\r\n\r\n").startswith(owner + b" ")
+        client = ways.connect(b"GET %s HTTP/1.1\r\nHost: h\r\n\r\n" % path)
+        assert ways.until(client, b" HTTP/1.1\r\nHost: h\r\n\r\n").startswith(owner + b" ")
 
 
 def test_a_head_that_takes_its_time(ways: Ways) -> None:
@@ -387,9 +390,14 @@ def test_a_head_that_takes_its_time(ways: Ways) -> None:
 @pytest.mark.parametrize(
     ("request_", "status"),
     [
-        (b"GET /c/x HTTP/1.1\r\n\r\n", 404),
-        (b"GET /ax HTTP/1.1\r\n\r\n", 404),
-        (b"GET /../a/x HTTP/1.1\r\n\r\n", 400),
+        (b"GET /c/x HTTP/1.1\r\nHost: h\r\n\r\n", 404),
+        (b"GET /ax HTTP/1.1\r\nHost: h\r\n\r\n", 404),
+        (b"GET /../a/x HTTP/1.1\r\nHost: h\r\n\r\n", 400),
+        (b"GET /a/x HTTP/1.1\r\n\r\n", 400),
+        (b"GET /a/x HTTP/1.1\r\nHost: h\r\nHost: h\r\n\r\n", 400),
+        (b"GET /a/x HTTP/1.0\r\nHost: h\r\nHost: h\r\n\r\n", 400),
+        (b"GET /a/x HTTP/1.1\r\nHost: h h\r\n\r\n", 400),
+        (b"GET /a/x HTTP/1.1\r\nHost: h\r\n" + b"A: b\r\n" * 128 + b"\r\n", 431),
         (b"GET /a/x HTTP/1.1\nbad\r\n\r\n", 400),
         (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 505),
         (b"GET /a/ HTTP/1.1\r\nA: " + b"x" * 20_000, 431),
@@ -402,7 +410,7 @@ def test_what_the_router_answers_itself(ways: Ways, request_: bytes, status: int
     assert not client.reset
     assert parse_response(client.data)[0].status == status
     assert ways.router.counts == {"accepted": 1, f"answered {status}": 1}
-    assert [(line["how"], line["status"], line["ended_by"]) for line in ways.logged.lines] == [("answered", status, "router")]
+    assert [(line["how"], line["status"], line["ended"]) for line in ways.logged.lines] == [("answered", status, "PR")]
 
 
 def test_the_access_log_has_one_line(ways: Ways) -> None:
@@ -767,6 +775,112 @@ def test_a_name_without_an_address(tcp: TcpWays, names: Names) -> None:
     tcp.hands.until(late.has_ended)
     assert parse_response(late.data)[0].status == 503
     assert names.asked >= 5
+
+
+def test_a_service_that_nobody_uses_is_not_asked_for(tcp: TcpWays, names: Names) -> None:
+    names.addresses = [tcp.server("alpha").at]
+    service = tcp.target_of("alpha", NAMED)
+    tcp.hands.pump([RESOLVE_INTERVAL] * 300)
+    assert names.asked == 0
+    assert (service.target.status()["state"], service.target.status()["replicas"]) == ("resting", [])
+    client = tcp.connect(HEAD)
+    assert tcp.until(client, HEAD).startswith(b"alpha ")
+    tcp.hands.pump([RESOLVE_INTERVAL] * 300)  # a live connection keeps it in use
+    assert names.asked == 301
+    assert service.target.status()["state"] == ""
+    client.sock.close()
+    tcp.hands.settle()
+    tcp.hands.pump([RESOLVE_INTERVAL] * 300)
+    rested = names.asked
+    assert rested < 340
+    assert states_of(service) == ["resting"]
+    old, names.addresses = names.addresses, [tcp.server("alpha").at]
+    client = tcp.connect(HEAD)
+    assert tcp.until(client, HEAD).startswith(b"alpha ")
+    assert names.asked == rested + 1
+    assert [replica["replica"] for replica in replicas_of(service)] == ["{}:{}".format(*names.addresses[0])]
+    assert old != names.addresses
+
+
+def test_a_name_that_does_not_exist(tcp: TcpWays, names: Names) -> None:
+    service = tcp.target_of("alpha", NAMED)
+    client = tcp.connect(HEAD)
+    assert service.target.status()["state"] == "no address"
+    tcp.hands.pump([0.5] * 11)
+    tcp.hands.until(client.has_ended)
+    assert parse_response(client.data)[0].status == 503
+    asked = names.asked
+    tcp.hands.pump([RESOLVE_INTERVAL] * 300)
+    assert names.asked <= asked + 1
+    assert service.target.status()["state"] == "resting"
+
+
+def states_of(service: RoutedService) -> list[object]:
+    return [replica["state"] for replica in replicas_of(service)]
+
+
+def replicas_of(service: RoutedService) -> list[dict[str, object]]:
+    replicas = service.target.status()["replicas"]
+    assert isinstance(replicas, list)
+    return replicas
+
+
+CHECKED = Tcp("server.test:80", keepalive="pin", check=Check(interval=1.0, rise=2, fall=3))
+
+
+def test_checks_find_who_is_down_and_who_is_up_again(tcp: TcpWays, names: Names) -> None:
+    one, two = tcp.server("one"), tcp.server("two")
+    names.addresses = [one.at, two.at]
+    service = tcp.target_of("alpha", CHECKED)
+    assert states_of(service) == ["checking", "checking"]
+    waits = tcp.connect(HEAD)
+    assert service.queued == 1
+    tcp.until(waits, HEAD)  # as soon as the first check has ended
+    assert service.queued == 0
+    tcp.hands.until(lambda: states_of(service) == ["ready", "ready"])
+    live = tcp.connect(HEAD)
+    tcp.until(live, HEAD)
+    two.end()
+
+    def later() -> list[object]:
+        tcp.hands.advance(0.7)
+        return states_of(service)
+
+    tcp.hands.until(lambda: later() == ["ready", "down"])
+    for client in (waits, live):
+        client.sock.send(b"live ones stay")
+        tcp.until(client, b"live ones stay")
+    for _ in range(4):
+        assert tcp.until(tcp.connect(HEAD), HEAD).startswith(b"one ")
+    again = tcp.server("two", *two.at)
+    tcp.hands.until(lambda: later() == ["ready", "ready"])
+    one.end()
+    again.end()
+    tcp.hands.until(lambda: later() == ["down", "down"])
+    lost = tcp.connect(HEAD)
+    tcp.hands.pump([1.0] * 6)
+    tcp.hands.until(lost.has_ended)
+    assert parse_response(lost.data)[0].status == 503  # down is down
+
+
+def test_checks_keep_a_name_in_use(tcp: TcpWays, names: Names) -> None:
+    names.addresses = [tcp.server("alpha").at]
+    tcp.target_of("alpha", CHECKED)
+    for _ in range(100):
+        tcp.hands.advance(RESOLVE_INTERVAL)
+        tcp.hands.settle()
+    assert names.asked == 101
+
+
+def test_an_idle_tunnel_is_ended_and_the_log_says_why(tcp: TcpWays) -> None:
+    server = tcp.server("alpha")
+    tcp.target_of("alpha", Tcp("{}:{}".format(*server.at), keepalive="pin", tunnel_idle=30.0))
+    client = tcp.connect(HEAD)
+    tcp.until(client, HEAD)
+    tcp.hands.pump([1.0] * 34)
+    tcp.hands.until(client.has_ended)
+    (line,) = tcp.logged.lines
+    assert (line["ended"], line["why"], line["up"]) == ("cD", "idle", len(HEAD))
 
 
 def test_a_numeric_address_is_not_asked_for(tcp: TcpWays, names: Names) -> None:

@@ -10,7 +10,7 @@ from contextlib import suppress
 import pytest
 from portico.arrival import Arrival, RawSocket
 from portico.certificates import Certificates
-from portico.core.answers import CROWDED, LEFT, NO_HANDSHAKE
+from portico.core.answers import CROWDED, DRAINED, HANDSHAKE_TIMEOUT, LEFT, NO_DESCRIPTORS, NO_HANDSHAKE
 from portico.core.clienthello import TlsFacts
 from portico.poller import Poller
 from portico.tls import GOODBYE_TIME, PIECE, TlsSession, TlsStage
@@ -236,7 +236,7 @@ def test_a_client_that_resets_in_the_handshake(rig: Rig) -> None:
     rig.reactor.settle()
     reset(client)
     rig.reactor.settle()
-    assert rig.answers.kinds == [NO_HANDSHAKE]
+    assert rig.answers.kinds == [LEFT]
 
 
 def test_the_handshake_has_one_deadline_from_the_connections_start(rig: Rig) -> None:
@@ -247,7 +247,7 @@ def test_the_handshake_has_one_deadline_from_the_connections_start(rig: Rig) -> 
         client.sock.send(hello[second : second + 1])
         rig.reactor.settle()
         rig.reactor.advance(1)
-    assert rig.answers.kinds == [NO_HANDSHAKE]
+    assert rig.answers.kinds == [HANDSHAKE_TIMEOUT]
     assert Inbox(client.sock).has_ended()
 
 
@@ -257,7 +257,7 @@ def test_what_other_stages_took_counts_against_the_deadline(rig: Rig) -> None:
     rig.reactor.advance(HANDSHAKE_TIME - 1)
     rig.stage.accept(Arrival(ours, client.getsockname(), LISTENER, 0.0))
     rig.reactor.advance(1.1)
-    assert rig.answers.kinds == [NO_HANDSHAKE]
+    assert rig.answers.kinds == [HANDSHAKE_TIMEOUT]
 
 
 def test_after_the_handshake_there_is_no_deadline(rig: Rig) -> None:
@@ -544,7 +544,7 @@ def test_sessions_can_be_closed(rig: Rig) -> None:
     for session in list(rig.sessions):
         session.close()
         session.close()
-    assert rig.answers.kinds == [NO_HANDSHAKE]
+    assert rig.answers.kinds == [DRAINED]
     assert Inbox(shaking).has_ended()
     client.until(rig.reactor, lambda: client.ended)
     rig.reactor.until(service.has_ended)
@@ -557,7 +557,7 @@ def test_without_descriptors_for_the_plain_side(rig: Rig, monkeypatch: pytest.Mo
     monkeypatch.setattr(socket, "socketpair", exhausted)
     client = TlsClient(rig.accept())
     client.until(rig.reactor, lambda: client.ended)
-    assert rig.answers.kinds == [NO_HANDSHAKE]
+    assert rig.answers.kinds == [NO_DESCRIPTORS]
 
 
 def test_certificates_are_chosen_by_name(rig: Rig) -> None:

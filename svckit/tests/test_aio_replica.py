@@ -67,6 +67,17 @@ async def test_a_second_one_of_the_same_name_does_not_start(stage: Stage) -> Non
         replica.Replica("static", "a-1", stage.folder, lambda accepted: None).start()
 
 
+@on_stage
+async def test_another_user_than_the_routers_is_not_linked(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    stage.replica._router_uid = 4711
+    monkeypatch.setattr(replica, "uid_of_peer", lambda sock: 4712)
+    with connect(stage.replica.path) as other:
+        await until(lambda: _packet(other) == (b"",))
+    monkeypatch.setattr(replica, "uid_of_peer", lambda sock: 4711)
+    await stage.router()
+    assert len(stage.replica._links) == 1
+
+
 # -- taking
 
 
@@ -231,6 +242,16 @@ async def test_a_connection_goes_back_with_its_unread_bytes(stage: Stage) -> Non
     sock.close()
     assert await client.end() == b""  # the replica has let go of it
     assert await stage.hear(router, Load) == Load(0)
+
+
+@on_stage
+async def test_what_the_router_has_sealed_goes_back_sealed(stage: Stage) -> None:
+    router = await stage.router()
+    _, accepted = stage.pair()
+    router.say(Connection(1, CLIENT, LISTENER, b"", None, b"sealed"), accepted.fileno())
+    await stage.hear(router, Taken)
+    stage.accepted[0].hand_back(b"x")
+    assert (await stage.given_back(router))[0] == Connection(1, CLIENT, LISTENER, b"x", None, b"sealed")
 
 
 @on_stage

@@ -175,3 +175,22 @@ def test_a_part_may_fill_the_limit_to_the_last_byte() -> None:
 
 def test_the_version_is_one() -> None:
     assert VERSION == 1
+
+
+@pytest.mark.parametrize("tls", [None, Tls("one.example", "http/1.1"), Tls("", "")])
+@pytest.mark.parametrize("seal", [b"s", b"s" * 16, b"s" * 255])
+def test_a_sealed_connection(tls: Tls | None, seal: bytes) -> None:
+    connection = Connection(7, ("192.0.2.7", 50_000), ("::1", 80), b"unread", tls, seal)
+    packet = encode(connection)
+    assert decode(packet) == connection
+    assert len(packet) - len(b"unread") <= CONNECTION_OVERHEAD
+    for size in range(packet.index(b"unread")):
+        with pytest.raises(Malformed):
+            decode(packet[:size])
+
+
+def test_a_flag_that_has_no_meaning() -> None:
+    packet = bytearray(encode(Connection(7, ("192.0.2.7", 50_000), ("::1", 80), b"unread")))
+    packet[9] = 4
+    with pytest.raises(Malformed, match="flags"):
+        decode(bytes(packet))

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 from handoff_support import link_pair, no_descriptor_leaks, open_descriptors
 from svckit.handoff import packets
-from svckit.handoff.codec import MESSAGE_LIMIT
+from svckit.handoff.codec import MESSAGE_LIMIT, Malformed
 
 Pair = tuple[socket.socket, socket.socket]
 
@@ -59,17 +59,24 @@ def test_a_descriptor_travels_and_the_sender_keeps_its_own(pair: Pair) -> None:
     there.close()
 
 
-def test_more_descriptors_than_one_are_closed(pair: Pair) -> None:
-    read, write = os.pipe()
+@pytest.mark.parametrize("count", [2, 3, 100, 253])
+def test_more_descriptors_than_one_are_closed_and_refused(pair: Pair, count: int) -> None:
     before = open_descriptors()
-    socket.send_fds(pair[0], [b"two"], [read, write])
-    packet, descriptor = packets.receive(pair[1])
-    assert packet == b"two"
-    assert descriptor is not None
-    os.close(descriptor)
+    socket.send_fds(pair[0], [b"many"], [pair[0].fileno()] * count)
+    with pytest.raises(Malformed, match="descriptors"):
+        packets.receive(pair[1])
     assert open_descriptors() == before
-    os.close(read)
-    os.close(write)
+
+
+def test_a_packet_over_the_limit_is_refused_and_not_cut(pair: Pair) -> None:
+    packets.widen(pair[0])
+    before = open_descriptors()
+    packets.send(pair[0], b"x" * (MESSAGE_LIMIT + 1), pair[0].fileno())
+    packets.send(pair[0], b"next")
+    with pytest.raises(Malformed, match=str(MESSAGE_LIMIT)):
+        packets.receive(pair[1])
+    assert open_descriptors() == before
+    assert packets.receive(pair[1]) == (b"next", None)
 
 
 def test_a_full_queue_refuses(pair: Pair) -> None:

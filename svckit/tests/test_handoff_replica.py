@@ -273,6 +273,29 @@ def test_the_load_is_told_when_connections_end_and_not_for_each(stage: Stage) ->
     assert router.hear() == [Load(1)]
 
 
+def test_two_routers_know_the_load_that_both_have_made(stage: Stage) -> None:
+    """Each balances by it; the capacity is that of all together."""
+    one, two = stage.router(), stage.router()
+    clients = [stage.hand(one, get("/a/1")) for _ in range(3)]
+    assert not [each for each in two.hear() if isinstance(each, Load)]  # not for each
+    stage.reactor.advance(LOAD_DELAY)
+    assert two.hear() == [Load(3)]
+    client, accepted = stage.connection()
+    two.hand(accepted, get("/a/2"))
+    accepted.close()
+    stage.reactor.settle()
+    assert two.hear() == [Taken(1, 4)]
+    stage.reactor.advance(LOAD_DELAY)
+    assert one.hear()[-1] == Load(4)
+    stage.expect(client, b"</a/2>")
+    two.die()
+    stage.reactor.settle()
+    clients[0].close()
+    stage.reactor.until(lambda: stage.replica.load() == 3)
+    stage.reactor.advance(LOAD_DELAY)
+    assert one.hear() == [Load(3)]  # what the dead one had handed over counts on
+
+
 def test_the_router_dies_and_what_is_open_goes_on(stage: Stage) -> None:
     router = stage.router()
     client = stage.hand(router, get("/a/1"))

@@ -1,15 +1,18 @@
 """Socket files: stale ones are replaced and swept, living ones are left alone."""
 
 import errno
+import fcntl
 import os
 import socket
 import stat
 import tempfile
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from handoff_support import no_descriptor_leaks
+from svckit.handoff import socketfile
 from svckit.handoff.socketfile import bind, connect, is_alive, sweep
 
 
@@ -140,3 +143,60 @@ def test_sweep_removes_the_dead_and_leaves_the_living(folder: Path) -> None:
 def test_sweeping_a_folder_that_is_not_there_is_no_error(folder: Path) -> None:
     sweep(folder / "none")
     assert not (folder / "none").exists()
+
+
+def test_nothing_is_swept_while_another_replica_looks_through_the_folder(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between its look, which found a file dead, and the removal a replica of that name may come to life."""
+    monkeypatch.setattr(socketfile, "LOCK_TIME", 0.0)
+    path = folder / "a.sock"
+    dead_file(path)
+    tried: list[int | None] = []
+
+    def look(path: Path) -> bool:
+        try:
+            bind(path).close()
+        except OSError as error:
+            tried.append(error.errno)
+        return False
+
+    with monkeypatch.context() as patch:
+        patch.setattr(socketfile, "is_alive", look)
+        sweep(folder)
+    assert tried == [errno.EBUSY]
+    with bind(path):  # and after it, the start succeeds
+        assert is_alive(path)
+        sweep(folder)
+        assert path.exists()
+
+
+def test_a_start_waits_for_a_sweep(folder: Path) -> None:
+    holder = os.open(folder, os.O_RDONLY)
+    fcntl.flock(holder, fcntl.LOCK_EX)
+    done = threading.Timer(0.05, os.close, (holder,))  # a lock goes with the descriptor
+    done.start()
+    with bind(folder / "a.sock"):
+        done.join(10)
+        assert is_alive(folder / "a.sock")
+
+
+def test_where_the_folder_stays_locked_nothing_is_swept(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(socketfile, "LOCK_TIME", 0.0)
+    dead_file(folder / "a.sock")
+    holder = os.open(folder, os.O_RDONLY)
+    fcntl.flock(holder, fcntl.LOCK_EX)
+    sweep(folder)
+    assert os.listdir(folder) == ["a.sock"]
+    os.close(holder)
+    sweep(folder)
+    assert os.listdir(folder) == []
+
+
+def test_a_symbolic_link_is_never_followed(folder: Path) -> None:
+    with bind(folder / "a.sock") as living:
+        (folder / "b.sock").symlink_to(folder / "a.sock")
+        with pytest.raises(ConnectionRefusedError):
+            connect(folder / "b.sock")
+        with pytest.raises(BlockingIOError):
+            living.accept()
+        sweep(folder)
+        assert os.listdir(folder) == ["a.sock"]

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from svckit.lease import Lease, Ownership
 from svckit.paths import normalise
-from svckit.web import HEAD_DEADLINE, MISDIRECTED, TOO_LARGE, GuardedChannel, GuardedRequest, GuardedSite
+from svckit.web import HEAD_DEADLINE, MISDIRECTED, MOST_FIELDS, TOO_LARGE, GuardedChannel, GuardedRequest, GuardedSite
 from twisted.internet.address import IPv4Address
 from twisted.internet.error import ConnectionLost
 from twisted.internet.task import Clock
@@ -510,6 +510,11 @@ def test_a_client_that_goes_ends_its_request() -> None:
         (b"GET /a/2\r\n\r\n", 400),
         (b"GET /a/2 HTTP/2.0\r\n\r\n", 505),
         (b"GET /a/2 HTTP/1.2\r\n\r\n", 505),
+        (b"GET /a/2 HTTP/1.1\r\nX-Host: h\r\n\r\n", 400),
+        (b"GET /a/2 HTTP/1.1\r\nHost: h\r\nHOST: h\r\n\r\n", 400),
+        (b"GET /a/2 HTTP/1.0\r\nHost: h\r\nA: b\r\nhost:\r\n\r\n", 400),
+        (b"GET /a/2 HTTP/1.1\r\nHost: h h\r\n\r\n", 400),
+        (b"GET /a/2 HTTP/1.1\r\nHost: h\r\n" + b"A: b\r\n" * MOST_FIELDS, 431),
     ],
 )
 @pytest.mark.parametrize("step", [1, 1000])
@@ -518,6 +523,31 @@ def test_an_unsound_second_head_ends_the_connection(head: bytes, status: int, st
     assert [found for found, _ in table.answers] == [200, status]
     assert table.transport.disconnecting
     assert [path for _, path, _ in table.root.seen] == [b"/a/1"]
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"GET /a/2 HTTP/1.0\r\n\r\n",
+        b"GET /a/2 HTTP/1.1\r\nHost:\r\n\r\n",
+        b"GET /a/2 HTTP/1.1\r\nhost:  [::1]:80 \r\n\r\n",
+        b"GET /a/2 HTTP/1.1\r\nHost: h\r\n" + b"A: b\r\n" * (MOST_FIELDS - 1) + b"\r\n",
+    ],
+)
+@pytest.mark.parametrize("step", [1, 10_000])
+def test_a_sound_second_head_is_answered(head: bytes, step: int) -> None:
+    table = Table().feed([get("/a/1")]).feed(head[at : at + step] for at in range(0, len(head), step))
+    assert [found for found, _ in table.answers] == [200, 200]
+
+
+def test_the_first_head_is_the_routers_to_judge() -> None:
+    table = Table().feed([b"GET /a/1 HTTP/1.1\r\n" + b"A: b\r\n" * (MOST_FIELDS + 1) + b"\r\n"])
+    assert [found for found, _ in table.answers] == [200]
+
+
+def test_fields_are_counted_for_each_request() -> None:
+    head = b"GET /a/2 HTTP/1.1\r\nHost: h\r\n" + b"A: b\r\n" * (MOST_FIELDS - 1) + b"\r\n"
+    assert [found for found, _ in Table().feed([get("/a/1"), head, head]).answers] == [200, 200, 200]
 
 
 def test_a_head_has_a_deadline_however_it_trickles() -> None:

@@ -2,19 +2,22 @@
 
 import socket
 import threading
+import time
 from collections.abc import Mapping
 
 __all__ = ["Recorder"]
 
+PAUSE = 0.05
+"""Seconds between two pieces of an answer."""
 QUIET = 0.05
 """Seconds without a byte after which a request is taken to be all that comes."""
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok"
 
 
 class Recorder:
-    """Listens on a port of its own; `answers` are by token, where a token is a part of the request's path."""
+    """Listens on a port of its own; `answers`, in pieces, are by token, where a token is a part of the request's path."""
 
-    def __init__(self, answers: Mapping[bytes, bytes]) -> None:
+    def __init__(self, answers: Mapping[bytes, tuple[bytes, ...]]) -> None:
         self._answers = answers
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=512)
         self.port: int = self._listener.getsockname()[1]
@@ -54,9 +57,12 @@ class Recorder:
             return
         if got:
             path = bytes(got).partition(b"\n")[0]
-            answer = next((answer for token, answer in self._answers.items() if token in path), OK)
+            answer = next((answer for token, answer in self._answers.items() if token in path), (OK,))
             try:
-                sock.sendall(answer)
+                for number, piece in enumerate(answer):
+                    if number:
+                        time.sleep(PAUSE)
+                    sock.sendall(piece)
                 sock.shutdown(socket.SHUT_WR)
                 sock.settimeout(0.5)
                 while sock.recv(65_536):

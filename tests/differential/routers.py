@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..support.one_process import OneProcess
+from ..support.programs import program
 from .cases import TOKEN, Case
 from .recorder import Recorder
 
@@ -70,8 +71,8 @@ def _written(folder: Path, text: str, port: int, server: int) -> str:
 
 COMMANDS = {
     "portico": lambda folder, port, server: ["portico", "run", _written(folder, _PORTICO, port, server)],
-    "nginx": lambda folder, port, server: ["nginx", "-p", str(folder), "-c", _written(folder, _NGINX, port, server)],
-    "haproxy": lambda folder, port, server: ["haproxy", "-db", "-f", _written(folder, _HAPROXY, port, server)],
+    "nginx": lambda folder, port, server: [program("nginx"), "-p", str(folder), "-c", _written(folder, _NGINX, port, server)],
+    "haproxy": lambda folder, port, server: [program("haproxy"), "-db", "-f", _written(folder, _HAPROXY, port, server)],
 }
 
 
@@ -88,11 +89,13 @@ class Seen:
     """What the server got, one entry for each of its connections."""
     answer: bytes
     """All that the client got."""
+    ended: bool = True
+    """The router ended the connection in good order; False: it was silent, or reset it."""
 
     @property
     def status(self) -> int:
         """Of the answer; 0 for none."""
-        words = self.answer.split(b" ", 2)
+        words = self.answer.partition(b"\r\n")[0].split(b" ", 2)
         return int(words[1]) if len(words) > 1 and words[1].isdigit() else 0
 
 
@@ -110,10 +113,10 @@ class Way:
         with ThreadPoolExecutor(AT_ONCE) as pool:
             return list(pool.map(lambda each: self._request(each[0], each[1], again), enumerate(cases)))
 
-    def responses(self, cases: list[Case]) -> list[Seen]:
-        """Ask for each."""
+    def responses(self, cases: list[Case], again: bool = False) -> list[Seen]:
+        """Ask for each; `again`: for the one that comes in pieces."""
         with ThreadPoolExecutor(AT_ONCE) as pool:
-            return list(pool.map(self._response, range(len(cases))))
+            return list(pool.map(lambda number: self._response(number, again), range(len(cases))))
 
     def _request(self, number: int, case: Case, again: bool) -> Seen:
         token = token_of("request", number, again)
@@ -125,24 +128,25 @@ class Way:
                     piece = sock.recv(65_536)
                     assert piece, (self.name, first)
                     first += piece
-            answer = _talk(sock, case.wire.replace(TOKEN, token), b"ok")
-        return Seen(self.recorder.seen(token), answer)
+            answer, ended = _talk(sock, case.wire.replace(TOKEN, token), b"ok")
+        return Seen(self.recorder.seen(token), answer, ended)
 
-    def _response(self, number: int) -> Seen:
-        token = token_of("response", number)
+    def _response(self, number: int, again: bool) -> Seen:
+        token = token_of("response", number, again)
         with socket.create_connection(("127.0.0.1", self.port), timeout=SILENCE) as sock:
-            answer = _talk(sock, b"GET /%b HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n" % token, None)
-        return Seen(self.recorder.seen(token), answer)
+            answer, ended = _talk(sock, b"GET /%b HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n" % token, None)
+        return Seen(self.recorder.seen(token), answer, ended)
 
 
-def _talk(sock: socket.socket, wire: bytes, last: bytes | None) -> bytes:
-    """Send and read until `last`, the end, or silence."""
-    answer = b""
+def _talk(sock: socket.socket, wire: bytes, last: bytes | None) -> tuple[bytes, bool]:
+    """Send and read until `last`, the end, or silence; whether it was the end."""
+    answer, ended = b"", False
     try:
         sock.sendall(wire)
         while not (last and answer.endswith(last)):
             piece = sock.recv(65_536)
             if not piece:
+                ended = True
                 break
             answer += piece
             if last and answer.startswith((b"HTTP/1.1 4", b"HTTP/1.1 5", b"HTTP/1.0 4", b"HTTP/1.0 5")):
@@ -151,4 +155,4 @@ def _talk(sock: socket.socket, wire: bytes, last: bytes | None) -> bytes:
                 break
     except OSError:
         pass
-    return answer
+    return answer, ended

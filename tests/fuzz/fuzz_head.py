@@ -8,12 +8,12 @@ import sys
 import atheris  # type: ignore[import-untyped]
 
 with atheris.instrument_imports(include=["portico.core", "svckit.paths"]):
-    from portico.core.answers import BAD_REQUEST, HEAD_TOO_LARGE, NOT_HTTP, VERSION, Answer
+    from portico.core.answers import BAD_REQUEST, HEAD_TOO_LARGE, MANY_FIELDS, NOT_HTTP, VERSION, Answer
     from portico.core.head import Head, HeadReader, read_head
     from svckit.paths import BadTarget, normalise
 
 LIMIT = 512
-ANSWERS = (BAD_REQUEST, HEAD_TOO_LARGE, NOT_HTTP, VERSION)
+ANSWERS = (BAD_REQUEST, HEAD_TOO_LARGE, MANY_FIELDS, NOT_HTTP, VERSION)
 
 
 def in_pieces(data: bytes, sizes: bytes) -> Head | Answer | None:

@@ -1,8 +1,7 @@
-"""A headless Chromium, driven over the DevTools protocol: open a page, run a script in it."""
+"""A headless Chromium, driven over the DevTools protocol: open a page, use it with mouse and keyboard, run a script in it."""
 
 import json
 import re
-import shutil
 import subprocess
 import time
 from contextlib import ExitStack
@@ -12,9 +11,8 @@ from typing import Self
 
 from websockets.sync.client import ClientConnection, connect
 
-__all__ = ["CHROMIUM", "Browser"]
+__all__ = ["Browser"]
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 SECONDS_TO_START = 60.0
 FLAGS = (
     "--headless",
@@ -35,13 +33,12 @@ _announced = re.compile(r"DevTools listening on (ws://\S+)").search
 class Browser:
     """One page of one browser, with a profile of its own."""
 
-    def __init__(self, folder: Path) -> None:
-        """`folder` is empty, for the profile and the log."""
-        assert CHROMIUM is not None
+    def __init__(self, chromium: str, folder: Path) -> None:
+        """`chromium` is the program; `folder` is empty, for the profile and the log."""
         self._log = folder / "log"
         with self._log.open("wb") as output:
             self._process = subprocess.Popen(
-                [CHROMIUM, *FLAGS, f"--user-data-dir={folder / 'profile'}", "about:blank"],
+                [chromium, *FLAGS, f"--user-data-dir={folder / 'profile'}", "about:blank"],
                 stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
             )  # fmt: skip
         self._open_wire = ExitStack()
@@ -105,10 +102,44 @@ class Browser:
         """Load a page and wait until it is there."""
         found = self._call("Page.navigate", url=url)
         assert "errorText" not in found, found
-        end = time.monotonic() + 30
-        while self.run("document.readyState") != "complete":
-            assert time.monotonic() < end, f"{url} is not loaded"
+        self.wait_until("document.readyState === 'complete'")
+
+    def wait_until(self, script: str, seconds: float = 30.0) -> None:
+        """Until an expression is true in the page.
+
+        Raises:
+            AssertionError: it did not become true, or it threw.
+        """
+        end = time.monotonic() + seconds
+        while not self.run(f"Boolean({script})"):
+            assert time.monotonic() < end, f"still not true after {seconds} s: {script}"
             time.sleep(0.05)
+
+    def click(self, selector: str) -> None:
+        """Press and let go the mouse's button in the middle of an element, wherever it is on the screen."""
+        node = self._node(selector)
+        self._call("DOM.scrollIntoViewIfNeeded", nodeId=node)
+        quads = self._call("DOM.getContentQuads", nodeId=node)["quads"]
+        assert isinstance(quads, list)
+        x, y = sum(quads[0][0::2]) / 4, sum(quads[0][1::2]) / 4
+        for event in ("mousePressed", "mouseReleased"):
+            self._call("Input.dispatchMouseEvent", type=event, x=x, y=y, button="left", clickCount=1)
+
+    def write(self, selector: str, text: str) -> None:
+        """Put `text` into a field, as if typed."""
+        self._call("DOM.focus", nodeId=self._node(selector))
+        self._call("Input.insertText", text=text)
+
+    def choose(self, selector: str, *files: Path) -> None:
+        """Choose files in a file input, as its dialogue does."""
+        self._call("DOM.setFileInputFiles", nodeId=self._node(selector), files=[str(file) for file in files])
+
+    def _node(self, selector: str) -> object:
+        root = self._call("DOM.getDocument", depth=0)["root"]
+        assert isinstance(root, dict)
+        found = self._call("DOM.querySelector", nodeId=root["nodeId"], selector=selector)["nodeId"]
+        assert found, f"there is no {selector} on the page"
+        return found
 
     def run(self, script: str) -> object:
         """The value of an expression in the page; a promise is waited for.

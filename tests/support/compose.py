@@ -65,7 +65,7 @@ class Compose:
 
     def down(self) -> None:
         """Remove containers, volumes, network and images of this project."""
-        self.call("down", "--volumes", "--remove-orphans", "--rmi", "local", "--timeout", "5", seconds=120)
+        self.call("--profile", "*", "down", "--volumes", "--remove-orphans", "--rmi", "local", "--timeout", "5", seconds=120)
 
     def scale(self, service: str, replicas: int) -> None:
         """Another number of replicas, all of them healthy on return."""

@@ -17,6 +17,7 @@ class Load:
     port: int
     path: str
     clients: int = 6
+    method: str = "GET"
     answered: int = 0
     failures: list[str] = field(default_factory=list)
 
@@ -39,7 +40,7 @@ class Load:
         connection.connect()
         while not self._end.is_set():
             try:
-                connection.request("GET", self.path, headers={} if keep else {"Connection": "close"})
+                connection.request(self.method, self.path, headers={} if keep else {"Connection": "close"})
                 answer = connection.getresponse()
                 answer.read()
                 problem = None if answer.status == 200 else f"status {answer.status}"

@@ -4,12 +4,15 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from .site import ROOT
+from .tree import ROOT
 
-__all__ = ["OneProcess"]
+__all__ = ["BIN", "OneProcess"]
+
+BIN = Path(sys.executable).parent
+"""Where the programs of this environment lie."""
 
 
 class OneProcess:
@@ -18,11 +21,16 @@ class OneProcess:
     It is the leader of a process group of its own, so that a Ctrl-C can be given to it as a terminal does.
     """
 
-    def __init__(self, command: Sequence[str | Path], port: int, log: Path) -> None:
-        """`port` is the one that the command listens on; the class does no more with it than remember it."""
+    def __init__(
+        self, command: Sequence[str | Path], port: int, log: Path, more: Mapping[str, str | Path] | None = None
+    ) -> None:
+        """`port` is the one that the command listens on; the class does no more with it than remember it.
+
+        `more` is added to the environment.
+        """
         self.port = port
         self._log = log
-        environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+        environment = {**os.environ, "PATH": f"{BIN}:{os.environ['PATH']}", **(more or {})}
         with log.open("wb") as output:
             self.process = subprocess.Popen(
                 command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
@@ -32,7 +40,7 @@ class OneProcess:
     @classmethod
     def portico(cls, port: int, folder: Path, configuration: Path = ROOT / "router/portico.toml") -> "OneProcess":
         """All services in one process, with state and log under `folder`."""
-        portico = Path(sys.executable).parent / "portico"
+        portico = BIN / "portico"
         listen, state = f"127.0.0.1:{port}", folder / "state"
         command: list[str | Path] = [portico, "run", "--in-process", "--listen", listen, "--state", state, configuration]
         return cls(command, port, folder / f"log-{port}")
@@ -40,7 +48,7 @@ class OneProcess:
     @classmethod
     def router(cls, port: int, folder: Path, configuration: Path) -> "OneProcess":
         """The router alone, as in its container."""
-        return cls([Path(sys.executable).parent / "portico", "run", configuration], port, folder / f"log-{port}")
+        return cls([BIN / "portico", "run", configuration], port, folder / f"log-{port}")
 
     @property
     def log(self) -> str:

@@ -1,9 +1,13 @@
 """HTTP by hand on one connection: what a client library would tidy up, reorder or retry, a test must be able to do."""
 
+import io
 import socket
+import ssl
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
+
+from .tls import TlsStream
 
 __all__ = ["RawConnection", "Response"]
 
@@ -18,12 +22,18 @@ class Response:
 
 
 class RawConnection:
-    """One TCP connection, responses read one by one and never more than was sent."""
+    """One connection, by TCP or TLS, responses read one by one and never more than was sent."""
 
-    def __init__(self, host: str, port: int, timeout: float = 15.0) -> None:
+    def __init__(self, host: str, port: int, timeout: float = 15.0, context: ssl.SSLContext | None = None) -> None:
+        """`context`: speak TLS.
+
+        Raises:
+            OSError: there is no connection; an ssl.SSLError where TLS failed.
+        """
         self.socket = socket.create_connection((host, port), timeout)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._stream = self.socket.makefile("rb")
+        self._tls = None if context is None else TlsStream(self.socket, context, host)
+        self._stream = self.socket.makefile("rb") if self._tls is None else io.BufferedReader(self._tls)
 
     def __enter__(self) -> Self:
         return self
@@ -33,7 +43,14 @@ class RawConnection:
         self.socket.close()
 
     def send(self, data: bytes) -> None:
-        self.socket.sendall(data)
+        (self._tls or self.socket).sendall(data)
+
+    def end_sending(self) -> None:
+        """Send nothing more, and go on reading."""
+        if self._tls is None:
+            self.socket.shutdown(socket.SHUT_WR)
+        else:
+            self._tls.end_sending()
 
     def get(self, path: str, **headers: str) -> Response:
         """Ask and wait for the answer."""

@@ -1,24 +1,14 @@
 """The access log: one JSON line for each connection that the router has decided on, written when it leaves the router.
 
-    time       when it left, UTC
-    client     address of the client
-    service    the service that owns the route, or null
-    replica    who took it, or null
-    how        "handed over", "in process", "tcp", or "answered"
-    status     the status that the router itself answered, or null; 0 is a close without a word
-    ended_by   "router", "service" or "client": who ended it first; null for a connection that lives on elsewhere
-    why        the reason of an answer
-    method, target, host     of the request that was routed, or null
-    returned   true where a service had handed it back before
-    ms         time that it spent in the router
-    up, down   bytes for tcp, else null
-
-Lines are gathered and written together, as a write for each would cost more than the hand-over.
+`docs/access-log.md` explains the fields. Lines are gathered and written together, as a write for each would cost more than the
+hand-over.
 """
 
 import re
 import sys
-from datetime import datetime, timezone
+import time
+from collections.abc import Iterable, Iterator
+from select import PIPE_BUF
 from typing import TextIO
 
 import msgspec
@@ -26,7 +16,8 @@ from svckit.reactors import Reactor
 from twisted.internet.interfaces import IDelayedCall
 
 from .arrival import Arrival
-from .core.answers import LEFT, Answer
+from .core.answers import Answer
+from .core.termination import NORMAL
 from .measures import Measures
 
 __all__ = ["AccessLog"]
@@ -34,11 +25,11 @@ __all__ = ["AccessLog"]
 FLUSH_DELAY = 0.1
 """Seconds that a line may wait for others."""
 
-_host = re.compile(rb"^host:([^\r\n]*)", re.IGNORECASE | re.MULTILINE).search
+_host = re.compile(rb"^host:", re.IGNORECASE | re.MULTILINE).search
 
 
 class Line(msgspec.Struct):
-    """One line; the module's head says what the fields mean."""
+    """One line."""
 
     time: str
     client: str
@@ -47,7 +38,7 @@ class Line(msgspec.Struct):
     replica: str | None
     how: str
     status: int | None
-    ended_by: str | None
+    ended: str
     why: str | None
     method: str | None
     target: str | None
@@ -68,23 +59,24 @@ class AccessLog:
         self._lines: list[bytes] = []
         self._encode = msgspec.json.Encoder().encode
         self._flush_call: IDelayedCall | None = None
+        self._millisecond = self._second = -1  # of the last line: many fall into one
+        self._date = self._text = ""
 
     def answered(self, arrival: Arrival, answer: Answer) -> None:
         """The router has answered itself."""
-        ended_by = "client" if answer is LEFT else "router"
         self.measures.answered(arrival, answer)
-        self._add(arrival, self._reactor.seconds(), "answered", None, answer.status, ended_by, answer.why)
+        self._add(arrival, self._reactor.seconds(), "answered", None, answer.status, answer.ended, answer.why)
 
     def put_through(self, arrival: Arrival, how: str, replica: str | None) -> None:
         """The connection lives on elsewhere."""
         now = self._reactor.seconds()
         self.measures.put_through(arrival, how, replica, now)
-        self._add(arrival, now, how, replica, None, None, None)
+        self._add(arrival, now, how, replica, None, NORMAL, None)
 
-    def tunnel_ended(self, arrival: Arrival, replica: str, ended_by: str | None, up: int, down: int) -> None:
-        """A connection through a tcp target is over, or (`ended_by` None) has left it."""
+    def tunnel_ended(self, arrival: Arrival, replica: str, ended: str, up: int, down: int, why: str | None = None) -> None:
+        """A connection through a tcp target is over, as `ended` tells (`core.termination`), or has left it."""
         self.measures.tunnel_ended(arrival, replica, up, down)
-        self._add(arrival, self._reactor.seconds(), "tcp", replica, None, ended_by, None, up, down)
+        self._add(arrival, self._reactor.seconds(), "tcp", replica, None, ended, why, up, down)
 
     def _add(
         self,
@@ -93,37 +85,49 @@ class AccessLog:
         how: str,
         replica: str | None,
         status: int | None,
-        ended_by: str | None,
+        ended: str,
         why: str | None,
         up: int | None = None,
         down: int | None = None,
     ) -> None:
-        head = arrival.head
+        head, service = arrival.head, arrival.service
         method = target = host = None
         if head is not None:
-            method, target = head.method.decode("latin-1"), head.target.decode("latin-1")
-            found = _host(head.fields)
-            host = found[1].strip(b" \t").decode("latin-1") if found else None
+            method, target, fields = head.method.decode("latin-1"), head.target.decode("latin-1"), head.fields
+            # where clients put it; the expression looks through all fields
+            at = 5 if fields.startswith((b"Host:", b"host:")) else _after_host(fields)
+            if at:
+                host = fields[at : fields.find(b"\r", at)].strip(b" \t").decode("latin-1")
         line = Line(
-            datetime.now(timezone.utc).isoformat(timespec="milliseconds"),
+            self._time(),
             *arrival.client,
-            arrival.service.name if arrival.service is not None else None,
+            None if service is None else service.name,
             replica,
             how,
             status,
-            ended_by,
+            ended,
             why,
             method,
             target,
             host,
             arrival.returned,
-            round((now - arrival.since) * 1000, 2),
+            int((now - arrival.since) * 100_000 + 0.5) / 100,
             up,
             down,
         )
         self._lines.append(self._encode(line))
         if self._flush_call is None:
             self._flush_call = self._reactor.callLater(FLUSH_DELAY, self.flush)
+
+    def _time(self) -> str:
+        now = int(time.time() * 1000)
+        if now != self._millisecond:
+            self._millisecond = now
+            second, rest = divmod(now, 1000)
+            if second != self._second:
+                self._second, self._date = second, time.strftime("%Y-%m-%dT%H:%M:%S.", time.gmtime(second))
+            self._text = f"{self._date}{rest:03d}Z"
+        return self._text
 
     def flush(self) -> None:
         """Write what has gathered."""
@@ -132,5 +136,26 @@ class AccessLog:
         self._flush_call = None
         if self._lines:
             lines, self._lines = self._lines, []
-            self._stream.write(b"\n".join(lines).decode() + "\n")
-            self._stream.flush()
+            for chunk in _chunks(lines):
+                self._stream.write(chunk.decode())
+                self._stream.flush()
+
+
+def _after_host(fields: bytes) -> int:
+    """Where the first Host field's value begins; 0 where there is none."""
+    found = _host(fields)
+    return 0 if found is None else found.end()
+
+
+def _chunks(lines: Iterable[bytes]) -> Iterator[bytes]:
+    """Whole lines, joined up to what a pipe takes in one piece: several workers of one router write to the same one."""
+    chunk: list[bytes] = []
+    size = 0
+    for line in lines:
+        if chunk and size + len(line) >= PIPE_BUF:
+            yield b"\n".join((*chunk, b""))
+            chunk, size = [], 0
+        chunk.append(line)
+        size += len(line) + 1
+    if chunk:
+        yield b"\n".join((*chunk, b""))

@@ -4,6 +4,7 @@
 /readyz    200 while connections are accepted, 503 once it drains
 /status    JSON: services, replicas, counts
 /metrics   the same and more for Prometheus
+/drain     POST: no new connections to one replica; /undrain takes it back (`drainpage`)
 """
 
 from collections.abc import Callable
@@ -12,6 +13,8 @@ import msgspec
 from twisted.web.http import Request
 from twisted.web.resource import Resource
 from twisted.web.server import Site
+
+from .drainpage import Drain, DrainPage
 
 __all__ = ["make_site"]
 
@@ -34,8 +37,13 @@ class _Page(Resource):
         return body
 
 
-def make_site(status: Callable[[], dict[str, object]], ready: Callable[[], bool], metrics: Callable[[], bytes]) -> Site:
-    """The pages; `status` makes the JSON's content, `ready` says whether connections are accepted, `metrics` is that page."""
+def make_site(
+    status: Callable[[], dict[str, object]], ready: Callable[[], bool], metrics: Callable[[], bytes], drain: Drain
+) -> Site:
+    """The pages; `status` makes the JSON's content, `ready` says whether connections are accepted, `metrics` is that page.
+
+    `drain` may raise NotThere and Undrainable.
+    """
 
     def readiness() -> tuple[int, bytes]:
         return (200, b"ready\n") if ready() else (503, b"draining\n")
@@ -45,7 +53,9 @@ def make_site(status: Callable[[], dict[str, object]], ready: Callable[[], bool]
     root.putChild(b"readyz", _Page(b"text/plain; charset=utf-8", readiness))
     root.putChild(b"status", _Page(b"application/json", lambda: (200, msgspec.json.encode(status()) + b"\n")))
     root.putChild(b"metrics", _Page(METRICS_TYPE, lambda: (200, metrics())))
-    site = Site(root)
+    root.putChild(b"drain", DrainPage(drain, True))
+    root.putChild(b"undrain", DrainPage(drain, False))
+    site = Site(root, parsePOSTFormSubmission=False)
     site.noisy = False
     site.log = lambda request: None  # type: ignore[method-assign]  # a health check every few seconds is no news
     return site

@@ -11,10 +11,13 @@ from twisted.logger import Logger
 
 from .accesslog import AccessLog
 from .admin import make_site
+from .adminport import open_admin
 from .arrival import Address
 from .assembly import Assembly
 from .config import Config, Handoff, Service, Tcp, address
+from .draining import drain
 from .entrance import Entrance
+from .kept import Kept
 from .listener import DEFER_ACCEPT
 from .measures import Present
 from .metrics import make_page
@@ -36,14 +39,14 @@ class Application(MultiService):
 
     log = Logger()
 
-    def __init__(self, config: Config, reactor: Reactor, state: Path | None = None) -> None:
-        """`state` is the folder for what the in-process services keep, and for their sockets.
+    def __init__(self, config: Config, reactor: Reactor, state: Path | None = None, kept: Kept | None = None) -> None:
+        """`state` is the folder for what the in-process services keep, and for their sockets; `kept` lends the ports.
 
         Raises:
             LookupError, BadOptions: a service of the configuration cannot be made in this process.
         """
         super().__init__()
-        self._config, self._reactor = config, reactor
+        self._config, self._reactor, self._kept = config, reactor, kept
         self._poller, self._pipes = Poller(), Pipes()
         self.access = AccessLog(reactor)
         self.access.measures.present = self._present
@@ -84,7 +87,7 @@ class Application(MultiService):
     def _entrance(self, index: int, config: Config, known: dict[Address, Entrance]) -> Entrance:
         settings = config.listeners[index]
         old = known.pop(address(settings.address), None)
-        return Entrance(settings, config.limits, self._poller, self._reactor, self.router, old)
+        return Entrance(settings, config.limits, self._poller, self._reactor, self.router, old, self._kept)
 
     def startService(self) -> None:
         """Find the replicas and accept connections."""
@@ -93,9 +96,9 @@ class Application(MultiService):
         for service in self._services.values():
             service.target.start()
         if self._config.admin is not None:
-            host, port = address(self._config.admin.address)
-            site = make_site(self.status, lambda: not self.router.draining, make_page(self.access.measures, self.report))
-            self._admin = self._reactor.listenTCP(port, site, interface=host)  # type: ignore[arg-type]
+            metrics = make_page(self.access.measures, self.report)
+            site = make_site(self.status, lambda: not self.router.draining, metrics, self.drain)
+            self._admin = open_admin(self._config.admin.address, site, self._reactor)
         self._use(self._config)
         for entrance in self._entrances:
             self._open(entrance)
@@ -139,8 +142,10 @@ class Application(MultiService):
         old_config, old_services, old_entrances = self._config, self._services, self._entrances
         self._services = {name: made.get(name) or old_services[name] for name in config.services}
         self._config, self._entrances = config, fresh
-        for service in made.values():
+        for name, service in made.items():
             self._adopt(service.background)
+            if name in old_services:
+                service.target.inherit(old_services[name].target.drained)
             service.target.start()
         for service in self._services.values():
             service.follow(config.limits, config.patterns_for(service.name))
@@ -184,6 +189,8 @@ class Application(MultiService):
             "draining": self.router.draining,
             "waiting": len(self.router.patience),
             "tls_sessions": len(self._tls_sessions),
+            "held": self.router.places.held,
+            "pauses": dict(self.router.places.pauses),
             "counts": dict(self.router.counts),
             "routes": [
                 {"pattern": route.pattern, "service": route.service, "redirect": route.redirect}
@@ -191,6 +198,14 @@ class Application(MultiService):
             ],
             "services": services,
         }
+
+    def drain(self, service: str, replica: str, drained: bool) -> None:
+        """An operator wants no new connections to go to a replica, or wants them to go there again.
+
+        Raises:
+            NotThere, Undrainable: the text names what is wrong.
+        """
+        drain(self._services, service, replica, drained)
 
     def report(self) -> Report:
         """The same, typed."""
@@ -208,6 +223,7 @@ class Application(MultiService):
     def stopService(self) -> "Deferred[None]":
         """Drain: close the ports, let each target finish, stop the background services, write the last log lines."""
         self.router.draining = True
+        self.router.places.lift()
         for entrance in self._entrances:
             entrance.stop()
         self.router.patience.close_idle()

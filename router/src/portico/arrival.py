@@ -1,19 +1,23 @@
 """A connection while it is in the router's hands."""
 
+import contextlib
 import socket
+import struct
 from _socket import socket as RawSocket
 from typing import TYPE_CHECKING
 
 from svckit.handoff.codec import Tls
 
+from .core.answers import Answer
 from .core.clienthello import TlsFacts
 from .core.head import Head
 from .core.preface import Preface
+from .places import ClientSocket
 
 if TYPE_CHECKING:
     from .service import RoutedService
 
-__all__ = ["Address", "Arrival", "RawSocket"]
+__all__ = ["Address", "Arrival", "HandedBack", "RawSocket", "do_not_wait"]
 
 Address = tuple[str, int]
 """Numeric host and port."""
@@ -25,12 +29,16 @@ class Arrival:
     The socket is the C one: nothing of what `socket.socket` adds is needed, and one is made for each connection.
     """
 
+    shared = False
+    """Whether a replica has had it, which may hold a descriptor of it still."""
+
     __slots__ = (
         "client",
         "decided_at",
         "handed_at",
         "head",
         "listener",
+        "named",
         "preface",
         "returned",
         "route",
@@ -51,6 +59,8 @@ class Arrival:
         self.preface = preface
         self.returned = returned
         """A service has handed it back."""
+        self.named = False
+        """A PROXY header has named the client, whom the socket does not know."""
         self.head: Head | None = None
         self.service: RoutedService | None = None
         self.route = ""
@@ -70,7 +80,7 @@ class Arrival:
         return Tls((facts.sni or b"").decode("ascii", "replace"), (facts.alpn or (b"",))[0].decode("ascii", "replace"))
 
     def learn_tls(self, tls: Tls | None) -> None:
-        """What a service says of TLS, which the router had told it."""
+        """What a service says of TLS, and a seal shows to be what the router had told it."""
         if tls is not None:
             self.tls_facts = TlsFacts(tls.name.encode() or None, (tls.protocol.encode(),) if tls.protocol else ())
 
@@ -82,8 +92,42 @@ class Arrival:
 
     def as_socket(self) -> socket.socket:
         """The socket for Twisted, which wants the Python one. The arrival has none after that."""
-        return socket.socket(fileno=self.sock.detach())
+        sock = self.sock
+        return sock.for_twisted() if isinstance(sock, ClientSocket) else socket.socket(fileno=sock.detach())
 
     def close(self) -> None:
         """Close our descriptor. Never shuts the connection down: it may be somebody else's by now."""
         self.sock.close()
+
+
+class HandedBack(Arrival):
+    """One that came from a replica.
+
+    Flags and options of a socket belong to the connection and not to the descriptor, and the replica may have kept one. So the
+    kernel may wait although it was told not to: no call on it goes without MSG_DONTWAIT, and none by splice(2).
+    """
+
+    shared = True
+
+    __slots__ = ("__weakref__", "doubt")
+
+    def __init__(
+        self, sock: RawSocket, client: Address, listener: Address, since: float, preface: bytes = b"", returned: bool = True
+    ) -> None:
+        super().__init__(sock, client, listener, since, preface, returned)
+        self.doubt: Answer | None = None
+        """Why it must not be routed: what it is answered instead."""
+
+    def close(self) -> None:
+        do_not_wait(self.sock)
+        super().close()
+
+
+def do_not_wait(sock: RawSocket) -> None:
+    """Take back a SO_LINGER with which the last close(2) would wait for the client; one that means a reset stays."""
+    with contextlib.suppress(OSError):
+        if sock.getsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _linger.size)[4:] != b"\0\0\0\0":
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _linger.pack(0, 0))
+
+
+_linger = struct.Struct("ii")  # whether, and for how many seconds

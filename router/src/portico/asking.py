@@ -17,7 +17,8 @@ class BadQuestion(ValueError):
 def request_of(text: str) -> bytes:
     """The head of a request written in one line, `GET /x Host: y X-Env: blue`, or in several as it is sent.
 
-    In one line each word with a colon at its end begins a header field.
+    In one line each word with a colon at its end begins a header field. What names neither a version nor a host is asked about
+    as HTTP/1.0, as HTTP/1.1 must name one.
 
     Raises:
         BadQuestion: there is no method or no target.
@@ -34,11 +35,15 @@ def request_of(text: str) -> bytes:
             [f"{each[1]}: {text[each.end() : end].strip()}" for each, end in zip(found, ends, strict=True)] if found else []
         )
     words = line.split()
-    version = words.pop() if len(words) == 3 and words[2].startswith("HTTP/") else "HTTP/1.1"
+    version = words.pop() if len(words) == 3 and words[2].startswith("HTTP/") else _version_for(fields)
     if len(words) != 2:
         raise BadQuestion(f"expected a request such as 'GET /path Host: name', found {text!r}")
     head = "".join(f"{line}\r\n" for line in (f"{words[0]} {words[1]} {version}", *filter(None, fields)))
     return head.encode("utf-8", "surrogateescape") + b"\r\n"
+
+
+def _version_for(fields: list[str]) -> str:
+    return "HTTP/1.1" if any(field.lower().startswith("host:") for field in fields) else "HTTP/1.0"
 
 
 def preface_of(request: str | None, *, sni: str | None, alpn: list[str], data: str | None, silence: float | None) -> Preface:

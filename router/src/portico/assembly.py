@@ -19,6 +19,7 @@ from .router import Router
 from .service import RoutedService, Target
 from .targets.handoff import HandoffTarget
 from .targets.inprocess import InProcessTarget
+from .targets.resolver import Resolver
 from .targets.tcp import TcpTarget
 
 __all__ = ["Assembly"]
@@ -39,6 +40,7 @@ class Assembly:
         """`state`: see `portico.application.Application`."""
         self._poller, self._pipes, self._reactor = poller, pipes, reactor
         self._router, self._access, self._state = router, access, state
+        self._resolver = Resolver(reactor)
 
     def service(self, name: str, config: Config) -> RoutedService:
         """The service called `name`, not yet started.
@@ -48,6 +50,7 @@ class Assembly:
         """
         service = RoutedService(name, config.limits, self._reactor, self._router)
         service.target = self._target(service, config)
+        service.target.heed(config.limits)
         return service
 
     def _target(self, service: RoutedService, config: Config) -> Target:
@@ -65,6 +68,7 @@ class Assembly:
                 self._access,
                 Ownership(patterns),
                 readmit,
+                self._resolver,
             )
         if self._state is not None:
             factory, service.background = self._parts(service.name, settings, config)
@@ -81,6 +85,7 @@ class Assembly:
             readmit,
             self._access,
             Balancer(settings),
+            settings,
         )
 
     def _parts(self, name: str, settings: Handoff, config: Config) -> tuple[IProtocolFactory, IService | None]:

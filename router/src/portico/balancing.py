@@ -1,7 +1,7 @@
 """How a service's replicas are chosen, as its configuration says: the ways of `core.balance` and `core.rendezvous` by name.
 
 The seed of the rendezvous hash is drawn at start, so that nobody outside can compute keys that all meet at one replica. Routers
-that must agree (several on one host) read the same seed from PORTICO_HASH_SEED.
+that borrow their ports from the same keeper have its seed, and so agree; others agree by the same PORTICO_HASH_SEED.
 """
 
 import os
@@ -17,7 +17,7 @@ from .core.balance import Loaded, least_connections, random_two, round_robin
 from .core.hashkey import by_client, by_segment
 from .core.rendezvous import rendezvous
 
-__all__ = ["Balanced", "Balancer", "seed_from"]
+__all__ = ["Balanced", "Balancer", "agree_on", "seed_from"]
 
 
 class Named(Loaded, Protocol):
@@ -46,18 +46,27 @@ def seed_from(environment: Mapping[str, str] = os.environ) -> bytes:
     return given.encode()[:64] if given else os.urandom(16)
 
 
-_SEED = seed_from()
+_seed = seed_from()
+
+
+def agree_on(seed: bytes) -> None:
+    """From now on new balancers use this one, unless the environment gives another."""
+    global _seed
+    _seed = seed_from() if os.environ.get("PORTICO_HASH_SEED") else seed
 
 
 class Balancer:
     """Puts replicas in the order in which a connection is offered to them."""
 
-    def __init__(self, settings: Balanced, seed: bytes = _SEED, below: Callable[[int], int] = random.randrange) -> None:
-        self._way, self._segment, self._seed, self._below = settings.balance, settings.segment, seed, below
+    def __init__(self, settings: Balanced, seed: bytes = b"", below: Callable[[int], int] = random.randrange) -> None:
+        """`seed` is for tests; see `agree_on`."""
+        self._way, self._segment, self._seed, self._below = settings.balance, settings.segment, seed or _seed, below
         self._turn = count()
 
     def order(self, replicas: Sequence[N], arrival: Arrival) -> Iterable[N]:
         """Those with room, the first choice first."""
+        if len(replicas) == 1:
+            return replicas if replicas[0].load < replicas[0].capacity else ()
         if self._way == "round-robin":
             return round_robin(replicas, next(self._turn))
         if self._way == "random-two":

@@ -1,20 +1,21 @@
-"""The command line: `portico run`, `check`, `route`, `status`, `health`."""
+"""The command line: `portico run`, `check`, `route`, `status`, `drain`, `undrain`, `health`."""
 
 import argparse
+import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence, Sized
 from pathlib import Path
 
 import msgspec
 
-from .config import Admin, BadConfig, Config, Listener, address, load
+from .config import DEFAULT_ADMIN, Admin, BadConfig, Config, Listener, address, admin_address, load
 
 __all__ = ["main"]
 
 BAD_USAGE = 2
 """Exit status where the router cannot start because it was told something wrong."""
-DEFAULT_ADMIN = "127.0.0.1:8081"
+MOST_WORKERS = 64
 MOST_SECONDS = 86_400.0
 """Between two looks of `status --watch`."""
 CLEAR = "\x1b[H\x1b[2J"
@@ -43,7 +44,19 @@ def _parser() -> argparse.ArgumentParser:
     )
     run.add_argument("--listen", metavar="HOST:PORT", help="listen here instead of where FILE says")
     run.add_argument("--end-without-network", action="store_true", help="end when all network interfaces have gone")
-    run.add_argument("--admin", metavar="HOST:PORT", help="operators' port; with --in-process there is none unless given")
+    run.add_argument(
+        "--admin",
+        metavar="ADDRESS",
+        help="operators' port, HOST:PORT or unix:PATH; with --in-process there is none unless given",
+    )
+    run.add_argument("--workers", type=_workers, metavar="N", help="so many processes on the same ports")
+    run.add_argument(
+        "--keeper",
+        default=os.environ.get("PORTICO_KEEPER") or None,
+        metavar="ADDRESS",
+        help="borrow the ports from the keeper there (default: PORTICO_KEEPER)",
+    )
+    run.add_argument("--worker", type=int, help=argparse.SUPPRESS)  # how --workers starts each of them
     run.set_defaults(call=_run)
 
     check = commands.add_parser("check", help="say what is wrong with a configuration, without starting")
@@ -63,14 +76,25 @@ def _parser() -> argparse.ArgumentParser:
 
     for name, call, text in (
         ("status", _status, "print services, replicas and counts"),
+        ("drain", _drain, "send no new connections to one replica; what is live there stays"),
+        ("undrain", _drain, "send it connections again"),
         ("health", _health, "exit 0 if the router answers on its operators' port"),
     ):
         command = commands.add_parser(name, help=text)
-        command.add_argument("--admin", default=DEFAULT_ADMIN, metavar="HOST:PORT")
+        admin = os.environ.get("PORTICO_ADMIN") or DEFAULT_ADMIN
+        command.add_argument(
+            "--admin",
+            default=admin,
+            metavar="ADDRESS",
+            help=f"HOST:PORT or unix:PATH (default: PORTICO_ADMIN, or {DEFAULT_ADMIN})",
+        )
         command.set_defaults(call=call)
         if call is _status:
             command.add_argument("--json", action="store_true", help="as JSON")
             command.add_argument("--watch", type=_seconds, metavar="SECONDS", help="again and again until Ctrl-C")
+        elif call is _drain:
+            command.add_argument("service", metavar="SERVICE")
+            command.add_argument("replica", metavar="REPLICA", help="its name, as `portico status` shows it")
     return parser
 
 
@@ -84,8 +108,22 @@ def _seconds(text: str) -> float:
 _seconds.__name__ = "number of seconds"  # argparse names it so to the user
 
 
+def _workers(text: str) -> int:
+    number = int(text)
+    if not 1 <= number <= MOST_WORKERS:
+        raise ValueError(text)
+    return number
+
+
+_workers.__name__ = f"number from 1 to {MOST_WORKERS}"
+
+
 def _run(chosen: argparse.Namespace) -> int:
-    from .main import run  # imports the reactor
+    from .hangup import Hangup
+
+    hangup = Hangup()  # before the file is read: what is changed after that is read again
+
+    from .main import run  # imports the reactor, which takes its time
 
     def read() -> Config:
         config = load(chosen.file)
@@ -94,27 +132,43 @@ def _run(chosen: argparse.Namespace) -> int:
             config = msgspec.structs.replace(config, listeners=[Listener(chosen.listen)])
         return _with_admin(config, chosen)
 
-    return run(read(), chosen.state if chosen.in_process else None, read, chosen.end_without_network)
+    if chosen.workers is not None:
+        return _run_workers(chosen, read())
+    state = chosen.state if chosen.in_process else None
+    return run(read(), state, read, hangup, chosen.end_without_network, chosen.keeper, chosen.worker)
+
+
+def _run_workers(chosen: argparse.Namespace, config: Config) -> int:
+    from .parent import run_workers
+
+    if chosen.in_process:
+        raise BadConfig("--workers: not with --in-process, as each worker would have services and a state of its own")
+    arguments = [str(chosen.file), *(("--listen", chosen.listen) if chosen.listen else ())]
+    return run_workers(chosen.workers, arguments, config, chosen.keeper, chosen.end_without_network)
 
 
 def _with_admin(config: Config, chosen: argparse.Namespace) -> Config:
     if chosen.admin:
-        _checked(chosen.admin, "--admin")
+        _checked(chosen.admin, "--admin", admin_address)
         return msgspec.structs.replace(config, admin=Admin(chosen.admin))
     return msgspec.structs.replace(config, admin=None) if chosen.in_process else config
 
 
-def _checked(text: str, option: str) -> None:
+def _checked(text: str, option: str, check: Callable[[str], object] = address) -> None:
     try:
-        address(text)
+        check(text)
     except ValueError as error:
         raise BadConfig(f"{option}: {error}") from None
 
 
 def _check(chosen: argparse.Namespace) -> int:
     config = load(chosen.file)
-    print(f"{chosen.file}: {len(config.routes)} routes to {len(config.services)} services")
+    print(f"{chosen.file}: {_count(config.routes, 'route')} to {_count(config.services, 'service')}")
     return 0
+
+
+def _count(things: Sized, name: str) -> str:
+    return f"{len(things) or 'no'} {name}{'' if len(things) == 1 else 's'}"
 
 
 def _route(chosen: argparse.Namespace) -> int:
@@ -161,6 +215,17 @@ def _look(chosen: argparse.Namespace) -> tuple[bool, str]:
         return True, table(msgspec.json.decode(body, type=Report))
     except msgspec.MsgspecError as error:
         return False, f"{chosen.admin} is no router: {error}\n"
+
+
+def _drain(chosen: argparse.Namespace) -> int:
+    from .client import fetch
+
+    asked = msgspec.json.encode({"service": chosen.service, "replica": chosen.replica})
+    status, body = fetch(chosen.admin, f"/{chosen.command}", "POST", asked, "application/json")
+    if status == 200:
+        return 0
+    print(f"portico: {body.decode('utf-8', 'replace').rstrip()}", file=sys.stderr)
+    return 1
 
 
 def _health(chosen: argparse.Namespace) -> int:

@@ -12,6 +12,7 @@ import msgspec
 from msgspec import Meta, Struct, field
 
 from .arrival import Address
+from .checking import Check, refused
 from .core.table import RouteTable
 from .expected import explained
 from .networks import networks
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from .service import Refusals
 
 __all__ = [
+    "DEFAULT_ADMIN",
     "Admin",
     "BadConfig",
     "Config",
@@ -34,11 +36,18 @@ __all__ = [
     "Tcp",
     "TlsFiles",
     "address",
+    "admin_address",
     "load",
     "parse",
 ]
 
 T = TypeVar("T")
+
+DEFAULT_ADMIN = "127.0.0.1:8081"
+"""Where the operators' port is unless it is said otherwise."""
+UNIX = "unix:"
+LONGEST_PATH = 107
+"""Bytes of a Unix socket's path (unix(7))."""
 
 Seconds = Annotated[float, Meta(gt=0)]
 Count = Annotated[int, Meta(ge=1)]
@@ -70,9 +79,10 @@ class Listener(Struct, forbid_unknown_fields=True, frozen=True):
 
 
 class Admin(Struct, forbid_unknown_fields=True, frozen=True):
-    """The port for operators. Loopback, as it has no login."""
+    """The port for operators. Loopback or a Unix socket, as it has no login."""
 
-    address: str = "127.0.0.1:8081"
+    address: str = DEFAULT_ADMIN
+    """`host:port`, or `unix:PATH`."""
 
 
 class Handoff(Struct, tag_field="target", tag="handoff", forbid_unknown_fields=True, frozen=True):
@@ -85,6 +95,10 @@ class Handoff(Struct, tag_field="target", tag="handoff", forbid_unknown_fields=T
     or always the same one for the same `client`, or for the same `segment` of the path."""
     segment: Count | None = None
     """With `balance = "segment"`: which one, counted from 1; the third of `/ws/rooms/NAME` is NAME."""
+    uid: Annotated[int, Meta(ge=0)] | None = None
+    """The user as whom its replicas run; none other is linked. Default: the folder's owner, unless that is root or our own."""
+    hand_back: bool = True
+    """Whether connections are taken back from it; if not, the client is sent away with 421 and comes again."""
     options: dict[str, Any] = field(default_factory=dict)
     """The service's own options, where it runs in the router's process; paths in it are the service's affair."""
 
@@ -113,6 +127,12 @@ class Tcp(Struct, tag_field="target", tag="tcp", forbid_unknown_fields=True, fro
     """With `split`: idle connections kept to each address, for the next request."""
     idle_time: Seconds = 4.0
     """With `split`: for how long; shorter than what the server keeps idle connections for (many servers: 5 s)."""
+    tunnel_idle: Seconds | None = None
+    """For a tunnel through which no byte moves; default: no limit."""
+    half_closed_idle: Seconds = 300.0
+    """The same where one side has ended."""
+    check: Check | None = None
+    """Ask each address now and again whether it is well; default: no checks."""
 
 
 Service = Handoff | Tcp
@@ -127,6 +147,14 @@ class Limits(Struct, forbid_unknown_fields=True, frozen=True):
     """Largest head."""
     idle_timeout: Seconds = 60.0
     """For a connection that was handed back, or waits for its next request to a tcp service."""
+    head_fields: Count = 128
+    """Most header fields of a request."""
+    connections: Count = 32_768
+    """Connections in this router; beyond it the next ones wait in the kernel. One that a replica has taken counts no more."""
+    client_connections: Count | None = None
+    """The same for each client address (IPv6: each /64); further ones are refused. None: any number."""
+    reserved_descriptors: Count = 128
+    """Descriptors that new connections may not use: when no more are free, the next ones wait in the kernel."""
     waiting: Count = 8_192
     """Connections whose head is not there yet; beyond it the oldest is closed."""
     queue_timeout: Seconds = 5.0
@@ -135,6 +163,8 @@ class Limits(Struct, forbid_unknown_fields=True, frozen=True):
     """Connections that wait so, for each service."""
     take_timeout: Seconds = 2.0
     """For a replica to say that it has taken a connection; then the connection goes to another one."""
+    replicas: Count = 256
+    """Replicas of each handoff service, two descriptors each; further ones are passed over."""
     proxy_deadline: Seconds = 3.0
     """For the PROXY header of a trusted sender, from the connection's start."""
     tls_sessions: Count = 4_096
@@ -232,7 +262,10 @@ def _check(config: Config) -> None:
         except ValueError as error:
             raise BadConfig(f"listeners[{index}].proxy: {error}") from None
     if config.admin is not None:
-        _checked_address(config.admin.address, "admin.address")
+        try:
+            admin_address(config.admin.address)
+        except ValueError as error:
+            raise BadConfig(f"admin.address: {error}") from None
     for name, service in config.services.items():
         if isinstance(service, Tcp):
             _checked_address(service.address, f"services.{name}.address")
@@ -241,6 +274,8 @@ def _check(config: Config) -> None:
                     f'services.{name}.proxy: expected `keepalive = "close"` or "pin" beside it, found "split": '
                     "there a connection to the server carries requests of several clients, and its header names one"
                 )
+            if service.check is not None and (wrong := refused(service.check)):
+                raise BadConfig(f"services.{name}.check.{wrong}")
         if (service.balance == "segment") != (service.segment is not None):
             raise BadConfig(f'services.{name}.segment: expected beside `balance = "segment"`, and only there')
     try:
@@ -276,3 +311,20 @@ def address(text: str) -> Address:
     if not colon or not host or not port.isascii() or not port.isdigit() or int(port) > 65_535:
         raise ValueError(f"expected host:port or [host]:port, found {text!r}")
     return host, int(port)
+
+
+def admin_address(text: str) -> Address | Path:
+    """The operators' port: an address, or the path of `unix:PATH`.
+
+    Raises:
+        ValueError: it is neither.
+    """
+    if not text.startswith(UNIX):
+        try:
+            return address(text)
+        except ValueError:
+            raise ValueError(f"expected host:port, [host]:port or unix:PATH, found {text!r}") from None
+    path = text.removeprefix(UNIX)
+    if not path or "\0" in path or len(path.encode("utf-8", "surrogateescape")) > LONGEST_PATH:
+        raise ValueError(f"expected unix: and a path of up to {LONGEST_PATH} bytes, found {text!r}")
+    return Path(path)

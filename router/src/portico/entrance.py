@@ -1,8 +1,8 @@
 """An entrance: a listening port, and what a connection goes through before the router sees it.
 
-accept ──▶ PROXY header ──▶ TLS ──▶ router
-           of trusted       where the listener
-           senders          has certificates
+accept ──▶ PROXY header ──▶ how many ──▶ TLS ──▶ router
+           of trusted       the client   where the listener
+           senders          has          has certificates
 """
 
 from collections.abc import Callable
@@ -15,8 +15,10 @@ from .arrival import Address, Arrival
 from .certificates import CHECK_INTERVAL, Certificates
 from .config import Limits, address
 from .config import Listener as Settings
+from .kept import Kept
 from .listener import Listener
 from .networks import networks
+from .perclient import ClientStage
 from .poller import Poller
 from .proxied import ProxyStage
 from .router import Router
@@ -36,8 +38,11 @@ class Entrance:
         reactor: Reactor,
         router: Router,
         old: "Entrance | None" = None,
+        kept: Kept | None = None,
     ) -> None:
         """`old` has the same address: its port is taken over when this one starts, so that no connection is missed.
+
+        `kept` lends ports; without it they are this process's own.
 
         Raises:
             OSError: the port cannot be had.
@@ -57,15 +62,19 @@ class Entrance:
             self._refresher = LoopingCall(certificates.refresh)
             self._refresher.clock = reactor
             admit = stage.accept
+        itself, admit = admit, ClientStage(router.places, router.access, admit, settings.tls is None).accept
         if settings.proxy:
             trusted = networks(settings.proxy)
-            self._proxy = ProxyStage(trusted, limits.proxy_deadline, poller, reactor, admit, router.answer)
+            self._proxy = ProxyStage(trusted, limits.proxy_deadline, poller, reactor, admit, router.answer, itself)
             admit = self._proxy.accept
         self._admit = admit
         self._taken_over = old is not None
         self._listener: Listener = (
-            Listener(address(settings.address), limits.head_size, poller, reactor, admit) if old is None else old._listener
+            Listener(address(settings.address), limits.head_size, poller, reactor, admit, kept)
+            if old is None
+            else old._listener
         )
+        self._listener.count_in(router.places)
 
     @property
     def at(self) -> Address:

@@ -44,8 +44,17 @@ def _wrong_service(where: str, service: object, targets: Kinds) -> str:
         msgspec.convert(service, kind)
     except ValidationError as error:
         said, inner = _parted(error)
-        return _told(said, f"{where}.{inner}" if inner else where, kind)
+        return _told(said, f"{where}.{inner}" if inner else where, _kind_at(kind, inner))
     return ""
+
+
+def _kind_at(kind: type[Struct], inner: str) -> type[Struct]:
+    """That of the table in a service that `inner` is, or is in; the service's own where it is in none."""
+    name = inner.partition(".")[0]
+    for each in msgspec.structs.fields(kind):
+        if each.encode_name == name:
+            return next((part for part in get_args(each.type) if isinstance(part, type) and issubclass(part, Struct)), kind)
+    return kind
 
 
 def _parted(error: ValidationError) -> tuple[str, str]:

@@ -6,13 +6,14 @@ stays flat under a slow reader. Small pieces are received and sent; bulk goes by
 
 import os
 import socket
+import struct
 from _socket import socket as RawSocket
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from .pump import Pipes
 
-__all__ = ["PIPE_SIZE", "SMALL", "THIN", "TURNS", "Flow", "SinkLost"]
+__all__ = ["DONTWAIT", "PIPE_SIZE", "RESET", "SMALL", "THIN", "TURNS", "Flow", "SinkLost"]
 
 SMALL = 65_536
 """Bytes; a read that fills this much switches to splice."""
@@ -22,6 +23,11 @@ THIN = 4_096
 """Bytes; a splice that moves less switches back."""
 TURNS = 16
 """Splices of one flow in one go, so that others get their turn."""
+
+DONTWAIT = int(socket.MSG_DONTWAIT)
+"""For a receive that never waits."""
+RESET = struct.pack("ii", 1, 0)
+"""As SO_LINGER: closing sends RST."""
 
 _SPLICE = os.SPLICE_F_MOVE | os.SPLICE_F_NONBLOCK
 _SEND_FLAGS = int(socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)

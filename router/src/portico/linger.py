@@ -26,13 +26,13 @@ class Linger:
     """One connection that has had its answer."""
 
     def __init__(self, arrival: Arrival, answer: Answer, poller: Poller, reactor: Reactor) -> None:
-        self._sock, self._poller = arrival.sock, poller
+        self._arrival, self._sock, self._poller = arrival, arrival.sock, poller
         self._left = LINGER_BYTES
         try:
             self._sock.send(answer.wire, socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
             self._sock.shutdown(socket.SHUT_WR)
         except OSError:  # the client is gone, or does not read: nothing more is owed
-            self._sock.close()
+            arrival.close()
             return
         poller.add(self._sock.fileno(), READ, self._readable)
         self._timeout = reactor.callLater(LINGER_TIME, self._close)
@@ -51,4 +51,4 @@ class Linger:
 
     def _close(self) -> None:
         self._poller.remove(self._sock.fileno())
-        self._sock.close()
+        self._arrival.close()

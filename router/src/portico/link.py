@@ -3,12 +3,17 @@
 The states of a link follow each other and never return: connecting (HELLO is awaited), ready, draining (the replica wants no
 more), ended. At the end everything that the replica had not taken is still ours, untouched, and goes to another one. That is
 exact, because a replica says TAKEN before it serves a byte, and what it said can be read before the end-of-file.
+
+A replica may be in a stranger's hands. It can say nothing before it has said who it is, nothing out of turn, and not more at a
+time than others get; what it hands back is looked at by `portico.provenance`. `docs/security.md` lists what it could try.
 """
 
+import contextlib
 import os
 import socket
 from collections import deque
 from collections.abc import Callable
+from pathlib import Path
 from typing import Protocol
 
 from svckit.handoff import packets
@@ -26,13 +31,15 @@ from svckit.handoff.codec import (
     Welcome,
     decode,
     encode,
+    encode_connection,
     encode_routes,
 )
 from svckit.handoff.custody import Custody
 from twisted.logger import Logger
 
-from .arrival import Arrival, RawSocket
+from .arrival import Arrival, HandedBack
 from .poller import READ, WRITE, Poller
+from .provenance import Foreign, Provenance
 
 __all__ = ["Link", "Owner"]
 
@@ -49,7 +56,7 @@ class Owner(Protocol):
     def taken(self, link: "Link", arrival: Arrival) -> None:
         """The connection is the replica's."""
 
-    def returned(self, link: "Link", arrivals: list[Arrival]) -> None:
+    def returned(self, link: "Link", arrivals: list[HandedBack]) -> None:
         """Connections that the replica handed back."""
 
     def ended(self, link: "Link", reclaimed: list[Arrival]) -> None:
@@ -70,20 +77,30 @@ class Link:
         owner: Owner,
         poller: Poller,
         clock: Callable[[], float],
+        provenance: Provenance | None = None,
     ) -> None:
-        """`clock` gives seconds; `patterns` is what the replica is told of the routes."""
+        """`clock` gives seconds; `patterns` is what the replica is told of the routes; `provenance` is the service's."""
         packets.widen(sock)
         self._sock, self._owner, self._poller, self._clock = sock, owner, poller, clock
         self.path, self._service, self._patterns = path, service, patterns
         self.replica = path
         self.since = clock()
         self.connecting, self.draining, self.ended = True, False, False
+        self.drained = False
+        """An operator wants no new connections to go there."""
         self.capacity = self._reported = 0
         self._progress = 0.0  # when TAKEN was last said
         self._custody: Custody[Arrival] = Custody()
         self._unsent: deque[bytes] = deque()
         self._blocked = self._revoked = False
-        self._came: list[Arrival] = []
+        self._came: list[HandedBack] = []
+        self._heard = 0  # the number of the last hand-back
+        self._watched = READ
+        self._provenance = provenance or Provenance(service)
+        self.breached = False
+        """The replica has broken the protocol."""
+        self.leftover: socket.socket | None = None
+        """At the end: the link's socket, where something that was sent to the replica may still lie in it."""
         self._cell = Cell()
         poller.add(sock.fileno(), READ, self._on_events)
 
@@ -102,7 +119,7 @@ class Link:
     @property
     def willing(self) -> bool:
         """Whether a connection may be offered now."""
-        return not (self.connecting or self.draining or self.ended or self._blocked)
+        return not (self.connecting or self.draining or self.ended or self._blocked or self.drained)
 
     @property
     def untaken(self) -> int:
@@ -122,16 +139,27 @@ class Link:
 
     def status(self) -> dict[str, object]:
         """For `/status`."""
-        state = "connecting" if self.connecting else "draining" if self.draining else "full" if self._blocked else "ready"
-        return {"replica": self.replica, "state": state, "open": self.load, "capacity": self.capacity}
+        return {"replica": self.replica, "state": self._state, "open": self.load, "capacity": self.capacity}
+
+    @property
+    def _state(self) -> str:
+        if self.connecting:
+            return "connecting"
+        if self.draining or self.drained:
+            return "draining" if self.draining else "drained"
+        return "full" if self._blocked else "ready"
 
     # -- offering
 
     def offer(self, arrival: Arrival) -> bool:
         """Send the connection; False if it does not go out, and is untouched."""
-        message = Connection(self._custody.next_number, arrival.client, arrival.listener, arrival.preface, arrival.tls)
+        number = self._custody.next_number
+        if number == 1 and not arrival.shared:
+            self._provenance.learn_network(arrival.sock)
+        seal = b"" if arrival.tls_facts is None and not arrival.named else self._provenance.seal(arrival)
+        packet = encode_connection(number, arrival.client, arrival.listener, arrival.preface, arrival.tls, seal)
         try:
-            packets.send(self._sock, encode(message), arrival.sock.fileno())
+            packets.send(self._sock, packet, arrival.sock.fileno())
         except (BlockingIOError, InterruptedError):
             self._block()
             return False
@@ -146,7 +174,14 @@ class Link:
     def _block(self) -> None:
         if not self._blocked:
             self._blocked = True
-            self._poller.change(self._sock.fileno(), READ, READ | WRITE)
+            self._watch()
+
+    def _watch(self) -> None:
+        """With a batch of hand-backs for which TAKEN cannot be said, nothing more is heard until it can."""
+        wanted = (WRITE if self._blocked else 0) | (0 if self._blocked and len(self._came) >= BATCH else READ)
+        if wanted != self._watched:
+            self._poller.change(self._sock.fileno(), self._watched, wanted)
+            self._watched = wanted
 
     def _send(self, packet: bytes) -> None:
         """Control messages wait their turn where connections may be refused."""
@@ -182,8 +217,9 @@ class Link:
     def _on_events(self, events: int) -> None:
         if events & WRITE and self._blocked:
             self._blocked = False
-            self._poller.change(self._sock.fileno(), READ | WRITE, READ)
             self._flush()
+            if not self.ended:
+                self._watch()
             if self.willing:
                 self._owner.ready(self)
         if events & ~WRITE:
@@ -191,7 +227,7 @@ class Link:
 
     def _read(self) -> None:
         number, over, gone = 0, False, False
-        came: list[Arrival] = []  # apart from those that TAKEN was said for, as hearing a message may send others
+        came: list[HandedBack] = []  # apart from those that TAKEN was said for, as hearing a message may send others
         for _ in range(BATCH):
             try:
                 packet, descriptor = packets.receive(self._sock)
@@ -199,6 +235,10 @@ class Link:
                 break
             except ConnectionResetError:
                 continue  # said once, before what is still queued: the replica went without reading all of ours
+            except Malformed as error:
+                self._breach(error)
+                over = True
+                break
             except packets.DescriptorsLost as error:
                 self.log.error("too many descriptors are open here: {error}", error=str(error))
                 over = True
@@ -211,13 +251,15 @@ class Link:
                 break
             try:
                 message = decode(packet)
-                if isinstance(message, Connection) and descriptor is not None:
-                    number = message.number
-                    came.append(self._arrival_of(message, descriptor))
+                if isinstance(message, Connection) and descriptor is not None and not self.connecting:
+                    if message.number != self._heard + 1:
+                        raise Foreign(f"a hand-back has the number {message.number} after {self._heard}")
+                    came.append(self._provenance.recognise(message, descriptor, self._clock()))
+                    self._heard = number = message.number
                     continue
                 self._hear(message)
-            except ValueError as error:  # Malformed, or a number that was never sent
-                self.log.error("{replica} breaks the protocol: {error}", replica=self.replica, error=str(error))
+            except ValueError as error:  # Malformed, Foreign, or a number that was never sent
+                self._breach(error)
                 over = True
             if descriptor is not None:
                 os.close(descriptor)
@@ -228,20 +270,24 @@ class Link:
             self._let_go_of_untaken()
         elif number:
             self._send(encode(Taken(number, 0)))  # said before we act on them
+            if not self.ended:
+                self._watch()
         if not over:
             return
         if gone or self._revoked:
+            if self._came and self._revoked:
+                self._flush()  # a dead replica has let go of its hand-backs; one that only does not read has them still
             self.end(gone and not self._revoked)
         else:
             self.revoke()  # we end it while the replica lives: what it has not taken, it must not take any more
 
-    def _arrival_of(self, message: Connection, descriptor: int) -> Arrival:
-        sock = RawSocket(socket.AF_INET, socket.SOCK_STREAM, 0, descriptor)
-        arrival = Arrival(sock, message.client, message.listener, self._clock(), message.unread, returned=True)
-        arrival.learn_tls(message.tls)
-        return arrival
+    def _breach(self, error: ValueError) -> None:
+        self.breached = True
+        self.log.error("{replica} breaks the protocol: {error}", replica=self.replica, error=str(error))
 
     def _hear(self, message: Message) -> None:
+        if self.connecting and not isinstance(message, Hello):
+            raise Malformed(f"{type(message).__name__} came before Hello")
         match message:
             case Taken(number, open_):
                 self._progress = self._clock()
@@ -257,6 +303,8 @@ class Link:
             case Hello(version, capacity, service, replica) if self.connecting:
                 if version != VERSION or service != self._service:
                     raise Malformed(f"version {version} of {service!r}, expected version {VERSION} of {self._service!r}")
+                if replica != Path(self.path).stem or not replica.isprintable():
+                    raise Malformed(f"it calls itself {replica!r}, which is not its file's name")
                 self.connecting = False
                 self.capacity, self.replica = capacity, replica
                 self._send(encode(Welcome(VERSION)))
@@ -285,7 +333,12 @@ class Link:
             return
         self.ended = True
         self._poller.remove(self._sock.fileno())
-        self._sock.close()
+        if self._custody:
+            self.leftover = self._sock
+            with contextlib.suppress(OSError):
+                self._sock.shutdown(socket.SHUT_RDWR)
+        else:
+            self._sock.close()
         self._unsent.clear()
         if gone:
             self._take_from_the_dead()

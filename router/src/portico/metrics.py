@@ -22,6 +22,10 @@ def make_page(measures: Measures, report: Callable[[], Report]) -> Callable[[], 
     return lambda: generate_latest(registry)
 
 
+WILLING = ("ready", "full", "resting")
+"""States of `/status` in which a replica may get new connections, now or as soon as it has room."""
+
+
 class RouterCollector(Collector):
     """Turns `measures` and `report` into metrics."""
 
@@ -71,15 +75,24 @@ class RouterCollector(Collector):
 
     def _gauges(self, report: Report) -> Iterator[Metric]:
         open_now = GaugeMetricFamily("portico_open", "Live connections.", labels=["service", "replica"])
+        up = GaugeMetricFamily("portico_up", "1 where new connections may go, 0 where not.", labels=["service", "replica"])
         queued = GaugeMetricFamily("portico_queued", "Connections that wait for a replica.", labels=["service"])
         for name, service in report.services.items():
             queued.add_metric((name,), service.queued)
+            up_now: dict[str, bool] = {}
             loads: Counter[str] = Counter()  # two replicas of one name would be one sample twice, and the page refused
             for replica in service.replicas:
                 loads[replica.replica] += replica.open
+                up_now[replica.replica] = up_now.get(replica.replica, False) or replica.state in WILLING
             for replica_name, load in loads.items():
                 open_now.add_metric((name, replica_name), load)
-        yield from (open_now, queued)
+                up.add_metric((name, replica_name), up_now[replica_name])
+        yield from (open_now, up, queued)
+        yield GaugeMetricFamily("portico_held", "Connections of clients that this router holds.", report.held)
+        pauses = CounterMetricFamily("portico_pauses", "Times that accepting has paused.", labels=["why"])
+        for why, count in report.pauses.items():
+            pauses.add_metric((why,), count)
+        yield pauses
         yield GaugeMetricFamily("portico_waiting", "Connections that cannot be decided on yet.", report.waiting)
         yield GaugeMetricFamily("portico_tls_sessions", "TLS clients.", report.tls_sessions)
 

@@ -19,10 +19,11 @@ from twisted.internet.interfaces import IDelayedCall
 
 from .arrival import Arrival
 from .config import Limits
-from .core.answers import LEFT, Answer
+from .core.answers import DRAINED, LEFT, Answer
 from .core.preface import Preface
 from .core.rule import Rule
 from .core.table import Wait
+from .core.termination import REQUEST, ROUTER
 from .poller import READ, Poller
 from .service import Destination
 
@@ -86,6 +87,10 @@ class Waiter:
         if not isinstance(found, Wait):
             self._leave(found)
             return
+        self.listen(found)
+
+    def listen(self, found: Wait) -> None:
+        """Wait for more; if a silence would do, for that too."""
         if self._alarm is not None and self._alarm.active():
             self._alarm.cancel()
         if found.silence is not None:
@@ -97,8 +102,16 @@ class Waiter:
         self.ask()
 
     def give_up(self) -> None:
-        """The deadline has come, or the connection must make room for others."""
+        """The deadline has come."""
         self._end(lambda answer: answer)
+
+    def make_room(self) -> None:
+        """Others need its place."""
+        self._end(lambda answer: answer._replace(ended=ROUTER + REQUEST))
+
+    def drain(self) -> None:
+        """The router ends, and it has sent nothing."""
+        self._end(lambda _: DRAINED)
 
     def _end(self, choose: Callable[[Answer], Answer]) -> None:
         """No more is to come: a route that goes by what there is gets it, else the connection ends with an answer."""
@@ -110,11 +123,7 @@ class Waiter:
 
     def _leave(self, found: Rule[Destination] | Answer) -> None:
         self._patience.leave(self)
-        if isinstance(found, Rule):
-            self.arrival.preface_read(self._preface)
-            self._patience.decider.decided(self.arrival, found)
-        else:
-            self._patience.decider.answer(self.arrival, found)
+        self._patience.settle(self.arrival, self._preface, found)
 
     def cancel(self) -> None:
         """Stop the clocks."""
@@ -137,15 +146,28 @@ class Patience:
     def wait(self, arrival: Arrival, preface: Preface) -> None:
         """Decide on `arrival` when it can be decided on, at the deadline at the latest.
 
-        With too many waiting already the oldest gives up its place: a flood of silent connections must not keep the others out.
+        Most can be at once, and do not wait. With too many waiting already the oldest gives up its place: a flood of silent
+        connections must not keep the others out.
         """
+        found = self.decider.decide(preface)
+        if not isinstance(found, Wait):
+            self.settle(arrival, preface, found)
+            return
         if len(self._waiting) >= self.limits.waiting:
-            next(iter(self._waiting.values())).give_up()
+            next(iter(self._waiting.values())).make_room()
         waiter = Waiter(arrival, preface, self)
         descriptor = arrival.sock.fileno()
         self._waiting[descriptor] = waiter
         self._poller.add(descriptor, READ, waiter.readable)
-        waiter.ask()
+        waiter.listen(found)
+
+    def settle(self, arrival: Arrival, preface: Preface, found: Rule[Destination] | Answer) -> None:
+        """It is decided."""
+        if isinstance(found, Rule):
+            arrival.preface_read(preface)
+            self.decider.decided(arrival, found)
+        else:
+            self.decider.answer(arrival, found)
 
     def leave(self, waiter: Waiter) -> None:
         """`waiter` waits no more."""
@@ -157,4 +179,4 @@ class Patience:
     def close_idle(self) -> None:
         """Close the connections that have sent nothing; for the router's own drain."""
         for waiter in [waiter for waiter in self._waiting.values() if not waiter.arrival.preface]:
-            waiter.give_up()
+            waiter.drain()

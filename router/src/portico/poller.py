@@ -19,7 +19,11 @@ __all__ = ["ERROR", "HANGUP", "READ", "READ_HANGUP", "WRITE", "Poller"]
 READ, WRITE = select.EPOLLIN, select.EPOLLOUT
 ERROR, HANGUP, READ_HANGUP = select.EPOLLERR, select.EPOLLHUP, select.EPOLLRDHUP
 EVENTS_AT_ONCE = 256
-"""Events handled before the reactor's other work gets its turn."""
+"""Events asked for at a time."""
+ROUNDS = 4
+"""So many times events are asked for before the reactor's other work gets its turn."""
+BUSY = 8
+"""Events; where so many came at once, more will have come meanwhile. A look costs less than a turn of the reactor."""
 
 Callback = Callable[[int], None]
 """Called with the epoll events that are there."""
@@ -82,11 +86,15 @@ class Poller:
     def doRead(self) -> None:
         """Handle what has happened. Nothing may escape: the reactor would drop this reader, which is every connection."""
         callbacks = self._callbacks
-        for descriptor, events in self._epoll.poll(0, EVENTS_AT_ONCE):
-            callback = callbacks.get(descriptor)  # an earlier event of this batch may have removed it
-            if callback is None:
-                continue
-            try:
-                callback(events)
-            except Exception:
-                self.log.failure("a callback of the router failed")
+        for _ in range(ROUNDS):
+            ready = self._epoll.poll(0, EVENTS_AT_ONCE)
+            for descriptor, events in ready:
+                callback = callbacks.get(descriptor)  # an earlier event of this batch may have removed it
+                if callback is None:
+                    continue
+                try:
+                    callback(events)
+                except Exception:
+                    self.log.failure("a callback of the router failed")
+            if len(ready) < BUSY:
+                return

@@ -16,6 +16,7 @@ from twisted.internet.interfaces import IDelayedCall
 from .arrival import Arrival
 from .core.answers import BAD_PROXY, Answer
 from .core.proxyprotocol import LARGEST, Malformed, Proxied, decode
+from .core.termination import CLIENT, CLIENT_TIME, OPERATOR, REQUEST, Who
 from .networks import Network
 from .poller import READ, Poller
 
@@ -35,11 +36,13 @@ class ProxyStage:
         reactor: Reactor,
         go_on: Callable[[Arrival], None],
         answer: Callable[[Arrival, Answer], None],
+        itself: Callable[[Arrival], None] | None = None,
     ) -> None:
-        """`deadline` in seconds, from the connection's start."""
+        """`deadline` in seconds, from the connection's start. `itself` takes a sender that speaks for nobody but itself."""
         self._trusted = tuple(trusted)
         self.deadline, self.poller, self.reactor = deadline, poller, reactor
         self.go_on, self.answer = go_on, answer
+        self._itself = itself or go_on
         self._waiting: set[_Waiting] = set()
 
     def accept(self, arrival: Arrival) -> None:
@@ -64,15 +67,15 @@ class ProxyStage:
         if found is None:
             return False
         self._learn(arrival, found)
-        self.go_on(arrival)
+        (self._itself if found.source is None else self.go_on)(arrival)
         return True
 
     def _learn(self, arrival: Arrival, found: Proxied) -> None:
         arrival.preface = arrival.preface[found.end :]
         if found.source is not None:
-            arrival.client = found.source
+            arrival.client, arrival.named = found.source, True
         if found.destination is not None:
-            arrival.listener = found.destination
+            arrival.listener, arrival.named = found.destination, True
 
     def left(self, waiting: "_Waiting") -> None:
         """It waits no more."""
@@ -81,7 +84,7 @@ class ProxyStage:
     def close(self) -> None:
         """End those that still wait."""
         for waiting in list(self._waiting):
-            waiting.give_up()
+            waiting.give_up(OPERATOR)
 
 
 class _Waiting:
@@ -91,7 +94,7 @@ class _Waiting:
         self._arrival, self._stage = arrival, stage
         stage.poller.add(arrival.sock.fileno(), READ, self._readable)
         left = stage.deadline - (stage.reactor.seconds() - arrival.since)
-        self._timeout: IDelayedCall = stage.reactor.callLater(max(0.0, left), self.give_up)
+        self._timeout: IDelayedCall = stage.reactor.callLater(max(0.0, left), self.give_up, CLIENT_TIME)
 
     def _readable(self, events: int) -> None:
         arrival = self._arrival
@@ -102,7 +105,7 @@ class _Waiting:
         except OSError:
             piece = b""
         if not piece:
-            self.give_up()
+            self.give_up(CLIENT)
             return
         arrival.preface += piece
         poller, descriptor = self._stage.poller, arrival.sock.fileno()
@@ -112,11 +115,11 @@ class _Waiting:
         else:
             poller.add(descriptor, READ, self._readable)
 
-    def give_up(self) -> None:
-        """No header in time."""
+    def give_up(self, who: Who) -> None:
+        """No header in time, or `who` ends it before."""
         self._stage.poller.remove(self._arrival.sock.fileno())
         self._end()
-        self._stage.answer(self._arrival, BAD_PROXY)
+        self._stage.answer(self._arrival, BAD_PROXY._replace(ended=who + REQUEST))
 
     def _end(self) -> None:
         self._stage.left(self)

@@ -9,22 +9,25 @@ from which nothing is wanted is taken out of epoll, else it would spin, or a pee
 """
 
 import contextlib
+import errno
 import fcntl
 import os
 import socket
 from _socket import socket as RawSocket
 from collections.abc import Callable
 
+from .arrival import do_not_wait
+from .core.termination import CLIENT, CLIENT_TIME, DATA, NORMAL, SERVER, SERVER_TIME, Who
 from .flow import PIPE_SIZE, SMALL, THIN, TURNS, Flow, SinkLost
 from .poller import ERROR, HANGUP, READ, WRITE, Poller
 
-__all__ = ["PIPE_SIZE", "SMALL", "Pipes", "Tunnel", "join"]
+__all__ = ["NO_PIPES", "PIPE_SIZE", "SMALL", "Pipes", "Tunnel", "join"]
 
 _DONTWAIT = int(socket.MSG_DONTWAIT)
 _RESET = b"\1\0\0\0\0\0\0\0"
 
 Ended = Callable[[str, int, int], None]
-"""Told who ended it ("client" or "service"), and the bytes up and down."""
+"""Told how it ended (`core.termination`), and the bytes up and down."""
 
 
 class Pipes:
@@ -62,6 +65,21 @@ class Pipes:
             self.put(self._free.pop(), False)
 
 
+class NoPipes(Pipes):
+    """For connections that somebody else may hold too: splice(2) would wait where their socket's flags say so."""
+
+    def get(self) -> tuple[int, int]:
+        """None.
+
+        Raises:
+            OSError: always; copying goes on without.
+        """
+        raise OSError(errno.EMFILE, "this connection is copied")
+
+
+NO_PIPES = NoPipes()
+
+
 class End(Flow):
     """One of the two sockets, and the flow from it to its peer."""
 
@@ -69,7 +87,7 @@ class End(Flow):
 
     peer: "End"
 
-    def __init__(self, sock: RawSocket, sink: RawSocket, name: str, tunnel: "Tunnel") -> None:
+    def __init__(self, sock: RawSocket, sink: RawSocket, name: Who, tunnel: "Tunnel") -> None:
         super().__init__(sink, tunnel.pipes)
         self.sock, self._name, self._tunnel = sock, name, tunnel
         self._descriptor = sock.fileno()
@@ -101,7 +119,7 @@ class End(Flow):
             if self._wanted & READ:
                 self._read()  # what is left is delivered, then recv tells end-of-file or reset
             else:
-                self._tunnel.close(self._name, reset=True)
+                self._tunnel.close(self._name + DATA, reset=True)
 
     # -- moving
 
@@ -116,9 +134,9 @@ class End(Flow):
         except (BlockingIOError, InterruptedError):
             pass
         except SinkLost:
-            self._tunnel.close(self.peer._name, reset=True)
+            self._tunnel.close(self.peer._name + DATA, reset=True)
         except OSError:
-            self._tunnel.close(self._name, reset=True)
+            self._tunnel.close(self._name + DATA, reset=True)
 
     def _copy(self) -> None:
         piece = self.sock.recv(SMALL, _DONTWAIT)
@@ -152,7 +170,7 @@ class End(Flow):
             if not self.flush():
                 return True
         except SinkLost:
-            self._tunnel.close(self.peer._name, reset=True)
+            self._tunnel.close(self.peer._name + DATA, reset=True)
             return False
         self.peer.want(self.peer._wanted & ~WRITE)
         if self._at_eof:
@@ -174,18 +192,20 @@ class End(Flow):
             return
         self._told = True
         if self.peer._told:
-            self._tunnel.close(self.peer._name, reset=False)
+            self._tunnel.close(NORMAL, reset=False)
             return
         try:
             self.peer.sock.shutdown(socket.SHUT_WR)
         except OSError:
-            self._tunnel.close(self.peer._name, reset=True)
+            self._tunnel.close(self.peer._name + DATA, reset=True)
 
     def let_go(self, reset: bool) -> None:
         """Close the socket and the pipe."""
         if reset:
             with contextlib.suppress(OSError):
                 self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+        elif self._pipes is NO_PIPES:
+            do_not_wait(self.sock)
         self._tunnel.poller.remove(self._descriptor, self._wanted)
         self.sock.close()
         self.close()
@@ -196,19 +216,35 @@ class Tunnel:
 
     def __init__(self, client: RawSocket, server: RawSocket, poller: Poller, pipes: Pipes, ended: Ended) -> None:
         self.poller, self.pipes, self._ended = poller, pipes, ended
-        self.over = False
-        self.client = End(client, server, "client", self)
-        self.server = End(server, client, "service", self)
+        self.over = self.idle = False
+        self.client = End(client, server, CLIENT, self)
+        self.server = End(server, client, SERVER, self)
         self.client.peer, self.server.peer = self.server, self.client
 
-    def close(self, by: str, reset: bool) -> None:
-        """End both; `by` is who ended it first."""
+    @property
+    def moved(self) -> int:
+        """Bytes that have gone through, both ways."""
+        return self.client.moved + self.server.moved
+
+    @property
+    def half_closed(self) -> bool:
+        """Whether one of the two sends nothing more."""
+        return self.client._at_eof or self.server._at_eof
+
+    def end_idle(self) -> None:
+        """Nothing has moved for too long. Where bytes are held that nobody takes, the end looks like what it is: a break."""
+        self.idle = True
+        who = SERVER_TIME if self.client._at_eof else CLIENT_TIME
+        self.close(who + DATA, reset=self.client.held or self.server.held)
+
+    def close(self, how: str, reset: bool) -> None:
+        """End both; `how` is told by `core.termination`, and `reset` breaks the connections off."""
         if self.over:
             return
         self.over = True
         self.client.let_go(reset)
         self.server.let_go(reset)
-        self._ended(by, self.client.moved, self.server.moved)
+        self._ended(how, self.client.moved, self.server.moved)
 
 
 def join(

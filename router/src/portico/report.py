@@ -2,7 +2,7 @@
 
 from msgspec import Struct, field
 
-__all__ = ["ReplicaReport", "Report", "ServiceReport", "table"]
+__all__ = ["ReplicaReport", "Report", "ServiceReport", "WorkerReport", "table"]
 
 HEADINGS = ("SERVICE", "TARGET", "REPLICA", "STATE", "OPEN", "CAPACITY", "QUEUED")
 NUMBERS = HEADINGS.index("OPEN")
@@ -25,6 +25,16 @@ class ServiceReport(Struct):
     replicas: list[ReplicaReport] = field(default_factory=list)
     queued: int = 0
     address: str = ""
+    state: str = ""
+    """Why there is no replica, where that is known."""
+
+
+class WorkerReport(Struct):
+    """One of several processes of a router."""
+
+    worker: int
+    pid: int | None
+    state: str
 
 
 class Report(Struct):
@@ -34,8 +44,12 @@ class Report(Struct):
     draining: bool = False
     waiting: int = 0
     tls_sessions: int = 0
+    held: int = 0
+    pauses: dict[str, int] = field(default_factory=dict)
     counts: dict[str, int] = field(default_factory=dict)
     services: dict[str, ServiceReport] = field(default_factory=dict)
+    workers: list[WorkerReport] = field(default_factory=list)
+    """Empty where the router is one process."""
 
 
 def table(report: Report) -> str:
@@ -45,10 +59,14 @@ def table(report: Report) -> str:
     text = [
         f"{state} on {', '.join(map(_plain, report.listeners)) or 'nothing'}",
         f"accepted {counts.get('accepted', 0)}, handed back {counts.get('returned', 0)}, "
-        f"waiting {report.waiting}, TLS clients {report.tls_sessions}",
+        f"waiting {report.waiting}, TLS clients {report.tls_sessions}, held in all {report.held}",
     ]
     answers = [f"{_plain(name)}: {count}" for name, count in sorted(counts.items()) if name.startswith("answered ")]
     text += [", ".join(answers)] if answers else []
+    workers = [
+        f"{each.worker} {_plain(each.state)}" + (f" (process {each.pid})" if each.pid else "") for each in report.workers
+    ]
+    text += ["workers: " + ", ".join(workers)] if workers else []
     rows: list[tuple[str, ...]] = [HEADINGS]
     for name, service in report.services.items():
         rows += _rows(name, service)
@@ -65,7 +83,7 @@ def _rows(name: str, service: ServiceReport) -> list[tuple[str, ...]]:
         capacity = "-" if replica.capacity is None else str(replica.capacity)
         rows.append((*head, _plain(replica.replica), _plain(replica.state), str(replica.open), capacity, queued))
         head, queued = ("", ""), ""
-    return rows or [(*head, "none", "-", "-", "-", queued)]
+    return rows or [(*head, "none", _plain(service.state) or "-", "-", "-", queued)]
 
 
 def _cells(row: tuple[str, ...], widths: list[int]) -> list[str]:

@@ -13,13 +13,15 @@ from twisted.logger import Logger
 from .accesslog import AccessLog
 from .arrival import Arrival
 from .config import Limits
-from .core.answers import BAD_REQUEST, NO_ROUTE, SILENT, Answer
+from .core.answers import BAD_HOST, BAD_REQUEST, DRAINED, NO_ROUTE, Answer
 from .core.head import Head, read_head
+from .core.hostfield import names_its_host
 from .core.preface import Preface
 from .core.rule import Rule
 from .core.table import RouteTable
 from .linger import Linger
 from .patience import Decision, Patience
+from .places import Places
 from .poller import Poller
 from .service import Destination
 
@@ -32,8 +34,11 @@ class Router:
     log = Logger()
 
     def __init__(self, limits: Limits, poller: Poller, reactor: Reactor, access: AccessLog) -> None:
-        self._poller, self._reactor, self._access = poller, reactor, access
+        self._poller, self._reactor, self.access = poller, reactor, access
         self._head_size = limits.head_size
+        self._head_fields = limits.head_fields
+        self.places = Places(limits.connections, limits.client_connections, limits.reserved_descriptors)
+        """How many connections are here."""
         self._table: RouteTable[Destination] = RouteTable(())
         self.patience = Patience(limits, poller, reactor, self)
         self._measures = access.measures
@@ -42,7 +47,8 @@ class Router:
     def use(self, table: RouteTable[Destination], limits: Limits) -> None:
         """From now on these routes and limits hold."""
         self._table = table
-        self._head_size = limits.head_size
+        self._head_size, self._head_fields = limits.head_size, limits.head_fields
+        self.places.follow(limits.connections, limits.client_connections, limits.reserved_descriptors)
         self.patience.limits = limits
 
     @property
@@ -60,8 +66,9 @@ class Router:
     def readmit(self, arrival: Arrival) -> None:
         """A service has handed this back, with what it had read and not answered."""
         self._measures.returned += 1
+        self.places.take_back(arrival)
         if self.draining and not arrival.preface:
-            self.answer(arrival, SILENT)
+            self.answer(arrival, DRAINED)
         else:
             self._look(arrival)
 
@@ -73,11 +80,16 @@ class Router:
         """Nearly always the whole head is there, and there are only paths to go by; the rest is patient."""
         table = self._table
         head = read_head(arrival.preface)
-        if head is None or head.end > self._head_size or not table.plain:
-            sound = head if head is not None and head.end <= self._head_size else None
-            self.patience.wait(arrival, self._preface_of(arrival, sound))
+        if head is None or head.end > self._head_size or head.fields.count(b"\n") > self._head_fields:
+            self.patience.wait(arrival, self._preface_of(arrival, None))
+            return
+        if not table.plain:
+            self.patience.wait(arrival, self._preface_of(arrival, head))
             return
         arrival.head = head
+        if not names_its_host(head):
+            self.answer(arrival, BAD_HOST)
+            return
         try:
             rule = table.find(normalise(head.target)) or table.default
         except BadTarget:
@@ -93,6 +105,7 @@ class Router:
             arrival.preface,
             arrival.client,
             limit=self._head_size,
+            most_fields=self._head_fields,
             head=head,
             tls=arrival.tls_facts,
             returned=arrival.returned,
@@ -113,7 +126,7 @@ class Router:
 
     def answer(self, arrival: Arrival, answer: Answer) -> None:
         """The router answers itself, and closes so that the answer arrives."""
-        self._access.answered(arrival, answer)
+        self.access.answered(arrival, answer)
         if answer.wire:
             Linger(arrival, answer, self._poller, self._reactor)
         else:

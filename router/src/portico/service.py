@@ -1,7 +1,7 @@
 """A service as the router sees it: a target, and a queue for the moments in which the target can take nothing."""
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Protocol
 
 from svckit.reactors import Reactor
@@ -11,7 +11,7 @@ from twisted.internet.interfaces import IDelayedCall
 
 from .arrival import Arrival
 from .config import Limits
-from .core.answers import NO_REPLICA, Answer
+from .core.answers import NO_REPLICA, QUEUE_DRAINED, QUEUE_FULL, Answer
 from .redirect import Redirect
 
 __all__ = ["Destination", "Refusals", "RoutedService", "Target"]
@@ -41,6 +41,21 @@ class Target(Protocol):
 
     def stop(self) -> "Deferred[None]":
         """Drain: take no more; fires when nothing of ours is left in it."""
+
+    def drain(self, replica: str, drained: bool) -> None:
+        """An operator wants no new connections to go to `replica`, or (`drained` false) wants them to go there again.
+
+        Raises:
+            NotThere: there is none.
+            Undrainable: that is not possible here.
+        """
+
+    @property
+    def drained(self) -> Collection[str]:
+        """What a target in this one's place needs to know so that drained replicas stay so."""
+
+    def inherit(self, drained: Collection[str]) -> None:
+        """Before the start: what was drained in the target whose place this one takes."""
 
     def status(self) -> dict[str, object]:
         """For `/status`: the kind of target and its replicas."""
@@ -99,7 +114,7 @@ class RoutedService:
 
     def _hold(self, arrival: Arrival) -> None:
         if len(self._queue) >= self._limits.queue_size:
-            self._refusals.answer(arrival, NO_REPLICA)
+            self._refusals.answer(arrival, QUEUE_FULL)
             return
         timeout = self._reactor.callLater(self._limits.queue_timeout, self._give_up, arrival)
         self._queue.append((arrival, timeout))
@@ -108,12 +123,17 @@ class RoutedService:
         self._queue = deque(entry for entry in self._queue if entry[0] is not arrival)
         self._refusals.answer(arrival, NO_REPLICA)
 
+    def refuse(self, arrival: Arrival, answer: Answer) -> None:
+        """It cannot be put through, here or elsewhere."""
+        arrival.service = self
+        self._refusals.answer(arrival, answer)
+
     def refuse_queued(self) -> None:
         """Answer all that wait: the router ends, and no replica will come for them."""
         queue, self._queue = self._queue, deque()
         for arrival, timeout in queue:
             timeout.cancel()
-            self._refusals.answer(arrival, NO_REPLICA)
+            self._refusals.answer(arrival, QUEUE_DRAINED)
 
     def room(self) -> None:
         """The target may be able to take connections again."""

@@ -21,7 +21,7 @@ from svckit.reactors import Reactor
 
 from .arrival import Arrival
 from .certificates import Asking, Certificates
-from .core.answers import CROWDED, LEFT, NO_HANDSHAKE, Answer
+from .core.answers import CROWDED, DRAINED, HANDSHAKE_TIMEOUT, LEFT, NO_DESCRIPTORS, NO_HANDSHAKE, Answer
 from .core.clienthello import TlsFacts
 from .poller import ERROR, HANGUP, READ, READ_HANGUP, WRITE, Poller
 
@@ -120,7 +120,7 @@ class TlsSession:
         self._service_gone = False  # it will say no more than what is still to be read from it
         self._closed = False
         left = stage.handshake_time - (stage.reactor.seconds() - arrival.since)
-        self._deadline = stage.reactor.callLater(max(0.0, left), self.close)
+        self._deadline = stage.reactor.callLater(max(0.0, left), self.close, HANDSHAKE_TIMEOUT)
 
     def begin(self) -> None:
         """Look at what is there already."""
@@ -141,11 +141,11 @@ class TlsSession:
             step()
             if not self._closed:
                 self._settle()
-        except (ssl.SSLError, OSError):
+        except (ssl.SSLError, OSError) as error:
             with contextlib.suppress(OSError, ssl.SSLError):  # the alert that says what was wrong
                 self._client.pending += self._out.read()
                 self._client.send_pending()
-            self.close()
+            self.close(_answer_to(error))
 
     def _client_event(self, events: int) -> None:
         if events & (READ | ERROR | HANGUP) and not self._client_ended and self._may_read_client:
@@ -223,7 +223,7 @@ class TlsSession:
         old = self._arrival
         sock = RawSocket(socket.AF_UNIX, socket.SOCK_STREAM, 0, theirs.detach())
         inner = Arrival(sock, old.client, old.listener, old.since)
-        inner.tls_facts = self._facts()
+        inner.tls_facts, inner.named = self._facts(), old.named
         self._stage.admit(inner)
 
     def _facts(self) -> TlsFacts:
@@ -273,7 +273,7 @@ class TlsSession:
         client.want(read_client | (WRITE if client.pending else 0))
         plain.want(read_plain | (WRITE if plain.pending else 0))
 
-    def close(self, answer: Answer = NO_HANDSHAKE) -> None:
+    def close(self, answer: Answer = DRAINED) -> None:
         """End both sides; `answer` is what is said of one that has not got to the relay."""
         if self._closed:
             return
@@ -288,3 +288,10 @@ class TlsSession:
         self._client.sock.close()
         self._plain.leave()
         self._plain.sock.close()
+
+
+def _answer_to(error: OSError) -> Answer:
+    """What broke a handshake."""
+    if isinstance(error, ssl.SSLError):
+        return NO_HANDSHAKE
+    return LEFT if isinstance(error, ConnectionError) else NO_DESCRIPTORS

@@ -151,3 +151,5 @@ def deployed(
     yield made
     made.end()
     assert len(made.application._poller) == 0, "the router still watches something"
+    places = made.application.router.places
+    assert (places.held, places._clients) == (0, {}), "a connection is still counted"

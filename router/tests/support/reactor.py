@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from twisted.internet import error, main, tcp
+from twisted.internet import error, main, tcp, unix
 from twisted.internet.interfaces import IReactorFDSet
 from twisted.internet.protocol import ServerFactory
 from twisted.internet.task import Clock
@@ -78,6 +78,11 @@ class HandReactor(Clock):
 
     def listenTCP(self, port: int, factory: ServerFactory, backlog: int = 50, interface: str = "") -> tcp.Port:
         listening = tcp.Port(port, factory, backlog, interface, self)
+        listening.startListening()
+        return listening
+
+    def listenUNIX(self, address: str, factory: ServerFactory, backlog: int = 50, mode: int = 0o666) -> unix.Port:
+        listening = unix.Port(address, factory, backlog, mode, self)  # type: ignore[arg-type]
         listening.startListening()
         return listening
 

@@ -18,6 +18,7 @@ from portico.core.preface import Preface
 from portico.core.rule import Rule
 from portico.core.table import RouteTable
 from portico.patience import Patience
+from portico.targets.resolver import Resolver
 from svckit.reactors import Reactor
 
 from .reactor import HandReactor
@@ -39,6 +40,11 @@ def tcp_pair() -> tuple[socket.socket, RawSocket]:
         accepted, _ = listener.accept()
     client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return client, raw(accepted)
+
+
+def inline_resolver(reactor: Reactor) -> Resolver:
+    """Asks for names at once, without threads."""
+    return Resolver(reactor, lambda call: call())
 
 
 def raw(sock: socket.socket) -> RawSocket:

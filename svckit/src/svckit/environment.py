@@ -5,6 +5,7 @@ PORTICO_STATE         folder for what must survive                         /stat
 PORTICO_AUTH          folder of authsvc's sockets                          none: no auth service
 PORTICO_DRAIN_TIME    seconds that connections have after SIGTERM          10
 PORTICO_REPLICA       name of the replica                                  host name and process id
+PORTICO_ROUTER_UID    user as whom the router runs; no other is linked     none: whoever may open the socket file
 PORTICO_OPTION_NAME   the service's option `name`
 """
 
@@ -44,6 +45,9 @@ def settings_from(service: str, environment: Mapping[str, str] = os.environ) -> 
             raise ValueError
     except ValueError:
         raise BadOptions(f"PORTICO_DRAIN_TIME: expected a number of seconds, found {drain_time!r}") from None
+    router_uid = environment.get("PORTICO_ROUTER_UID") or None
+    if router_uid is not None and not (router_uid.isascii() and router_uid.isdigit()):
+        raise BadOptions(f"PORTICO_ROUTER_UID: expected a user's number, found {router_uid!r}")
     auth = environment.get("PORTICO_AUTH")
     return Settings(
         service=service,
@@ -51,5 +55,6 @@ def settings_from(service: str, environment: Mapping[str, str] = os.environ) -> 
         state=Path(environment.get("PORTICO_STATE", "/state")),
         auth=Path(auth) if auth else None,
         drain_time=seconds,
+        router_uid=None if router_uid is None else int(router_uid),
         options={key.removeprefix(_OPTION).lower(): value for key, value in environment.items() if key.startswith(_OPTION)},
     )

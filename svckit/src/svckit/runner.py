@@ -7,6 +7,7 @@ from twisted.application.service import MultiService
 from twisted.logger import Logger
 
 from . import logs
+from .descriptors import raise_limit
 from .entry import NoSuchService, find
 from .environment import folder_of, settings_from
 from .handoff.replica import HandoffReplica
@@ -31,6 +32,7 @@ def run(what: str, service: str) -> int:
 
     reactor = cast(Reactor, _reactor)
     parent = MultiService()
+    raise_limit()  # before anything asks for it
     try:
         settings = settings_from(service)
         logs.begin(service=service, replica=settings.replica)

@@ -28,6 +28,8 @@ class Settings:
     """Folder of authsvc's sockets, one for each of its replicas; None where no auth service is configured."""
     drain_time: float = 10.0
     """Seconds that live connections have to end after SIGTERM."""
+    router_uid: int | None = None
+    """The user as whom the router runs; nobody else is served. None: the socket file's mode decides."""
     options: Mapping[str, object] = field(default_factory=dict)
     """The service's own options; values may be strings (from the environment) where another type is meant."""
 

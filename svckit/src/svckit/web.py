@@ -17,6 +17,7 @@ from twisted.web import http, server
 from twisted.web.resource import IResource
 from zope.interface import implementer
 
+from .hosts import is_host
 from .lease import IDrainable, ILeased, Lease
 from .paths import BadTarget, normalise
 
@@ -34,6 +35,9 @@ TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\nConnection: close\
 HEAD_DEADLINE = 10.0
 """Seconds for the head of a second or later request, from its first byte; for the first one the router has a deadline."""
 
+MOST_FIELDS = 128
+"""Header fields of a second or later request; for the first one the router has a limit."""
+
 _sound_field = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]++:[\t\x20-\x7e\x80-\xff]*+\Z").match
 _request_line = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]++ [\x21-\x7e\x80-\xff]++ HTTP/([0-9]\.[0-9])\Z").match
 
@@ -50,6 +54,9 @@ class GuardedChannel(http.HTTPChannel):
     site: "GuardedSite"
     lease: Lease | None = None
     _requests_begun = 0
+    _fields = 0
+    _hosts: list[bytes]
+    _needs_host = False
     _draining = False
     _leaving = False
     _client_ended = False
@@ -68,8 +75,8 @@ class GuardedChannel(http.HTTPChannel):
         if self._at_request_line:
             if line and not self._may_begin(line):
                 return
-        elif line and not _sound_field(line):
-            self._refuse(BAD_REQUEST)
+        elif refused := self._refusal_of_field(line) if line else self._refusal_of_head():
+            self._refuse(refused)
             return
         super().lineReceived(line)
 
@@ -86,7 +93,22 @@ class GuardedChannel(http.HTTPChannel):
         if found is None or found[1] not in (b"1.1", b"1.0"):
             self._refuse(BAD_REQUEST if found is None else BAD_VERSION)
             return False
+        self._fields, self._hosts, self._needs_host = 0, [], found[1] == b"1.1"
         return True
+
+    def _refusal_of_field(self, line: bytes) -> bytes | None:
+        if not _sound_field(line):
+            return BAD_REQUEST
+        self._fields += 1
+        if line[:5].lower() == b"host:":
+            self._hosts.append(line[5:].strip(b" \t"))
+        return TOO_LARGE if self._fields > MOST_FIELDS and self._requests_begun > 1 else None
+
+    def _refusal_of_head(self) -> bytes | None:
+        """One sound Host field; HTTP/1.0 may have none (RFC 9112 section 3.2). The router has seen to the first request."""
+        hosts = self._hosts
+        sound = is_host(hosts[0]) if len(hosts) == 1 else not (hosts or self._needs_host)
+        return None if sound or self._requests_begun == 1 else BAD_REQUEST
 
     def lineLengthExceeded(self, line: bytes) -> None:
         """A line of a head is longer than `MAX_LENGTH`; twisted.web would close without a word."""

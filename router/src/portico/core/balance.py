@@ -32,9 +32,14 @@ def least_connections(replicas: Sequence[L], turn: int) -> Iterable[L]:
     if len(replicas) == 1:
         only = replicas[0]
         return (only,) if only.load < only.capacity else ()
-    start = turn % len(replicas) if replicas else 0
-    rotated = (*replicas[start:], *replicas[:start])
-    return sorted((replica for replica in rotated if replica.load < replica.capacity), key=_load)
+    count = len(replicas)
+    ranked = [
+        (load, (place - turn) % count, replica)
+        for place, replica in enumerate(replicas)
+        if (load := replica.load) < replica.capacity
+    ]
+    ranked.sort()  # never by the replicas themselves: no two have the same place
+    return [replica for _, _, replica in ranked]
 
 
 def round_robin(replicas: Sequence[L], turn: int) -> Iterable[L]:
@@ -57,7 +62,3 @@ def random_two(replicas: Sequence[L], below: Callable[[int], int]) -> Iterable[L
         if willing[1].load < willing[0].load:
             willing[0], willing[1] = willing[1], willing[0]
     return willing
-
-
-def _load(replica: Loaded) -> int:
-    return replica.load

@@ -14,9 +14,12 @@ Every expression is possessive (`++`, `*+`): it never goes back, so no head take
 import re
 from typing import NamedTuple
 
-from .answers import BAD_REQUEST, HEAD_TOO_LARGE, NOT_HTTP, VERSION, Answer
+from .answers import BAD_REQUEST, HEAD_TOO_LARGE, MANY_FIELDS, NOT_HTTP, VERSION, Answer
 
-__all__ = ["FIELDS", "TOKEN", "Head", "HeadReader", "has_bare_lf", "read_head"]
+__all__ = ["DEFAULT_FIELDS", "FIELDS", "TOKEN", "Head", "HeadReader", "has_bare_lf", "read_head", "request_line"]
+
+DEFAULT_FIELDS = 128
+"""Header fields of a request; the router's own limit is `limits.head_fields`."""
 
 TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]"
 _METHOD = rb"[A-Za-z_-]{1,32}+"  # no registered method has more; tells HTTP from other protocols at the first bytes
@@ -24,7 +27,8 @@ _REQUEST_LINE = rb"(?:\r\n)?+(" + _METHOD + rb") ([\x21-\x7e\x80-\xff]++) HTTP/(
 FIELDS = rb"((?:" + TOKEN + rb"++:[\t\x20-\x7e\x80-\xff]*+\r\n)*+)"
 
 _head = re.compile(_REQUEST_LINE + FIELDS + rb"\r\n").match
-_request_line = re.compile(_REQUEST_LINE).match
+request_line = re.compile(_REQUEST_LINE).match
+"""A sound request line; its groups are method, target, and the two numbers of the version, of which the first may be any."""
 _first_bytes = re.compile(rb"(?:\r(?:\n|\Z))?+(?:" + _METHOD + rb"(?: |\Z)|\Z)").match
 _version_of = re.compile(rb"\S+ \S+ HTTP/(?!1\.)[0-9](?:\.[0-9])?\r\n").match
 
@@ -53,11 +57,11 @@ def read_head(buffer: bytes) -> Head | None:
 class HeadReader:
     """Decides on a head that comes in pieces."""
 
-    __slots__ = ("_limit", "_seen", "_sound")
+    __slots__ = ("_limit", "_most_fields", "_seen", "_sound")
 
-    def __init__(self, limit: int) -> None:
-        """`limit` is the largest head, in bytes."""
-        self._limit = limit
+    def __init__(self, limit: int, most_fields: int = DEFAULT_FIELDS) -> None:
+        """`limit` is the largest head, in bytes; `most_fields` is how many header fields it may have."""
+        self._limit, self._most_fields = limit, most_fields
         self._seen = 0
         self._sound = False
 
@@ -77,7 +81,7 @@ class HeadReader:
             head = read_head(buffer)
             if head is None or head.end > self._limit:
                 return BAD_REQUEST if head is None else HEAD_TOO_LARGE
-            return head
+            return MANY_FIELDS if head.fields.count(b"\n") > self._most_fields else head
         if has_bare_lf(new):
             return BAD_REQUEST
         return HEAD_TOO_LARGE if len(buffer) >= self._limit else None
@@ -88,7 +92,7 @@ class HeadReader:
         if end < 0:
             return None
         self._sound = True
-        if _request_line(buffer) is None or _version_of(buffer.removeprefix(b"\r\n")):
+        if request_line(buffer) is None or _version_of(buffer.removeprefix(b"\r\n")):
             return VERSION if _version_of(buffer.removeprefix(b"\r\n")) else BAD_REQUEST
         return None
 

@@ -12,11 +12,12 @@ import re
 from collections.abc import Mapping
 from typing import Literal
 
+from svckit.hosts import HOST
 from svckit.paths import BadTarget, normalise
 
 from .answers import BAD_REQUEST, NOT_HTTP, Answer
 from .clienthello import HelloReader, NotTls, TlsFacts
-from .head import Head, HeadReader
+from .head import DEFAULT_FIELDS, Head, HeadReader
 from .verdict import MORE, NO, YES, Verdict
 
 __all__ = ["Address", "BadHost", "Preface"]
@@ -28,7 +29,7 @@ DEFAULT_LIMIT = 16_384
 """Bytes of the largest preface; the router's own limit is `limits.head_size`."""
 
 _NOT_TLS = NotTls("not a handshake record")
-_host_of = re.compile(rb"(\[[0-9A-Fa-f:.]++\]|[^\s:\[\]@/?#,\\]*+)(?::[0-9]*+)?+").fullmatch
+_host_of = re.compile(HOST).fullmatch
 _absolute = re.compile(rb"[A-Za-z][A-Za-z0-9+.-]*+://([^/?#]*+)").match
 _begun = re.compile(rb"(?:\r\n)?+[A-Za-z_-]++ ").match
 _no_request_line = re.compile(rb"(?:\r\n)?+(?![^\r\n]*? HTTP/[0-9])[^\r\n]*+[\r\n]").match
@@ -49,6 +50,7 @@ class Preface:
         "_hello_reader",
         "_host",
         "_limit",
+        "_most_fields",
         "_path",
         "client",
         "data",
@@ -63,6 +65,7 @@ class Preface:
         client: Address = ("", 0),
         *,
         limit: int = DEFAULT_LIMIT,
+        most_fields: int = DEFAULT_FIELDS,
         head: Head | None = None,
         tls: TlsFacts | None = None,
         returned: bool = False,
@@ -72,11 +75,13 @@ class Preface:
             data: what has come so far.
             client: who is at the other end.
             limit: largest preface, in bytes; one that has reached it is asked about as final.
+            most_fields: header fields that a request may have.
             head: the request's head, where it was read already.
             tls: what was agreed on, where TLS ended here; `data` is then what came inside of it.
             returned: a service has handed the connection back, so it speaks HTTP and is not at its beginning.
         """
         self.data, self.client, self._limit, self.returned = data, client, limit, returned
+        self._most_fields = most_fields
         self.final = False
         """No more is to come: the deadline is there, or the client's end."""
         self.silent = 0.0
@@ -112,7 +117,7 @@ class Preface:
         """The request's head; an answer where it cannot become one; None where more is needed."""
         if self._head is None and self.data:
             if self._head_reader is None:
-                self._head_reader = HeadReader(self._limit)
+                self._head_reader = HeadReader(self._limit, self._most_fields)
             self._head = self._head_reader.read(self.data)
         return self._head
 

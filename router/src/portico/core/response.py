@@ -9,10 +9,14 @@ from typing import NamedTuple
 from .answers import BAD_RESPONSE, Answer
 from .head import FIELDS, TOKEN, has_bare_lf
 
-__all__ = ["RESPONSE_HEAD", "ResponseHead", "ResponseReader", "is_plain", "read_response"]
+__all__ = ["RESPONSE_HEAD", "PlainHeads", "ResponseHead", "ResponseReader", "is_plain", "read_response"]
 
 RESPONSE_HEAD = 65_536
 """Bytes of the largest response head that is read."""
+HEADS_KEPT = 64
+"""Plain heads that are remembered."""
+HEAD_KEPT = 1_024
+"""Bytes of the largest one that is."""
 
 _TEXT = rb"[\t\x20-\x7e\x80-\xff]*+"
 _REASON = rb"(?: " + _TEXT + rb")?+\r\n"  # the blank before an empty reason is often missing, and nothing hangs on it
@@ -50,6 +54,32 @@ def read_response(buffer: bytes) -> ResponseHead | None:
         return None
     minor, status, fields = found.groups()
     return ResponseHead(int(minor), int(status), fields, found.end())
+
+
+class PlainHeads:
+    """Looks for plain heads, and remembers those that came lately: servers say the same again and again within a second."""
+
+    __slots__ = ("_known",)
+
+    def __init__(self) -> None:
+        self._known: dict[bytes, tuple[int, int | None]] = {}
+
+    def find(self, buffer: bytes) -> tuple[int, int | None] | None:
+        """Where the plain head at the beginning of `buffer` ends, and its length, None for chunked; or None as `is_plain`."""
+        head = buffer[: buffer.find(b"\r\n\r\n") + 4]
+        known = self._known.get(head)
+        if known is not None:
+            return known
+        found = is_plain(buffer)
+        if found is None:
+            return None
+        length = found[1]
+        answer = found.end(), None if length is None else int(length)
+        if len(head) <= HEAD_KEPT:
+            if len(self._known) >= HEADS_KEPT:
+                self._known.clear()
+            self._known[head] = answer
+        return answer
 
 
 class ResponseReader:

@@ -28,6 +28,7 @@ from svckit.routemap import RouteMap
 
 from .answers import BAD_HOST, BAD_REQUEST, HEAD_TIMEOUT, NO_ROUTE, SILENT, Answer
 from .head import Head
+from .hostfield import names_its_host
 from .matchers.contract import Matcher
 from .matchers.default import Default
 from .preface import BadHost, Preface
@@ -87,7 +88,7 @@ class RouteTable(Generic[T]):
                 if found is not None:
                     return found
             if isinstance(head, Head):
-                return self._decide_request(preface)
+                return self._decide_request(preface, head)
         except BadHost:
             return BAD_HOST
         except BadTarget:
@@ -109,7 +110,9 @@ class RouteTable(Generic[T]):
             return self._raw
         return self._raw_by_tls if preface.tls_ends_here else ()
 
-    def _decide_request(self, preface: Preface) -> Rule[T] | Wait | Answer:
+    def _decide_request(self, preface: Preface, head: Head) -> Rule[T] | Wait | Answer:
+        if not names_its_host(head):
+            return BAD_HOST
         for rule in self._find_chain(preface.path) or ():
             verdict = rule.match(preface)
             if verdict is YES:

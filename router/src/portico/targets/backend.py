@@ -4,7 +4,6 @@ The response goes to the client as it comes. Its boundaries are followed, so tha
 its head is rewritten where it must be, its body never.
 """
 
-import socket
 from typing import TYPE_CHECKING
 
 from ..arrival import RawSocket
@@ -12,10 +11,12 @@ from ..core.answers import BAD_RESPONSE, Answer
 from ..core.body import CHUNKED, UNTIL_CLOSE, Body, body_of
 from ..core.forwarding import response_head
 from ..core.framing import TUNNEL, ResponseFrame, frame_response
-from ..core.response import ResponseHead, ResponseReader, is_plain, read_response
-from ..flow import PIPE_SIZE, SMALL, THIN, TURNS, Flow, SinkLost
+from ..core.response import ResponseHead, ResponseReader, read_response
+from ..core.termination import CLIENT, DATA, ROUTER
+from ..flow import DONTWAIT, PIPE_SIZE, SMALL, THIN, TURNS, Flow, SinkLost
 from ..poller import ERROR, HANGUP, READ, WRITE, Poller
 from .connect import Replica
+from .watched import Watched
 
 if TYPE_CHECKING:
     from ..pump import Pipes
@@ -24,25 +25,17 @@ if TYPE_CHECKING:
 
 __all__ = ["Backend"]
 
-SPECIAL = frozenset((b"HEAD", b"CONNECT"))
-"""Methods whose responses end by rules of their own."""
 
-_DONTWAIT = int(socket.MSG_DONTWAIT)
-
-
-class Backend:
+class Backend(Watched):
     """A connection to `replica`. Between two exchanges it has no session and lies in the pool."""
 
     __slots__ = (
         "_body",
         "_bulky",
-        "_descriptor",
         "_head",
         "_keep",
-        "_poller",
         "_pool",
         "_reader",
-        "_wanted",
         "began",
         "endless",
         "idle_since",
@@ -56,8 +49,7 @@ class Backend:
 
     def __init__(self, sock: RawSocket, replica: Replica, pool: "Pool", poller: Poller, pipes: "Pipes") -> None:
         self.sock, self.replica = sock, replica
-        self._descriptor = sock.fileno()
-        self._pool, self._poller = pool, poller
+        self._pool = pool
         self.up = Flow(sock, pipes)
         self.session: Session | None = None
         self.idle_since = 0.0
@@ -73,8 +65,7 @@ class Backend:
         self._head = b""
         self._reader: ResponseReader | None = None
         self._keep = self._bulky = False
-        self._wanted = READ
-        poller.add(self._descriptor, READ, self._on_events)
+        self.watch(sock, poller, self._on_events)
 
     def begin(self, session: "Session", request: bytes) -> None:
         """Serve an exchange of `session`.
@@ -87,15 +78,9 @@ class Backend:
         if not self.up.send(request):
             self.want(READ | WRITE)
 
-    def want(self, events: int) -> None:
-        """Watch for exactly these events."""
-        if events != self._wanted:
-            self._poller.change(self._descriptor, self._wanted, events)
-            self._wanted = events
-
     def resume(self) -> None:
         """The client takes bytes again."""
-        self.want(self._wanted | READ)
+        self.want(self.wanted | READ)
 
     def close(self) -> None:
         """End the connection."""
@@ -105,7 +90,7 @@ class Backend:
     def detach(self) -> None:
         """Let go of the socket, which lives on."""
         self.session = None
-        self._poller.remove(self._descriptor, self._wanted)
+        self.unwatch()
         self.up.close()
 
     # -- events
@@ -118,11 +103,11 @@ class Backend:
         if events & WRITE:
             try:
                 if self.up.flush():
-                    self.want(self._wanted & ~WRITE)
+                    self.want(self.wanted & ~WRITE)
                     session.resume_upload()
             except SinkLost:
                 session.upload_failed()
-        if events & READ or (events & (ERROR | HANGUP) and self._wanted & READ):
+        if events & READ or (events & (ERROR | HANGUP) and self.wanted & READ):
             self._read(session)
         elif events & (ERROR | HANGUP):
             session.upload_failed()  # the client is slow, so what the server has said waits; but it takes nothing more
@@ -131,7 +116,7 @@ class Backend:
         body = self._body
         try:
             if body is None:
-                self._read_head(session, self.sock.recv(SMALL, _DONTWAIT))
+                self._read_head(session, self.sock.recv(SMALL, DONTWAIT))
             elif self._bulky and body.bulk >= SMALL and session.down.can_splice():
                 self._splice(session, body)
             else:
@@ -139,7 +124,7 @@ class Backend:
         except (BlockingIOError, InterruptedError):
             pass
         except SinkLost:
-            session.end("client", reset=True)
+            session.abort(CLIENT)
         except OSError:
             session.server_ended(reset=True)
 
@@ -151,13 +136,21 @@ class Backend:
             return
         self.began = True
         buffer = self._head + piece if self._head else piece
-        plain = is_plain(buffer)
-        if plain is not None and session.method not in SPECIAL:
-            length = plain[1]
-            self._head, self._reader = b"", None
-            self._respond(session, buffer, plain.end(), CHUNKED if length is None else int(length), None, None)
+        request = session.request
+        plain = None if request.special else self._pool.heads.find(buffer)
+        if plain is None:
+            self._read_any_head(session, buffer)
             return
-        self._read_any_head(session, buffer)
+        self._head, self._reader = b"", None
+        end, length = plain
+        if length is None or end + length != len(buffer) or session.closes_after(False):
+            self._respond(session, buffer, end, CHUNKED if length is None else length, None, None)
+            return
+        # nearly always: all there, nothing else, and the connection goes on
+        self.responding, self.endless = True, False
+        if not session.down.send(buffer):
+            self._wait_for(session)
+        session.answered(self, True)
 
     def _read_any_head(self, session: "Session", buffer: bytes) -> None:
         while buffer:
@@ -165,7 +158,9 @@ class Backend:
             if head is None:
                 self._head = buffer
                 return
-            frame = head if isinstance(head, Answer) else frame_response(head, session.method, session.upgrade)
+            frame = (
+                head if isinstance(head, Answer) else frame_response(head, session.request.head.method, session.request.upgrade)
+            )
             if isinstance(frame, Answer):
                 session.refuse(frame)
                 return
@@ -177,7 +172,7 @@ class Backend:
             if head.status >= 200:
                 self._respond(session, buffer, head.end, frame.length, head, frame)
                 return
-            if session.minor:  # RFC 9110 section 15.2: never to a client of HTTP/1.0
+            if session.request.minor:  # RFC 9110 section 15.2: never to a client of HTTP/1.0
                 self._send(session, response_head(buffer, head, frame, close=False))
             buffer = buffer[head.end :]
 
@@ -202,7 +197,7 @@ class Backend:
         else:
             body = body_of(length)
             taken = body.feed(buffer, end)
-        if taken < 0 or (length == CHUNKED and not session.minor):
+        if taken < 0 or (length == CHUNKED and not session.request.minor):
             session.refuse(BAD_RESPONSE)
             return
         self.endless = length == UNTIL_CLOSE
@@ -226,13 +221,13 @@ class Backend:
     # -- the body
 
     def _copy(self, session: "Session", body: Body) -> None:
-        piece = self.sock.recv(SMALL, _DONTWAIT)
+        piece = self.sock.recv(SMALL, DONTWAIT)
         if not piece:
             session.server_ended(reset=False)
             return
         taken = body.feed(piece)
         if taken < 0:
-            session.server_ended(reset=True)
+            session.break_off(ROUTER + DATA, reset=False)
             return
         self._bulky = len(piece) == SMALL
         self._send(session, piece if taken == len(piece) else piece[:taken])
@@ -263,5 +258,5 @@ class Backend:
             self._wait_for(session)
 
     def _wait_for(self, session: "Session") -> None:
-        self.want(self._wanted & ~READ)
+        self.want(self.wanted & ~READ)
         session.wait_until_taken()

@@ -10,7 +10,7 @@ from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 
 from ..arrival import Address, RawSocket
-from ..core.answers import BAD_GATEWAY, GATEWAY_TIMEOUT, Answer
+from ..core.answers import BAD_GATEWAY, GATEWAY_TIMEOUT, NO_RESOURCE, Answer
 from ..core.ejection import Ejection
 from ..poller import WRITE, Poller
 
@@ -37,6 +37,8 @@ class Replica:
         """For logs and status."""
         self.load = 0
         """Connections, or exchanges, that it has under way, and attempts at one."""
+        self.drained = False
+        """An operator wants no new ones to go there, and no idle ones kept."""
 
 
 class Connecting:
@@ -64,9 +66,12 @@ class Connecting:
         for replica in self._candidates:
             try:
                 sock = self._open(replica)
-            except OSError as error:  # not a question of which replica: no descriptors, for instance
+            except OSError as error:  # not the replica's fault
                 self.log.warn("cannot connect: {why}", why=error.strerror or error)
-                break
+                answer = NO_RESOURCE
+                if error.errno in _OURS:
+                    continue
+                break  # no descriptors, for instance: the next replica needs one too
             if sock is not None:
                 replica.load += 1
                 timer = self._reactor.callLater(self._timeout, self._too_late)
@@ -91,8 +96,9 @@ class Connecting:
         if error in (0, errno.EINPROGRESS):
             return sock
         sock.close()
-        if error not in _OURS:
-            self._failure(replica, os.strerror(error))
+        if error in _OURS:
+            raise OSError(error, os.strerror(error))
+        self._failure(replica, os.strerror(error))
         return None
 
     def _writable(self, events: int) -> None:

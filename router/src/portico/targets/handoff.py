@@ -2,23 +2,34 @@
 
 Which replicas there are is read from the service's folder: each socket file is one. A file that appears is linked, a link that
 ends is forgotten, and what its replica had not taken goes to another one.
+
+What a service does with its folder and its links costs itself, not the others: files, links, and connections on their way are
+bounded for each service, and a replica that breaks the protocol is left alone for longer each time.
 """
 
-from collections.abc import Callable
+import os
+import resource
+from collections.abc import Callable, Collection
+from itertools import islice
 from pathlib import Path
 
 from svckit.handoff import socketfile
+from svckit.handoff.peers import OVERFLOW, uid_of_peer
 from svckit.reactors import Reactor
 from twisted.internet.defer import Deferred
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
 from ..accesslog import AccessLog
-from ..arrival import Arrival
+from ..arrival import Arrival, HandedBack
 from ..balancing import Balancer
-from ..config import Limits
+from ..config import Handoff, Limits
+from ..core.answers import STRANGE, STRANGE_AND_SILENT
+from ..draining import NotThere
+from ..leftovers import Leftovers
 from ..link import Link
 from ..poller import Poller
+from ..provenance import Provenance
 from ..service import RoutedService
 
 __all__ = ["HandoffTarget"]
@@ -26,7 +37,15 @@ __all__ = ["HandoffTarget"]
 SCAN_INTERVAL = 0.2
 """Seconds between looks into the folder; also how often overdue links are noticed."""
 SUSPENSION = 1.0
-"""Seconds until a replica whose link was given up is linked again."""
+"""Seconds until a replica whose link was given up is linked again; twice as many each time that it happens again."""
+LONGEST_SUSPENSION = 60.0
+"""Seconds; a link that has held for so long makes up for what was before."""
+ENTRIES = 4_096
+"""Entries of the folder that are looked at."""
+LINKS_AT_ONCE = 16
+"""New links in one look."""
+SHARE_ON_THE_WAY = 8
+"""A service may have an eighth of the descriptors on their way that the router's user may have (RLIMIT_NOFILE, unix(7))."""
 
 
 class HandoffTarget:
@@ -45,13 +64,22 @@ class HandoffTarget:
         readmit: Callable[[Arrival], None],
         access: AccessLog,
         balancer: Balancer,
+        settings: Handoff | None = None,
     ) -> None:
         """`readmit` takes a connection that a replica hands back; `take_timeout` is in seconds."""
+        self._settings = settings or Handoff()
+        self._provenance = Provenance(service.name)
+        self._leftovers = Leftovers()
+        self._offered = 0  # and not taken
+        self._most_on_the_way = max(1, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // SHARE_ON_THE_WAY)
+        self._most_replicas = Limits().replicas
         self._service, self._folder, self._patterns = service, folder, patterns
         self._take_timeout, self._poller, self._reactor = take_timeout, poller, reactor
         self._readmit, self._access = readmit, access
         self._links: dict[str, Link] = {}
-        self._suspended: dict[str, float] = {}
+        self._suspended: dict[str, tuple[float, float]] = {}  # until when, and for how long
+        self.drained: set[str] = set()
+        """Socket files of the replicas that an operator wants no new connections to go to."""
         self._balancer = balancer
         self._drained: Deferred[None] | None = None
         self._retired: Deferred[None] | None = None
@@ -66,8 +94,13 @@ class HandoffTarget:
 
     def offer(self, arrival: Arrival) -> bool:
         """Send it to the first choice that takes it."""
+        if self._offered + self._leftovers.count >= self._most_on_the_way:
+            return False
         willing = [link for link in self._links.values() if link.willing]
-        return any(link.offer(arrival) for link in self._balancer.order(willing, arrival))
+        if any(link.offer(arrival) for link in self._balancer.order(willing, arrival)):
+            self._offered += 1
+            return True
+        return False
 
     def tell(self, patterns: tuple[tuple[str, bool], ...]) -> None:
         """Tell the replicas of new routes."""
@@ -77,8 +110,8 @@ class HandoffTarget:
                 link.tell(patterns)
 
     def heed(self, limits: Limits) -> None:
-        """How long a replica may take to take a connection."""
-        self._take_timeout = limits.take_timeout
+        """How long a replica may take to take a connection, and how many there may be."""
+        self._take_timeout, self._most_replicas = limits.take_timeout, limits.replicas
 
     def retire(self, patterns: tuple[tuple[str, bool], ...]) -> "Deferred[None]":
         """Link no replica any more. The links stay while their replicas have connections, which may want to come back."""
@@ -98,6 +131,25 @@ class HandoffTarget:
             self._scanner.stop()
         for link in list(self._links.values()):
             link.revoke()
+        self._leftovers.close()
+
+    def drain(self, replica: str, drained: bool) -> None:
+        """Its connections stay with it: they are out of our hands.
+
+        Raises:
+            NotThere: there is none of this name.
+        """
+        named = [link for link in self._links.values() if link.replica == replica]
+        if not named:
+            raise NotThere(f"has no replica {replica}")
+        for link in named:
+            link.drained = drained
+            (self.drained.add if drained else self.drained.discard)(link.path)
+        self._service.room()
+
+    def inherit(self, drained: Collection[str]) -> None:
+        """They are linked anew, and stay drained."""
+        self.drained.update(drained)
 
     def status(self) -> dict[str, object]:
         """The replicas."""
@@ -106,6 +158,7 @@ class HandoffTarget:
     # -- the folder
 
     def _tick(self) -> None:
+        self._leftovers.look()
         for link in list(self._links.values()):
             if link.overdue > self._take_timeout:
                 self._give_up(link)
@@ -120,27 +173,63 @@ class HandoffTarget:
     def _scan(self) -> None:
         now = self._reactor.seconds()
         try:
-            found = [str(path) for path in self._folder.glob("*.sock")]
+            owner = self._folder.stat().st_uid
+            with os.scandir(self._folder) as entries:
+                found = {entry.path for entry in islice(entries, ENTRIES) if entry.name.endswith(".sock")}
         except OSError:
             return
-        for path in found:
-            if path not in self._links and self._suspended.get(path, 0.0) <= now:
-                self._suspended.pop(path, None)
-                self._connect(path)
+        self.drained.intersection_update(found)
+        self._suspended = {
+            path: (until, span)
+            for path, (until, span) in self._suspended.items()
+            if path in found or until + LONGEST_SUSPENSION > now
+        }
+        fresh = (path for path in found if path not in self._links and self._suspended.get(path, (0.0, 0.0))[0] <= now)
+        for path in islice(fresh, LINKS_AT_ONCE):
+            if len(self._links) < self._most_replicas:
+                self._connect(path, owner)
 
-    def _connect(self, path: str) -> None:
+    def _connect(self, path: str, folder_owner: int) -> None:
         try:
             sock = socketfile.connect(path)
         except OSError:  # a dead replica's file, or one that is not ready
             return
         name = self._service.name
-        self._links[path] = Link(sock, path, name, self._patterns, self, self._poller, self._reactor.seconds)
+        uid, expected = uid_of_peer(sock), self._uid(folder_owner)
+        if expected is not None and uid != expected:
+            self.log.error(
+                "{service}: {path} is not linked: user {uid} listens there, and {source} says {expected}",
+                service=name,
+                path=path,
+                uid=uid,
+                expected=expected,
+                source="the folder's owner" if self._settings.uid is None else "`uid` in the configuration",
+            )
+            sock.close()
+            self._suspend(path)
+            return
+        link = Link(sock, path, name, self._patterns, self, self._poller, self._reactor.seconds, self._provenance)
+        link.drained = path in self.drained
+        self._links[path] = link
+
+    def _uid(self, folder_owner: int) -> int | None:
+        """The user whose replicas are linked; None where nothing tells.
+
+        A folder that belongs to root or to the router's own user was made for the service and not by it.
+        """
+        if self._settings.uid is not None:
+            return self._settings.uid
+        return None if folder_owner in (0, os.getuid(), OVERFLOW) else folder_owner
+
+    def _suspend(self, path: str) -> None:
+        span = min(LONGEST_SUSPENSION, self._suspended.get(path, (0.0, SUSPENSION / 2))[1] * 2)
+        self._suspended[path] = self._reactor.seconds() + span, span
 
     def _give_up(self, link: Link) -> None:
         self.log.warn(
             "{service}: {replica} takes nothing, its link is given up", service=self._service.name, replica=link.replica
         )
-        self._suspended[link.path] = self._reactor.seconds() + SUSPENSION
+        self._suspend(link.path)
         link.revoke()
 
     # -- what links tell
@@ -153,17 +242,35 @@ class HandoffTarget:
         """Our part is done: log it and let go of our descriptor."""
         self._access.put_through(arrival, "handed over", link.replica)
         arrival.close()
+        was_full = self._offered + self._leftovers.count >= self._most_on_the_way
+        self._offered -= 1
+        if was_full:
+            self._service.room()
         self._look_whether_drained()
 
-    def returned(self, link: Link, arrivals: list[Arrival]) -> None:
+    def returned(self, link: Link, arrivals: list[HandedBack]) -> None:
         """The replica gave these back."""
         for arrival in arrivals:
-            self._readmit(arrival)
+            if arrival.doubt is None and not self._settings.hand_back:
+                arrival.doubt = STRANGE if arrival.preface else STRANGE_AND_SILENT
+            if arrival.doubt is None:
+                self._readmit(arrival)
+            else:
+                self._service.refuse(arrival, arrival.doubt)
 
     def ended(self, link: Link, reclaimed: list[Arrival]) -> None:
         """The replica is gone; what it had not taken goes to another one."""
         if self._links.get(link.path) is link:
             del self._links[link.path]
+            if link.path not in self._suspended and not link.breached:
+                self.drained.discard(link.path)
+        self._offered -= len(reclaimed)
+        if link.leftover is not None:
+            self._leftovers.keep(link.leftover, len(reclaimed))
+        if self._reactor.seconds() - link.since > LONGEST_SUSPENSION:
+            self._suspended.pop(link.path, None)
+        if link.breached:
+            self._suspend(link.path)
         self.log.info(
             "{service}: {replica} is gone, {count} connections go elsewhere",
             service=self._service.name,

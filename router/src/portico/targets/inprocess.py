@@ -1,7 +1,7 @@
 """In-process: the protocol of a factory takes over the very same socket, and the preface is replayed to it."""
 
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import cast
 
 from svckit.lease import Ownership
@@ -13,6 +13,7 @@ from twisted.internet.interfaces import IProtocolFactory
 from ..accesslog import AccessLog
 from ..arrival import Arrival, RawSocket
 from ..config import Limits
+from ..draining import NotThere, Undrainable
 from ..measures import THIS_PROCESS
 
 __all__ = ["InProcessTarget"]
@@ -83,6 +84,21 @@ class InProcessTarget:
         if self._drained is not None and not self._live:
             drained, self._drained = self._drained, None
             drained.callback(None)
+
+    def drain(self, replica: str, drained: bool) -> None:
+        """Never: there is nobody else.
+
+        Raises:
+            NotThere, Undrainable: always one of them.
+        """
+        if replica != THIS_PROCESS:
+            raise NotThere(f"has no replica {replica}")
+        raise Undrainable("runs in the router's process: there is no other replica to go to")
+
+    drained: Collection[str] = ()
+
+    def inherit(self, drained: Collection[str]) -> None:
+        """None of them is here."""
 
     def status(self) -> dict[str, object]:
         """One replica: this process."""

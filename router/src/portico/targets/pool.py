@@ -6,6 +6,8 @@ A connection here is watched: a server that closes it, or says something that no
 import socket
 from typing import TYPE_CHECKING
 
+from ..core.response import PlainHeads
+from ..poller import READ
 from .connect import Replica
 
 if TYPE_CHECKING:
@@ -22,6 +24,8 @@ class Pool:
     def __init__(self, size: int, idle_time: float) -> None:
         """`size` is for each replica; `idle_time` in seconds."""
         self._size, self._idle_time = size, idle_time
+        self.heads = PlainHeads()
+        """What the server says."""
         self._idle: dict[Replica, list[Backend]] = {}
 
     def __len__(self) -> int:
@@ -40,7 +44,8 @@ class Pool:
     def put(self, backend: "Backend", now: float) -> None:
         """Keep a connection whose last response is complete."""
         backend.idle_since = now
-        backend.resume()
+        if not backend.wanted & READ:
+            backend.resume()
         idle = self._idle.get(backend.replica)
         if idle is None:
             idle = self._idle[backend.replica] = []
@@ -52,6 +57,11 @@ class Pool:
         """A connection that is kept has ended."""
         self._idle[backend.replica].remove(backend)
         backend.close()
+
+    def close_those_to(self, replica: Replica) -> None:
+        """It is to get no more requests."""
+        for backend in self._idle.pop(replica, ()):
+            backend.close()
 
     def sweep(self, now: float) -> None:
         """Close what has been idle for too long."""

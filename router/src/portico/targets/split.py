@@ -12,17 +12,20 @@ from itertools import chain
 from svckit.lease import Ownership
 from svckit.paths import BadTarget, normalise
 from svckit.reactors import Reactor
+from twisted.internet.interfaces import IDelayedCall
 from twisted.internet.task import LoopingCall
 
 from ..accesslog import AccessLog
 from ..arrival import Arrival, RawSocket
 from ..config import Limits, Tcp
 from ..core.answers import Answer
+from ..core.termination import CLIENT_TIME, NORMAL, OPERATOR, REQUEST
 from ..poller import Poller
 from ..pump import Pipes
 from ..service import Refusals
 from .backend import Backend
 from .connect import Connecting, Replica
+from .leaving import Leaving
 from .pool import Pool
 from .session import Session
 
@@ -30,6 +33,13 @@ __all__ = ["SWEEP_INTERVAL", "Split"]
 
 SWEEP_INTERVAL = 1.0
 """Seconds between two looks at what is idle."""
+LAST_REQUESTS = 1.0
+"""Seconds in a drain (at most half of it) for idle clients to ask once more, and be told that it was the last time."""
+
+TARGETS_KEPT = 512
+"""Targets that are known to be this service's."""
+TARGET_KEPT = 256
+"""Bytes of the longest one."""
 
 _odd = re.compile(rb"\A[^/]|/\.|[%#]").search
 
@@ -59,14 +69,19 @@ class Split:
         """`candidates` gives the replicas in the order in which to try them; `fewer` is called when a session is over."""
         self.poller, self.pipes, self.reactor = poller, pipes, reactor
         self.ownership, self.head_size = ownership, limits.head_size
-        self.draining = False
+        self.head_fields = limits.head_fields
+        self._patterns: tuple[tuple[str, bool], ...] = ()
+        self._ours: set[bytes] = set()  # targets that are ours by these patterns, of those that were asked for lately
+        self.draining = self.ending = False
+        self._last_requests = min(LAST_REQUESTS, limits.drain_time / 2)
+        self._last_call: IDelayedCall | None = None
         self.now = reactor.seconds()
         """The time of the last sweep."""
         self._settings, self._idle_timeout = settings, limits.idle_timeout
         self._candidates, self._refusals, self._readmit, self._access = candidates, refusals, readmit, access
         self._switched, self._fewer = switched, fewer
         self.pool = Pool(settings.idle_connections, settings.idle_time)
-        self._sessions: set[Session] = set()
+        self._sessions: set[Leaving] = set()
         self._sweeper = LoopingCall(self._sweep)
         self._sweeper.clock = reactor
 
@@ -87,12 +102,18 @@ class Split:
         self.now = now = self.reactor.seconds()
         self.pool.sweep(now)
         for session in [each for each in self._sessions if each.idle and now - each.idle_since >= self._idle_timeout]:
-            session.end("router")
+            session.end(CLIENT_TIME + REQUEST)
 
     # -- for sessions
 
     def owns(self, target: bytes) -> bool:
         """Whether the next request of a session is this service's. A target without meaning is the router's to refuse."""
+        patterns = self.ownership.patterns
+        if patterns is not self._patterns:
+            self._patterns = patterns
+            self._ours.clear()
+        elif target in self._ours:
+            return True
         if not self.ownership.owns(target):
             return False
         if _odd(target):
@@ -100,6 +121,10 @@ class Split:
                 normalise(target)
             except BadTarget:
                 return False
+        if len(target) <= TARGET_KEPT:
+            if len(self._ours) >= TARGETS_KEPT:
+                self._ours.clear()
+            self._ours.add(target)
         return True
 
     def send(self, session: Session, request: bytes, look: bool, fresh: bool = False) -> bool:
@@ -134,7 +159,7 @@ class Split:
     def release(self, backend: Backend, reusable: bool) -> None:
         """The exchange is over."""
         backend.replica.load -= 1
-        if reusable and not self.draining:
+        if reusable and not (self.draining or backend.replica.drained):
             backend.session = None
             backend.reused = True
             self.pool.put(backend, self.now)
@@ -142,52 +167,63 @@ class Split:
             backend.close()
 
     def tunnel(
-        self, session: Session, arrival: Arrival, backend: Backend, preface: bytes, reply: bytes, up: int, down: int
+        self, session: Leaving, arrival: Arrival, backend: Backend, preface: bytes, reply: bytes, up: int, down: int
     ) -> None:
         """The two speak another protocol from now on."""
         self._sessions.discard(session)
         self._switched(arrival, backend.sock, backend.replica, preface, reply, up, down)
 
-    def hand_back(self, session: Session, arrival: Arrival, unread: bytes, up: int, down: int) -> None:
+    def hand_back(self, session: Leaving, arrival: Arrival, unread: bytes, up: int, down: int) -> None:
         """The next request is not ours, or not whole: the router sees to it."""
-        self._access.tunnel_ended(arrival, session.replica, None, up, down)
+        self._access.tunnel_ended(arrival, session.replica, NORMAL, up, down)
         self._left(session)
         now = self.reactor.seconds()
-        again = Arrival(arrival.sock, arrival.client, arrival.listener, now, unread, returned=True)
-        again.tls_facts = arrival.tls_facts
+        again = type(arrival)(arrival.sock, arrival.client, arrival.listener, now, unread, returned=True)
+        again.tls_facts, again.named = arrival.tls_facts, arrival.named
         self._readmit(again)
 
-    def refuse(self, session: Session, arrival: Arrival, answer: Answer) -> None:
+    def refuse(self, session: Leaving, arrival: Arrival, answer: Answer) -> None:
         """The router answers."""
         self._refusals.answer(arrival, answer)
         self._sessions.discard(session)
         self.reactor.callLater(0, self._fewer)  # not at once: the next one may fail the same way, and the next
 
-    def ended(self, session: Session, arrival: Arrival, by: str, up: int, down: int) -> None:
-        """The connection is closed."""
-        self._access.tunnel_ended(arrival, session.replica, by, up, down)
+    def ended(self, session: Leaving, arrival: Arrival, how: str, up: int, down: int) -> None:
+        """The connection is closed; `how` is told by `core.termination`."""
+        self._access.tunnel_ended(arrival, session.replica, how, up, down)
         self._left(session)
 
-    def _left(self, session: Session) -> None:
+    def _left(self, session: Leaving) -> None:
         self._sessions.discard(session)
         self._fewer()
 
     # -- the end
 
     def drain(self) -> None:
-        """Serve no further request. What is under way is finished, what is idle is closed."""
+        """From now on each answer says that it is the last one. Clients that ask nothing more for a moment are closed then.
+
+        Not at once: a client that is just asking would lose its request, though we had never said that we would close.
+        """
         self.draining = True
-        for session in [each for each in self._sessions if each.idle]:
-            session.end("router")
         self.pool.close()
+        self._last_call = self.reactor.callLater(self._last_requests, self._end_idle)
+        if not self._sessions:
+            self._last_call.cancel()
+
+    def _end_idle(self) -> None:
+        self.ending = True
+        for session in [each for each in self._sessions if each.idle]:
+            session.end(OPERATOR + REQUEST)
 
     def cut(self) -> None:
         """The drain time is up."""
         for session in list(self._sessions):
-            session.end("router", reset=True)
+            session.abort(OPERATOR)
 
     def close(self) -> None:
         """Nothing is left."""
+        if self._last_call is not None and self._last_call.active():
+            self._last_call.cancel()
         if self._sweeper.running:
             self._sweeper.stop()
         self.pool.close()

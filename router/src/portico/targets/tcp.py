@@ -1,46 +1,42 @@
 """tcp: an unmodified server somewhere. The router connects, sends what was read, and the kernel moves the rest.
 
-A replica is an address. The name is resolved again every two seconds, whatever its DNS record says about its age: Docker's says
-600 s, and a replica that was scaled away would be asked for ten minutes. A name that vanishes gets no new connections; live
-ones go on. A replica that refuses or does not answer in time has consumed nothing, so the next one is tried.
+A replica is an address. While the service is wanted its name is resolved again every two seconds (`lookup`). A name that
+vanishes gets no new connections; live ones go on. A replica that refuses or does not answer in time has consumed nothing, so
+the next one is tried.
 
 HTTP is followed request by request (`split`), unless the service wants one request for each connection (`close`) or its
 connections left alone (`pin`); the latter two are tunnels, which can begin with a PROXY header that names the client.
 
-A replica that has not accepted several times in a row is passed over for a while (`core.ejection`).
+Which replicas get new connections is the affair of `replicas`.
 """
 
 import socket
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection
 from functools import partial
-from itertools import chain
 
 from svckit.lease import Ownership
 from svckit.reactors import Reactor
 from twisted.internet.defer import Deferred
-from twisted.internet.task import LoopingCall
-from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
-from twisted.python.failure import Failure
 
 from ..accesslog import AccessLog
 from ..arrival import Address, Arrival, RawSocket
-from ..balancing import Balancer
 from ..config import Limits, Tcp, address
 from ..core.answers import Answer
 from ..core.closing import closing_head
-from ..core.ejection import Ejection
+from ..core.termination import DATA, OPERATOR
 from ..poller import Poller
-from ..pump import Pipes, Tunnel, join
+from ..pump import NO_PIPES, Pipes, Tunnel, join
 from ..service import Refusals, RoutedService
 from .connect import Connecting, Replica
+from .idle import IdleTunnels
 from .introduction import introduction
+from .lookup import Lookup
+from .replicas import Replicas
+from .resolver import Resolver
 from .split import Split
 
 __all__ = ["TcpTarget"]
-
-RESOLVE_INTERVAL = 2.0
-"""Seconds between two resolutions of a name."""
 
 
 class TcpTarget:
@@ -60,25 +56,25 @@ class TcpTarget:
         access: AccessLog,
         ownership: Ownership,
         readmit: Callable[[Arrival], None],
+        resolver: Resolver,
     ) -> None:
         """`ownership` tells which requests on a kept connection are ours; `readmit` takes a connection with another."""
         self._service, self._settings, self._limits = service, settings, limits
         self._poller, self._pipes, self._reactor = poller, pipes, reactor
         self._refusals, self._access, self._ownership = refusals, access, ownership
-        self._name = address(settings.address)
-        self._replicas: dict[Address, Replica] = {}
+        self._name = name = address(settings.address)
+        self.replicas = Replicas(settings, poller, reactor, service.room)
+        self._lookup = None if _is_numeric(name[0]) else Lookup(name, resolver, reactor, self._is_in_use, self._found)
+        self._missed = False
         self._attempts: dict[Arrival, Connecting] = {}
         self._tunnels: set[Tunnel] = set()
-        self._balancer = Balancer(settings)
-        self._ejection: Ejection[Replica] = Ejection(settings.eject_after, settings.eject_time)
-        self._resolver = LoopingCall(self._resolve)
-        self._resolver.clock = reactor
+        self._idle_tunnels = IdleTunnels(settings.tunnel_idle, settings.half_closed_idle, self._tunnels, reactor)
         self._drained: Deferred[None] | None = None
         self._split = Split(
             settings,
             limits,
             ownership,
-            self._candidates,
+            self.replicas.order,
             poller,
             pipes,
             reactor,
@@ -92,23 +88,25 @@ class TcpTarget:
     # -- target
 
     def start(self) -> None:
-        """Find the addresses, now and again."""
+        """Be ready for connections. A name is asked for when one comes, or at once where its addresses are to be checked."""
         self._split.start()
-        host, port = self._name
-        if _is_numeric(host):
-            self._found([(host, port)])
-        else:
-            self._resolver.start(RESOLVE_INTERVAL)
+        self._idle_tunnels.start()
+        if self._lookup is None:
+            self.replicas.found([self._name])
+        elif self._settings.check is not None:
+            self._lookup.want()
 
     def offer(self, arrival: Arrival) -> bool:
         """Serve the first request, or begin to connect, to the address with the fewest connections."""
-        if not self._replicas or self._open >= self._limits.tunnels:
+        if self._lookup is not None and not self._lookup.want():
+            return False
+        if not self.replicas.usable or self._open >= self._limits.tunnels:
             return False
         if arrival.head is not None and self._settings.keepalive == "split":
             self._split.take(arrival)
             return True
         connecting = self._attempts[arrival] = Connecting(
-            iter(self._candidates(arrival)),
+            iter(self.replicas.order(arrival)),
             self._settings.connect_timeout,
             self._poller,
             self._reactor,
@@ -122,14 +120,6 @@ class TcpTarget:
     def _open(self) -> int:
         return len(self._split) + len(self._tunnels) + len(self._attempts)
 
-    def _candidates(self, arrival: Arrival) -> Iterable[Replica]:
-        replicas = list(self._replicas.values())
-        out = self._ejection.ejected(self._reactor.seconds()) if self._ejection.until else ()
-        if not out:
-            return self._balancer.order(replicas, arrival)
-        ready = [replica for replica in replicas if replica not in out]
-        return chain(self._balancer.order(ready, arrival), tuple(out))  # rather than no answer: they may be back by then
-
     def tell(self, patterns: tuple[tuple[str, bool], ...]) -> None:
         """Requests on kept connections are judged by the new routes."""
         self._ownership.update(patterns)
@@ -140,33 +130,40 @@ class TcpTarget:
     def retire(self, patterns: tuple[tuple[str, bool], ...]) -> "Deferred[None]":
         """No request but the one under way is ours any more; tunnels live as long as they do."""
         self._ownership.update(())
-        if self._resolver.running:
-            self._resolver.stop()
+        self._look_no_more()
         drained = self._drained = Deferred()
-        drained.addCallback(lambda _: self._split.close())
+        drained.addCallback(lambda _: self._close())
         self._look_whether_drained()
         return drained
 
     def stop(self) -> "Deferred[None]":
         """Drain: live tunnels and exchanges have until the drain time is up."""
         self._split.drain()
-        if self._resolver.running:
-            self._resolver.stop()
+        self._look_no_more()
         drained = self._drained = self._drained or Deferred()
         timer = self._reactor.callLater(self._limits.drain_time, self._cut)
 
         def done(_: None) -> None:
             if timer.active():
                 timer.cancel()
-            self._split.close()
+            self._close()
 
         drained.addCallback(done)
         self._look_whether_drained()
         return drained
 
+    def _look_no_more(self) -> None:
+        self.replicas.stop()
+        if self._lookup is not None:
+            self._lookup.stop()
+
+    def _close(self) -> None:
+        self._idle_tunnels.stop()
+        self._split.close()
+
     def _cut(self) -> None:
         for tunnel in list(self._tunnels):
-            tunnel.close("router", reset=True)
+            tunnel.close(OPERATOR + DATA, reset=True)
         self._split.cut()
 
     def _look_whether_drained(self) -> None:
@@ -175,36 +172,50 @@ class TcpTarget:
             drained.callback(None)
 
     def status(self) -> dict[str, object]:
-        """The addresses and their connections."""
-        out = self._ejection.ejected(self._reactor.seconds())
-        replicas = [
-            {"replica": replica.name, "state": "ejected" if replica in out else "ready", "open": replica.load}
-            for replica in self._replicas.values()
-        ]
-        return {"target": "tcp", "address": self._settings.address, "replicas": replicas}
+        """The addresses and their connections; without any, whether that is because the name is not asked for."""
+        replicas = self.replicas.status(self._is_resting)
+        return {"target": "tcp", "address": self._settings.address, "state": self._state, "replicas": replicas}
+
+    @property
+    def _state(self) -> str:
+        lookup = self._lookup
+        if lookup is not None and not lookup.fresh:
+            return "looking up" if lookup.asking else "resting"
+        return "" if self.replicas.any else "no address"
+
+    @property
+    def _is_resting(self) -> bool:
+        return self._lookup is not None and not self._lookup.fresh
+
+    def drain(self, replica: str, drained: bool) -> None:
+        """Its idle connections are closed, so kept clients go to others with their next request; tunnels stay.
+
+        Raises:
+            NotThere: there is none of this name.
+        """
+        for named in self.replicas.drain(replica, drained, certain=not self._is_resting):
+            if drained:
+                self._split.pool.close_those_to(named)
+
+    @property
+    def drained(self) -> Collection[str]:
+        """By name."""
+        return self.replicas.drained
+
+    def inherit(self, drained: Collection[str]) -> None:
+        """Those that have the same addresses here."""
+        self.replicas.inherit(drained)
 
     # -- names
 
-    def _resolve(self) -> "Deferred[None]":
-        host, port = self._name
-        pool = self._reactor.getThreadPool()
-        found = deferToThreadPool(self._reactor, pool, socket.getaddrinfo, host, port, 0, socket.SOCK_STREAM)
-        return found.addCallbacks(self._resolved, self._not_resolved)
+    def _is_in_use(self) -> bool:
+        return self._settings.check is not None or self._open > 0 or self._service.queued > 0
 
-    def _resolved(self, found: list[tuple[object, object, object, object, tuple[str, int]]]) -> None:
-        self._found([entry[4][:2] for entry in found])
-
-    def _not_resolved(self, failure: Failure) -> None:
-        if self._replicas:
-            self.log.warn("{name} has no address any more: {why}", name=self._name[0], why=failure.getErrorMessage())
-        self._found([])
-
-    def _found(self, addresses: list[Address]) -> None:
-        known = self._replicas
-        self._replicas = {at: known.get(at) or Replica(at, self._ejection) for at in addresses}
-        self._ejection.belong(self._replicas.values())
-        if self._replicas:
-            self._service.room()
+    def _found(self, addresses: list[Address], why: str) -> None:
+        if not addresses and not self._missed:
+            self.log.warn("{service}: {name} has no address: {why}", service=self._service.name, name=self._name[0], why=why)
+        self._missed = not addresses
+        self.replicas.found(addresses)
 
     # -- tunnels
 
@@ -229,13 +240,15 @@ class TcpTarget:
         """Join the two; `up` and `down` are the bytes that went through before."""
         tunnel: Tunnel
 
-        def ended(by: str, more_up: int, more_down: int) -> None:
+        def ended(how: str, more_up: int, more_down: int) -> None:
             self._tunnels.discard(tunnel)
             replica.load -= 1
-            self._access.tunnel_ended(arrival, replica.name, by, up + more_up, down + more_down)
+            why = "idle" if tunnel.idle else None
+            self._access.tunnel_ended(arrival, replica.name, how, up + more_up, down + more_down, why)
             self._fewer()
 
-        tunnel = join(arrival.sock, server, preface, self._poller, self._pipes, ended, reply)
+        pipes = NO_PIPES if arrival.shared else self._pipes
+        tunnel = join(arrival.sock, server, preface, self._poller, pipes, ended, reply)
         self._tunnels.add(tunnel)
 
     def _fewer(self) -> None:

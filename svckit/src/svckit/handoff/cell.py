@@ -7,6 +7,7 @@ first is set by the router before it shuts the link, the second by a replica tha
 router had not taken of its hand-backs. What is set stays, also when its writer has died since.
 """
 
+import contextlib
 import os
 
 __all__ = ["Cell", "is_revoked", "withdraw"]
@@ -23,7 +24,8 @@ class Cell:
 
     def revoke(self) -> None:
         """Everything on this link that is not taken belongs to the router again."""
-        os.pwrite(self.descriptor, b"\1", _BY_ROUTER)
+        with contextlib.suppress(OSError):  # a replica that has made it unwritable fools nobody but itself
+            os.pwrite(self.descriptor, b"\1", _BY_ROUTER)
 
     @property
     def is_withdrawn(self) -> bool:

@@ -7,8 +7,8 @@ first byte names the message, integers are big-endian. Descriptors travel beside
     WELCOME     router → replica   version u8; with the descriptor of the revocation cell
     ROUTES      router → replica   last part u8 (0 or 1), then for each pattern: yours u8 (0 or 1), u16+text
     CONNECTION  both ways          number u64, flags u8, client address, listener address, for TLS (flag 1) the name that the
-                                   client asked for u8+text and the protocol agreed on u8+text, unread bytes to the end;
-                                   with the descriptor of the connection
+                                   client asked for u8+text and the protocol agreed on u8+text, where it is sealed (flag 2) the
+                                   seal u8+bytes, unread bytes to the end; with the descriptor of the connection
     TAKEN       both ways          number u64 (all connections up to it), open connections u32
     LOAD        replica → router   open connections u32
     DRAINING    replica → router   nothing
@@ -19,6 +19,7 @@ An address is a family byte (4 or 6), 4 or 16 bytes, and a port u16. `docs/hando
 
 import socket
 import struct
+from functools import lru_cache
 from typing import NamedTuple
 
 __all__ = [
@@ -39,13 +40,14 @@ __all__ = [
     "Welcome",
     "decode",
     "encode",
+    "encode_connection",
     "encode_routes",
 ]
 
 VERSION = 1
 MESSAGE_LIMIT = 131_072
 """Bytes; no message is longer. Twisted reads 64 KiB at a time, so what a service hands back fits."""
-CONNECTION_OVERHEAD = 576
+CONNECTION_OVERHEAD = 832
 """Bytes; a CONNECTION is never longer than its unread bytes and this."""
 
 Address = tuple[str, int]
@@ -95,6 +97,8 @@ class Connection(NamedTuple):
     listener: Address
     unread: bytes
     tls: Tls | None = None
+    seal: bytes = b""
+    """Shows the router, when the connection comes back, that these are the facts that it has told. Not longer than 255."""
 
 
 class Taken(NamedTuple):
@@ -121,7 +125,7 @@ class Farewell(NamedTuple):
 Message = Hello | Welcome | Routes | Connection | Taken | Load | Draining | Farewell
 
 _HELLO, _WELCOME, _ROUTES, _CONNECTION, _TAKEN, _LOAD, _DRAINING, _FAREWELL = range(1, 9)
-_BY_TLS = 1
+_BY_TLS, _SEALED = 1, 2
 _hello = struct.Struct(">BBI")
 _pair = struct.Struct(">BB")
 _pattern = struct.Struct(">BH")
@@ -134,11 +138,8 @@ _port = struct.Struct(">H")
 def encode(message: Message) -> bytes:
     """The packet of one message."""
     match message:
-        case Connection(number, client, listener, unread, tls):
-            ends = _address(client) + _address(listener)
-            if tls is None:
-                return _connection.pack(_CONNECTION, number, 0) + ends + unread
-            return _connection.pack(_CONNECTION, number, _BY_TLS) + ends + _text(tls.name) + _text(tls.protocol) + unread
+        case Connection(number, client, listener, unread, tls, seal):
+            return encode_connection(number, client, listener, unread, tls, seal)
         case Taken(number, open_):
             return _taken.pack(_TAKEN, number, open_)
         case Load(open_):
@@ -153,6 +154,19 @@ def encode(message: Message) -> bytes:
             return bytes((_DRAINING,))
         case Farewell():
             return bytes((_FAREWELL,))
+
+
+def encode_connection(
+    number: int, client: Address, listener: Address, unread: bytes, tls: Tls | None, seal: bytes = b""
+) -> bytes:
+    """The packet of a `Connection`, without making one: there are more of these than of all the others."""
+    ends = _address(client) + _listener(listener)
+    if tls is None and not seal:
+        return _connection.pack(_CONNECTION, number, 0) + ends + unread
+    flags = (0 if tls is None else _BY_TLS) | (_SEALED if seal else 0)
+    facts = b"" if tls is None else _text(tls.name) + _text(tls.protocol)
+    sealed = bytes((len(seal),)) + seal if seal else b""
+    return _connection.pack(_CONNECTION, number, flags) + ends + facts + sealed + unread
 
 
 def encode_routes(patterns: tuple[tuple[str, bool], ...]) -> list[bytes]:
@@ -189,11 +203,18 @@ def _decode(packet: bytes) -> Message:
         _, number, flags = _connection.unpack_from(packet)
         client, at = _read_address(packet, _connection.size)
         listener, at = _read_address(packet, at)
-        if not flags & _BY_TLS:
+        if not flags:
             return Connection(number, client, listener, packet[at:])
-        name, at = _read_text(packet, at)
-        protocol, at = _read_text(packet, at)
-        return Connection(number, client, listener, packet[at:], Tls(name, protocol))
+        if flags & ~(_BY_TLS | _SEALED):
+            raise ValueError("unknown flags")
+        tls, seal = None, b""
+        if flags & _BY_TLS:
+            name, at = _read_text(packet, at)
+            protocol, at = _read_text(packet, at)
+            tls = Tls(name, protocol)
+        if flags & _SEALED:
+            seal, at = _read_bytes(packet, at)
+        return Connection(number, client, listener, packet[at:], tls, seal)
     if kind == _TAKEN:
         return Taken(*_taken.unpack(packet)[1:])
     if kind == _LOAD:
@@ -225,10 +246,15 @@ def _text(text: str) -> bytes:
 
 
 def _read_text(packet: bytes, at: int) -> tuple[str, int]:
+    raw, end = _read_bytes(packet, at)
+    return raw.decode(), end
+
+
+def _read_bytes(packet: bytes, at: int) -> tuple[bytes, int]:
     end = at + 1 + packet[at]
     if end > len(packet):
         raise ValueError("cut short")
-    return packet[at + 1 : end].decode(), end
+    return packet[at + 1 : end], end
 
 
 def _pattern_of(pattern: str, yours: bool) -> bytes:
@@ -254,6 +280,9 @@ def _address(address: Address) -> bytes:
     if ":" in host:
         return b"\x06" + socket.inet_pton(socket.AF_INET6, host.partition("%")[0]) + _port.pack(port)
     return b"\x04" + socket.inet_aton(host) + _port.pack(port)
+
+
+_listener = lru_cache(maxsize=64)(_address)  # the same few again and again
 
 
 def _read_address(packet: bytes, at: int) -> tuple[Address, int]:

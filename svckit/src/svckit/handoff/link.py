@@ -26,6 +26,7 @@ from .codec import (
     Farewell,
     Hello,
     Load,
+    Malformed,
     Message,
     Routes,
     Taken,
@@ -47,7 +48,7 @@ RETRY = 0.05
 class Returned:
     """A connection on its way back to a router."""
 
-    __slots__ = ("client", "listener", "sock", "tls", "unread")
+    __slots__ = ("client", "listener", "seal", "sock", "tls", "unread")
 
     def __init__(
         self,
@@ -56,8 +57,10 @@ class Returned:
         listener: Address,
         unread: bytes,
         tls: Tls | None = None,
+        seal: bytes = b"",
     ) -> None:
         self.sock, self.client, self.listener, self.unread, self.tls = sock, client, listener, unread, tls
+        self.seal = seal
 
 
 class Owner(Protocol):
@@ -115,6 +118,10 @@ class Link:
                 break
             except ConnectionResetError:
                 continue  # said once, before what is still queued: the router went without reading all of ours
+            except Malformed as error:
+                self.log.error("the router does not speak this protocol: {error}", error=str(error))
+                over = True
+                break
             except packets.DescriptorsLost as error:
                 # Not taken, so still the router's: ending the link gives it, and all behind it, to another replica.
                 self.log.error("too many descriptors are open here: {error}", error=str(error))
@@ -194,7 +201,7 @@ class Link:
     def hand_back(self, returned: Returned) -> None:
         """Send a connection back; it is in our custody until the router takes it."""
         number = self._custody.sent(returned)
-        message = Connection(number, returned.client, returned.listener, returned.unread, returned.tls)
+        message = Connection(number, returned.client, returned.listener, returned.unread, returned.tls, returned.seal)
         self._send(message, returned.sock)
 
     def _send(self, message: Message, carried: socket.socket | None = None) -> None:

@@ -3,16 +3,18 @@
 import array
 import os
 import socket
+import sys
 
-from .codec import MESSAGE_LIMIT
+from .codec import MESSAGE_LIMIT, Malformed
 
 __all__ = ["DescriptorsLost", "receive", "send", "widen"]
 
-_ROOM = socket.CMSG_SPACE(array.array("i").itemsize)
+_DESCRIPTOR = array.array("i").itemsize
+_ROOM = socket.CMSG_SPACE(_DESCRIPTOR)
 # plain integers: combining the enumeration's members costs more than the system call's own overhead
 _RECEIVE_FLAGS = int(socket.MSG_DONTWAIT | socket.MSG_CMSG_CLOEXEC)
 _SEND_FLAGS = int(socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
-_TRUNCATED = int(socket.MSG_CTRUNC)
+_TRUNCATED, _CUT = int(socket.MSG_CTRUNC), int(socket.MSG_TRUNC)
 _SOL_SOCKET, _SCM_RIGHTS = int(socket.SOL_SOCKET), int(socket.SCM_RIGHTS)
 _buffer = memoryview(bytearray(MESSAGE_LIMIT))  # one for all: a fresh one for each packet would cost more than the packet
 LINK_BUFFER = 1 << 20
@@ -38,7 +40,7 @@ def send(link: socket.socket, packet: bytes, descriptor: int | None = None) -> N
     if descriptor is None:
         link.send(packet, _SEND_FLAGS)
     else:
-        rights = ((_SOL_SOCKET, _SCM_RIGHTS, array.array("i", (descriptor,))),)
+        rights = ((_SOL_SOCKET, _SCM_RIGHTS, descriptor.to_bytes(_DESCRIPTOR, sys.byteorder)),)
         link.sendmsg((packet,), rights, _SEND_FLAGS)
 
 
@@ -48,6 +50,7 @@ def receive(link: socket.socket) -> tuple[bytes, int | None]:
     Raises:
         BlockingIOError: there is none now.
         DescriptorsLost: a packet came and its descriptor did not.
+        Malformed: it is longer than a message may be, or has more than one descriptor. It is gone, descriptors and all.
         OSError: the link has broken.
     """
     size, ancillary, flags, _ = link.recvmsg_into((_buffer,), _ROOM, _RECEIVE_FLAGS)
@@ -56,8 +59,11 @@ def receive(link: socket.socket) -> tuple[bytes, int | None]:
     for level, kind, data in ancillary:
         if level == _SOL_SOCKET and kind == _SCM_RIGHTS:
             descriptors += array.array("i", data[: len(data) - len(data) % 4])
-    for surplus in descriptors[1:]:
-        os.close(surplus)
+    if flags & _CUT or len(descriptors) > 1:
+        for descriptor in descriptors:
+            os.close(descriptor)
+        longer = "more than " if flags & _CUT else ""
+        raise Malformed(f"a packet of {longer}{size} bytes with {len(descriptors)} descriptors")
     if flags & _TRUNCATED and not descriptors:
         raise DescriptorsLost(f"a packet of {len(packet)} bytes lost its descriptor")
     return packet, descriptors[0] if descriptors else None

@@ -25,6 +25,7 @@ from ..settings import Settings
 from ..web import MISDIRECTED
 from .codec import CONNECTION_OVERHEAD, MESSAGE_LIMIT, VERSION, Connection, Hello
 from .link import Link, Returned
+from .peers import uid_of_peer
 from .socketfile import bind, sweep
 
 __all__ = ["HandoffReplica"]
@@ -111,6 +112,11 @@ class HandoffReplica(Service):
                 self._reactor.removeReader(self)  # type: ignore[arg-type]
                 self._reactor.callLater(REST, self._rested)
             return
+        uid, router = uid_of_peer(sock), self._settings.router_uid
+        if router is not None and uid not in (router, os.getuid()):  # our own user asks whether we are well
+            self.log.error("user {uid} wants to link, and the router's is {router}: refused", uid=uid, router=router)
+            sock.close()
+            return
         self._links.add(Link(sock, self, self._reactor))
 
     def _rested(self) -> None:
@@ -119,10 +125,10 @@ class HandoffReplica(Service):
 
     def connectionLost(self, reason: object) -> None:
         """For the reactor, at its end."""
+        self.path.unlink(missing_ok=True)
         if self._listener is not None:
             self._listener.close()
             self._listener = None
-        self.path.unlink(missing_ok=True)
 
     # -- what links tell
 
@@ -145,15 +151,17 @@ class HandoffReplica(Service):
         except OSError:
             os.close(descriptor)
             return
-        client, listener, tls = connection.client, connection.listener, connection.tls
+        client, listener, tls, seal = connection.client, connection.listener, connection.tls, connection.seal
         self._live.take(
             sock,
             client,
             connection.unread,
-            lambda sock, unread: self._return(Returned(sock, client, listener, unread, tls), link),
+            lambda sock, unread: self._return(Returned(sock, client, listener, unread, tls, seal), link),
             listener,
             tls,
         )
+        if len(self._links) > 1:
+            self._load_has_changed()  # this router is told by TAKEN, the others are not
 
     def welcomed(self, link: Link) -> None:
         """A router is there: it takes what waited for one."""
@@ -209,9 +217,12 @@ class HandoffReplica(Service):
     # -- load and drain
 
     def _fewer(self) -> None:
+        self._load_has_changed()
+        self._look_whether_drained()
+
+    def _load_has_changed(self) -> None:
         if self._load_report is None:
             self._load_report = self._reactor.callLater(LOAD_DELAY, self._report_load)
-        self._look_whether_drained()
 
     def _report_load(self) -> None:
         self._load_report = None

@@ -2,14 +2,22 @@
 
 import contextlib
 import errno
+import fcntl
 import os
 import socket
+import stat
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 __all__ = ["bind", "connect", "is_alive", "sweep"]
 
 BACKLOG = 16
 """Routers that may be waiting to be linked."""
+LOCK_TIME = 2.0
+"""Seconds that a start waits for others which look through the folder; that takes them no time."""
+LOCK_RETRY = 0.01
+"""Seconds."""
 UMASK = 0o117
 """Owner and group may connect; the group is shared by the router and the services."""
 
@@ -21,10 +29,15 @@ def bind(path: Path) -> socket.socket:
         OSError: the folder is not ours to write in, the path is too long, or a living process listens there.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    if path.exists():
-        if is_alive(path):
+    with _alone(path.parent) as alone:
+        if not alone:
+            raise OSError(errno.EBUSY, f"{path}: another replica has locked the folder and does not go on")
+        if os.path.lexists(path) and is_alive(path):
             raise OSError(errno.EADDRINUSE, f"{path}: {os.strerror(errno.EADDRINUSE)}")
-        path.unlink(missing_ok=True)
+        return _listen(path)
+
+
+def _listen(path: Path) -> socket.socket:
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     unready = path.with_suffix(".new")
     before = os.umask(UMASK)
@@ -32,7 +45,7 @@ def bind(path: Path) -> socket.socket:
         unready.unlink(missing_ok=True)
         listener.bind(str(unready))
         listener.listen(BACKLOG)
-        unready.rename(path)  # appears when it listens, never before: a sweep would take it for dead
+        unready.rename(path)  # appears when it listens, never before: the router would take it for dead
     except OSError as error:
         listener.close()
         raise OSError(error.errno, f"{path}: {os.strerror(error.errno or 0) if error.errno else error}") from None
@@ -43,14 +56,25 @@ def bind(path: Path) -> socket.socket:
 
 
 def connect(path: Path | str) -> socket.socket:
-    """A non-blocking connection to the replica at `path`.
+    """A non-blocking connection to the replica at `path`. A symbolic link is not followed: it may lead anywhere.
 
     Raises:
         OSError: ECONNREFUSED and ENOENT mean that it is gone, EAGAIN that it does not accept just now.
     """
+    file = os.open(path, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        return _connect(file)
+    finally:
+        os.close(file)
+
+
+def _connect(file: int) -> socket.socket:
+    """To the socket file that is open (O_PATH), whatever it is called by now."""
+    if not stat.S_ISSOCK(os.fstat(file).st_mode):
+        raise ConnectionRefusedError(errno.ECONNREFUSED, "not a socket")
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET | socket.SOCK_NONBLOCK)
     try:
-        sock.connect(str(path))
+        sock.connect(f"/proc/self/fd/{file}")
     except OSError:
         sock.close()
         raise
@@ -67,8 +91,34 @@ def is_alive(path: Path) -> bool:
 
 
 def sweep(folder: Path) -> None:
-    """Remove the files that dead replicas have left."""
-    with contextlib.suppress(FileNotFoundError):
-        for path in folder.glob("*.sock"):
+    """Remove the files that dead replicas have left; where another replica has the folder locked, it does so."""
+    with contextlib.suppress(FileNotFoundError), _alone(folder) as alone:
+        for path in folder.glob("*.sock") if alone else ():
             if not is_alive(path):
                 path.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _alone(folder: Path) -> Iterator[bool]:
+    """Lock the folder among its replicas: between the look whether a file is dead and its removal no living one may come.
+
+    False where that does not succeed in `LOCK_TIME`. The lock of a process that dies goes with it.
+    """
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        yield _locked(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _locked(descriptor: int) -> bool:
+    end = time.monotonic() + LOCK_TIME
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= end:
+                return False
+            time.sleep(LOCK_RETRY)
+        else:
+            return True

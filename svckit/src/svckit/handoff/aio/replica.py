@@ -15,6 +15,7 @@ from pathlib import Path
 
 from ...ownership import Ownership
 from ..codec import CONNECTION_OVERHEAD, MESSAGE_LIMIT, VERSION, Connection, Hello
+from ..peers import uid_of_peer
 from ..socketfile import bind, sweep
 from .accepted import Accepted, Returned
 from .answers import MISDIRECTED
@@ -41,11 +42,15 @@ log = logging.getLogger("svckit.handoff")
 class Replica:
     """Gives the connections that routers hand over to `serve`, one call for each."""
 
-    def __init__(self, service: str, name: str, folder: Path, serve: Callable[[Accepted], None]) -> None:
+    def __init__(
+        self, service: str, name: str, folder: Path, serve: Callable[[Accepted], None], router_uid: int | None = None
+    ) -> None:
         """`folder` is the service's own: its socket files are its replicas. `name` is this one's, unique among them.
 
-        `serve` is called in the event loop and must not wait.
+        `serve` is called in the event loop and must not wait. `router_uid` is the user as whom the router runs: nobody else is
+        linked; None: whoever may open the socket file.
         """
+        self._router_uid = router_uid
         self._service, self._name, self._serve = service, name, serve
         self.path = folder / f"{name}.sock"
         self.ownership = Ownership()
@@ -89,6 +94,11 @@ class Replica:
             if error.errno in (errno.EMFILE, errno.ENFILE):
                 self._loop.remove_reader(self._listener)
                 self._loop.call_later(REST, self._rested)
+            return
+        uid = uid_of_peer(sock)
+        if self._router_uid is not None and uid not in (self._router_uid, os.getuid()):  # our own user asks whether we are well
+            log.error("user %d wants to link, and the router's is %d: refused", uid, self._router_uid)
+            sock.close()
             return
         self._links.add(Link(sock, self, self._loop))
 

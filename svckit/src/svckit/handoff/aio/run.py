@@ -80,7 +80,7 @@ async def serve(settings: Settings, server: Server, ending: asyncio.Event | None
         connecting.add(task)
         task.add_done_callback(connecting.discard)
 
-    replica = Replica(settings.service, settings.replica, folder_of(settings.service), adopt)
+    replica = Replica(settings.service, settings.replica, folder_of(settings.service), adopt, settings.router_uid)
     try:
         replica.start()
         await ending.wait()

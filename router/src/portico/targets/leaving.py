@@ -1,0 +1,165 @@
+"""How a client's connection leaves a tcp service that is followed request by request: ended in order, broken off, refused,
+handed back to the router, or joined to the server for good.
+
+Everything that a session holds is let go of here, and nowhere else.
+"""
+
+import contextlib
+import socket
+from typing import TYPE_CHECKING
+
+from ..arrival import Arrival
+from ..core.answers import SILENT, Answer
+from ..core.onward import Request
+from ..core.termination import CONNECT, DATA, LAST, NORMAL, REQUEST, RESPONSE, ROUTER, Phase, Who
+from ..flow import RESET, Flow
+from ..linger import Linger
+from ..pump import NO_PIPES
+from .backend import Backend
+from .connect import Connecting
+from .upload import Upload
+from .watched import Watched
+
+if TYPE_CHECKING:
+    from .split import Split
+
+__all__ = ["Leaving"]
+
+
+class Leaving(Watched):
+    """The part of a session that ends it."""
+
+    __slots__ = (
+        "_arrival",
+        "_backend",
+        "_base",
+        "_buffer",
+        "_busy",
+        "_connecting",
+        "_ending",
+        "_eof",
+        "_split",
+        "_up",
+        "_upload",
+        "down",
+        "idle_since",
+        "over",
+        "replica",
+        "request",
+    )
+
+    request: Request
+    """The one under way, or the last one."""
+
+    def __init__(self, arrival: Arrival, split: "Split") -> None:
+        self._arrival, self._split = arrival, split
+        self.down = Flow(arrival.sock, NO_PIPES if arrival.shared else split.pipes)
+        self._up = self._base = 0  # bytes up; what the current backend had sent when we got it
+        self.over = False
+        self.replica = ""
+        """Who served the last request."""
+        self.idle_since = 0.0
+        self._busy = True  # from a request's head until all of its answer is out
+        self._backend: Backend | None = None
+        self._connecting: Connecting | None = None
+        self._buffer = b""  # read, and not part of the current request
+        self._upload: Upload | None = None  # the rest of the current request, as long as some of it is to come
+        self._eof = False  # the client sends nothing more
+        self._ending = ""  # how the connection ends after this answer, if it does
+
+    @property
+    def arrival(self) -> Arrival:
+        """The connection; its head is that of the request under way."""
+        return self._arrival
+
+    @property
+    def idle(self) -> bool:
+        """Whether it waits for a request."""
+        return not self._busy
+
+    @property
+    def _phase(self) -> Phase:
+        if not self._busy:
+            return REQUEST
+        if self._connecting is not None:
+            return CONNECT
+        if self._backend is None:
+            return LAST
+        return DATA if self._backend.responding else RESPONSE
+
+    # -- the ways out
+
+    def _finish(self) -> None:
+        """The last answer is out. What the client may still be sending is read away first: unread, it would make a reset."""
+        how = self._ending or NORMAL
+        if self._eof or (self.request.last and self._upload is None and not self._buffer):
+            self.end(how)
+            return
+        self._detach()
+        self._split.ended(self, self._arrival, how, self._up, self.down.moved)
+        Linger(self._arrival, SILENT, self._split.poller, self._split.reactor)
+
+    def _hand_back(self, unread: bytes) -> None:
+        self._detach()
+        self._split.hand_back(self, self._arrival, unread, self._up, self.down.moved)
+
+    def refuse(self, answer: Answer) -> None:
+        """The router answers in place of the service, and closes."""
+        if self.down.held:  # an interim response that the client does not take
+            self.end(answer.ended)
+            return
+        self._detach()
+        self._split.refuse(self, self._arrival, answer)
+
+    def abort(self, by: Who) -> None:
+        """Break the connection off, whatever is under way; `by` is who wants it so."""
+        self.end(by + self._phase, reset=True)
+
+    def end(self, how: str, reset: bool = False) -> None:
+        """Close the connection; `how` is told by `core.termination`."""
+        if self.over:
+            return
+        self._detach()
+        if reset:
+            with contextlib.suppress(OSError):
+                self._arrival.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+        self._arrival.close()
+        self._split.ended(self, self._arrival, how, self._up, self.down.moved)
+
+    def break_off(self, how: str, reset: bool) -> None:
+        """A response that stays incomplete must look so to the client: what there is of it goes out, and then the end."""
+        assert self._backend is not None
+        self._release(self._backend, False)
+        if reset or not self.down.held:
+            self.end(how, reset)
+        else:
+            self._ending, self._eof = how, True
+
+    def switch(self, backend: Backend, reply: bytes) -> None:
+        """The server speaks another protocol from now on: join the two, and leave."""
+        if self._upload is not None or backend.up.held or self.down.held:
+            self.abort(ROUTER)
+            return
+        self._backend = None
+        self._up += backend.up.moved - self._base
+        backend.detach()
+        self._detach()
+        self._split.tunnel(self, self._arrival, backend, self._buffer, reply, self._up, self.down.moved)
+
+    # -- letting go
+
+    def _release(self, backend: Backend, reusable: bool) -> None:
+        self._up += backend.up.moved - self._base
+        self._backend = None
+        self._split.release(backend, reusable)
+
+    def _detach(self) -> None:
+        """Let go of the client's socket, and of what is under way for it."""
+        self.over = True
+        self.unwatch()
+        if self._connecting is not None:
+            self._connecting.cancel()
+            self._connecting = None
+        if self._backend is not None:
+            self._release(self._backend, False)
+        self.down.close()

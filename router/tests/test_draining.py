@@ -1,0 +1,280 @@
+"""An operator drains one replica: nothing new goes there, what is live stays, and it lasts as long as the replica does."""
+
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from portico.draining import NotThere, Undrainable
+from svckit.handoff.replica import HandoffReplica
+
+from .support.deployment import Deployment, deployed, request
+from .support.reactor import HandReactor
+from .support.wires import Inbox, parse_response
+
+HANDOFF = 'target = "handoff"\nfolder = "FOLDER/alpha"'
+TCP = 'target = "tcp"\naddress = "server.test:80"'
+
+
+def config(service: str, **limits: float) -> str:
+    lines = "\n".join(f"{name} = {value}" for name, value in limits.items())
+    return (
+        'listeners = [{address = "127.0.0.1:0"}]\nroutes = [{prefix = "/", service = "alpha"}]\n'
+        f"[limits]\ndrain_time = 3.0\n{lines}\n[services.alpha]\n{service}\n"
+    )
+
+
+class Rig:
+    """A service with replicas called one and two."""
+
+    def __init__(self, deployment: Deployment, settings: str) -> None:
+        self.deployment, self.reactor, self.settings = deployment, deployment.reactor, settings
+        self.application = deployment.application
+        self.clients: list[Inbox] = []
+        self.names: dict[str, str] = {}
+
+    def client(self) -> Inbox:
+        inbox = Inbox(socket.create_connection(self.application.addresses[0], timeout=5))
+        self.clients.append(inbox)
+        return inbox
+
+    def ask(self, client: Inbox) -> str:
+        """Who answers."""
+        return self.deployment.ask(client, "/x").partition(" ")[0]
+
+    def who(self, times: int = 6) -> set[str]:
+        """Who answers new clients, which are gone afterwards."""
+        before, self.clients = self.clients, []
+        answered = {self.ask(self.client()) for _ in range(times)}
+        for client in self.clients:
+            client.sock.close()
+        self.clients = before
+        self.reactor.settle()
+        self.reactor.advance(0.1)  # a replica reports its load in batches
+        self.reactor.settle()
+        return answered
+
+    def drain(self, called: str, drained: bool = True) -> None:
+        self.application.drain("alpha", self.names[called], drained)
+
+    def states(self) -> dict[str, str]:
+        services: Any = self.application.status()["services"]
+        called = {name: called for called, name in self.names.items()}
+        return {called[each["replica"]]: each["state"] for each in services["alpha"]["replicas"]}
+
+    def loses(self, called: str) -> None:
+        raise NotImplementedError
+
+    def gets_back(self, called: str) -> None:
+        raise NotImplementedError
+
+
+class HandoffRig(Rig):
+    def __init__(self, deployment: Deployment) -> None:
+        super().__init__(deployment, HANDOFF)
+        self.replicas: dict[str, HandoffReplica] = {}
+        for called in ("one", "two"):
+            self.names[called] = called
+            self.gets_back(called)
+
+    def loses(self, called: str) -> None:
+        done: list[object] = []
+        self.replicas[called].stopService().addCallback(done.append)
+        for _ in range(10):
+            self.reactor.settle()
+            self.reactor.advance(1.0)
+        assert done
+
+    def gets_back(self, called: str) -> None:
+        self.replicas[called] = self.deployment.replica("alpha", called, called)
+
+
+class TcpRig(Rig):
+    def __init__(self, deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
+        super().__init__(deployment, TCP)
+        deployment.application._assembly._resolver._run = lambda call: call()
+        self.servers = {called: deployment.server(called) for called in ("one", "two")}
+        self.names = {called: "{}:{}".format(*at) for called, at in self.servers.items()}
+        self.there, self.real = dict(self.servers), socket.getaddrinfo
+        monkeypatch.setattr(socket, "getaddrinfo", self.find)
+
+    def find(self, host: str, *args: Any) -> list[Any]:
+        if host != "server.test":
+            return self.real(host, *args)
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", at) for at in self.there.values()]
+
+    def loses(self, called: str) -> None:
+        del self.there[called]
+        self.reactor.advance(2.0)
+
+    def gets_back(self, called: str) -> None:
+        self.there[called] = self.servers[called]
+        self.reactor.advance(2.0)
+
+
+@pytest.fixture(params=["handoff", "tcp"])
+def rig(request: pytest.FixtureRequest, reactor: HandReactor, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Rig]:
+    settings = {"handoff": HANDOFF, "tcp": TCP}[request.param]
+    with deployed(reactor, folder, config(settings), request.param, monkeypatch) as deployment:
+        rig = HandoffRig(deployment) if request.param == "handoff" else TcpRig(deployment, monkeypatch)
+        assert rig.who() == {"one", "two"}
+        yield rig
+        for client in rig.clients:
+            client.sock.close()
+
+
+def test_nothing_new_goes_there(rig: Rig) -> None:
+    rig.drain("one")
+    assert rig.states() == {"one": "drained", "two": "ready"}
+    assert rig.who() == {"two"}
+    rig.drain("one")  # twice is as once
+    rig.drain("one", False)
+    assert rig.states() == {"one": "ready", "two": "ready"}
+    assert rig.who() == {"one", "two"}
+    rig.drain("one", False)
+
+
+def test_what_is_live_stays(rig: Rig) -> None:
+    client = rig.client()
+    while (called := rig.ask(client)) != "one":
+        client = rig.client()
+    client.sock.send(request("/x", Content_Length="10") + b"01234")
+    rig.reactor.settle()
+    if not isinstance(rig, TcpRig):
+        rig.drain(called)
+    else:  # there each request goes where there is room
+        for each in rig.names:
+            rig.drain(each)
+    client.data = b""
+    client.sock.send(b"56789")
+    rig.reactor.until(client.holds(b" 10."))
+
+
+def test_kept_clients(rig: Rig) -> None:
+    kept = [rig.client() for _ in range(4)]
+    before = [rig.ask(client) for client in kept]
+    assert set(before) == {"one", "two"}
+    rig.drain("one")
+    after = [rig.ask(client) for client in kept]
+    assert after == (before if isinstance(rig, HandoffRig) else ["two"] * 4)
+
+
+def test_all_are_drained(rig: Rig) -> None:
+    for called in rig.names:
+        rig.drain(called)
+    waits, leaves = rig.client(), rig.client()
+    for client in (waits, leaves):
+        client.sock.send(request("/x"))
+        rig.reactor.settle()
+        rig.reactor.advance(2.0)
+    assert rig.application._services["alpha"].queued == 2
+    rig.reactor.advance(2.0)
+    rig.reactor.until(waits.has_ended)
+    assert parse_response(waits.data)[0].status == 503
+    rig.drain("two", False)
+    rig.reactor.until(leaves.holds(b"two /x"))
+
+
+def test_it_ends_with_the_replica(rig: Rig) -> None:
+    rig.drain("one")
+    rig.loses("one")
+    assert set(rig.states()) == {"two"}
+    with pytest.raises(NotThere, match="alpha has no replica "):
+        rig.drain("one")
+    rig.gets_back("one")
+    assert rig.states() == {"one": "ready", "two": "ready"}
+    assert rig.who() == {"one", "two"}
+
+
+def test_it_outlasts_reloads(rig: Rig) -> None:
+    rig.drain("one")
+    for number, limits in enumerate(({}, {"queue_timeout": 7.0}, {"head_size": 4_096})):
+        options = f'\nbalance = "{("round-robin", "random-two", "least-connections")[number]}"'
+        rig.deployment.reload(config(rig.settings, **limits))
+        rig.deployment.look()
+        assert rig.who() == {"two"}
+        rig.deployment.reload(config(rig.settings + options, **limits))
+        rig.deployment.look()
+        assert rig.who() == {"two"}
+        assert rig.states() == {"one": "drained", "two": "ready"}
+    rig.drain("one", False)
+    assert rig.who() == {"one", "two"}
+
+
+@pytest.mark.parametrize("drained", [True, False])
+def test_who_is_not_there(rig: Rig, drained: bool) -> None:
+    with pytest.raises(NotThere, match="there is no service beta"):
+        rig.application.drain("beta", "one", drained)
+    with pytest.raises(NotThere, match=r"alpha has no replica 10\.0\.0\.1:80"):
+        rig.application.drain("alpha", "10.0.0.1:80", drained)
+
+
+def test_a_service_in_this_process_cannot_be_drained(
+    reactor: HandReactor, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with deployed(reactor, folder, config(HANDOFF), "in-process", monkeypatch) as deployment:
+        with pytest.raises(Undrainable, match="alpha runs in the router's process"):
+            deployment.application.drain("alpha", "this process", True)
+        with pytest.raises(NotThere, match="alpha has no replica one"):
+            deployment.application.drain("alpha", "one", True)
+
+
+# -- handoff only
+
+
+def test_a_replica_whose_link_was_given_up_stays_drained(
+    reactor: HandReactor, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with deployed(reactor, folder, config(HANDOFF), "handoff", monkeypatch) as deployment:
+        rig = HandoffRig(deployment)
+        rig.drain("one")
+        target: Any = rig.application._services["alpha"].target
+        (link,) = [link for link in target._links.values() if link.replica == "one"]
+        target._give_up(link)
+        reactor.settle()
+        assert set(rig.states()) == {"two"}
+        for _ in range(8):
+            deployment.look()
+        assert rig.states() == {"one": "drained", "two": "ready"}
+
+
+# -- tcp only
+
+
+@pytest.fixture
+def tcp(reactor: HandReactor, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[TcpRig]:
+    with deployed(reactor, folder, config(TCP), "tcp", monkeypatch) as deployment:
+        rig = TcpRig(deployment, monkeypatch)
+        yield rig
+        for client in rig.clients:
+            client.sock.close()
+
+
+def test_idle_connections_to_it_are_closed(tcp: TcpRig) -> None:
+    tcp.who()
+    split = tcp.application._services["alpha"].target._split  # type: ignore[attr-defined]
+    before = len(split.pool)
+    tcp.drain("one")
+    assert 0 < len(split.pool) < before
+    assert {backend.replica.name for idle in split.pool._idle.values() for backend in idle} == {tcp.names["two"]}
+
+
+def test_while_it_rests_what_may_be_there_can_be_drained(tcp: TcpRig) -> None:
+    tcp.there = {"one": ("127.0.0.1", 80), "two": tcp.servers["two"]}
+    with pytest.raises(NotThere):  # another port than the service's
+        tcp.application.drain("alpha", "127.0.0.1:81", True)
+    with pytest.raises(NotThere):
+        tcp.application.drain("alpha", "one", True)
+    tcp.application.drain("alpha", "127.0.0.1:80", True)
+    tcp.application.drain("alpha", "127.0.0.9:80", True)
+    assert tcp.who() == {"two"}
+    assert tcp.application._services["alpha"].target.drained == {"127.0.0.1:80"}  # the other one is not there
+
+
+def test_a_rest_does_not_end_it(tcp: TcpRig) -> None:
+    tcp.who()
+    tcp.drain("one")
+    tcp.reactor.pump([1.0] * 70)
+    assert tcp.states() == {"one": "drained", "two": "resting"}
+    assert tcp.who() == {"two"}

@@ -1,0 +1,223 @@
+"""The workers of a parent: started, told, started again, waited for. Processes are played here, and real in `tests/`."""
+
+import os
+import signal
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from portico.lifeline import Lifeline
+from portico.workers import BAD_USAGE, KILL_TIME, LONGEST_DELAY, READY, SHORTEST_DELAY, SOON, TO_PARENT, Worker, Workers
+from twisted.internet.error import ProcessDone, ProcessExitedAlready, ProcessTerminated
+from twisted.internet.interfaces import IReactorProcess
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from .support.reactor import HandReactor
+from .support.wires import as_reactor
+
+
+class Played:
+    """A process that does nothing by itself."""
+
+    def __init__(self, worker: Worker, pid: int) -> None:
+        self.worker, self.pid = worker, pid
+        self.signals: list[int] = []
+        self.over = False
+
+    def signalProcess(self, number: int) -> None:
+        if self.over:
+            raise ProcessExitedAlready
+        self.signals.append(number)
+
+    def ready(self) -> None:
+        self.worker.childDataReceived(TO_PARENT, READY)
+
+    def ends(self, status: int = 0, number: int | None = None) -> None:
+        self.over = True
+        error = ProcessTerminated(status, number) if status or number else ProcessDone(0)
+        self.worker.processEnded(Failure(error))
+
+
+@implementer(IReactorProcess)
+class Spawning(HandReactor):
+    """Plays processes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.started: list[Played] = []
+        self.commands: list[list[str]] = []
+
+    def spawnProcess(self, protocol: Worker, executable: str, args: list[str], **more: Any) -> Played:
+        self.commands.append(args)
+        self.started.append(Played(protocol, 1_000 + len(self.started)))
+        return self.started[-1]
+
+
+class Stage:
+    def __init__(self) -> None:
+        self.reactor = Spawning()
+        self.workers = Workers(2, lambda number: ["portico", str(number)], as_reactor(self.reactor))
+        self.gone: list[int] = []
+        self.workers.gone.addCallback(self.gone.append)
+        self.workers.start()
+
+    @property
+    def states(self) -> list[str]:
+        return [worker.state for worker in self.workers.all]
+
+
+@pytest.fixture
+def stage() -> Stage:
+    return Stage()
+
+
+@pytest.fixture
+def ready(stage: Stage) -> Stage:
+    for each in stage.reactor.started:
+        each.ready()
+    return stage
+
+
+def test_they_are_started_and_say_that_they_are_ready(stage: Stage) -> None:
+    assert stage.reactor.commands == [["portico", "0"], ["portico", "1"]]
+    assert stage.states == ["starting", "starting"]
+    stage.reactor.started[1].ready()
+    assert [worker.status() for worker in stage.workers.all] == [
+        {"worker": 0, "pid": 1_000, "state": "starting"},
+        {"worker": 1, "pid": 1_001, "state": "ready"},
+    ]
+
+
+def test_one_that_dies_is_started_again_each_time_later(ready: Stage) -> None:
+    reactor, delay = ready.reactor, SHORTEST_DELAY
+    while delay < LONGEST_DELAY:
+        reactor.started[-1].ends(number=signal.SIGKILL)
+        delay = min(2 * delay, LONGEST_DELAY)
+        assert ready.states == ["ready", "waiting"]
+        count = len(reactor.started)
+        reactor.advance(delay - 0.001)
+        assert len(reactor.started) == count
+        reactor.advance(0.002)
+        assert len(reactor.started) == count + 1
+        assert ready.states == ["ready", "starting"]
+    reactor.started[-1].ready()
+    reactor.advance(SOON + 1)
+    reactor.started[-1].ends()  # after a good life, the shortest delay
+    reactor.advance(SHORTEST_DELAY + 0.001)
+    assert ready.states == ["ready", "starting"]
+    assert ready.gone == []
+
+
+def test_a_wrong_configuration_at_the_first_start_ends_all(stage: Stage) -> None:
+    one, two = stage.reactor.started
+    one.ends(BAD_USAGE)
+    assert two.signals == [signal.SIGTERM]
+    two.ends(number=signal.SIGTERM)  # it had not come to setting a handler
+    assert stage.gone == [BAD_USAGE]
+
+
+def test_a_wrong_configuration_later_ends_nothing(ready: Stage) -> None:
+    one, two = ready.reactor.started
+    one.ends(1)
+    ready.reactor.advance(1)
+    ready.reactor.started[-1].ends(BAD_USAGE)
+    assert ready.states == ["waiting", "ready"]
+    assert two.signals == []
+
+
+def test_a_drain_waits_for_all_and_tells_the_worst(ready: Stage) -> None:
+    one, two = ready.reactor.started
+    ready.workers.stop(signal.SIGINT)
+    ready.workers.stop(signal.SIGINT)
+    assert one.signals == two.signals == [signal.SIGINT]
+    assert ready.states == ["draining", "draining"]
+    one.ends(1)
+    assert ready.gone == []
+    two.ends(0)
+    assert ready.gone == [1]
+    assert ready.states == ["ended", "ended"]
+    ready.reactor.advance(60)
+    assert len(ready.reactor.started) == 2
+
+
+def test_a_drain_does_not_wait_for_what_is_not_there(ready: Stage) -> None:
+    one, two = ready.reactor.started
+    one.ends(1)
+    ready.workers.stop()
+    two.ends()
+    assert ready.gone == [0]
+    assert not ready.reactor.getDelayedCalls()
+
+
+def test_a_second_signal_is_passed_on_and_then_they_are_killed(ready: Stage) -> None:
+    one, two = ready.reactor.started
+    ready.workers.stop()
+    ready.workers.hurry(signal.SIGTERM)
+    one.ends(128 + signal.SIGTERM)
+    assert two.signals == [signal.SIGTERM] * 2
+    ready.reactor.advance(KILL_TIME)
+    assert two.signals[-1] == signal.SIGKILL
+    assert one.signals == [signal.SIGTERM] * 2
+    two.ends(number=signal.SIGKILL)
+    assert ready.gone == [128 + signal.SIGTERM]
+
+
+def test_a_reload_is_for_those_that_can_hear_it(stage: Stage) -> None:
+    one, two = stage.reactor.started
+    one.ready()
+    stage.workers.reload()
+    assert (one.signals, two.signals) == ([signal.SIGHUP], [])  # it would end the second one, which has no handler yet
+    two.ready()
+    assert two.signals == [signal.SIGHUP]  # it may have read the file before
+    two.ready()
+    assert two.signals == [signal.SIGHUP]
+    two.over = True
+    stage.workers.reload()  # it ends just now
+
+
+# -- the worker's side
+
+
+@pytest.fixture
+def pipes(request: pytest.FixtureRequest) -> SimpleNamespace:
+    found = SimpleNamespace()
+    found.from_parent, found.parent = os.pipe()
+    found.heard, found.to_parent = os.pipe()
+    found.open = {found.from_parent, found.parent, found.heard, found.to_parent}
+
+    def close(*which: int) -> None:
+        for descriptor in which or list(found.open):
+            found.open.discard(descriptor)
+            os.close(descriptor)
+
+    found.close = close
+    request.addfinalizer(close)
+    return found
+
+
+def lifeline(pipes: SimpleNamespace, reactor: HandReactor, lost: Callable[[], None]) -> Lifeline:
+    return Lifeline(as_reactor(reactor), lost, pipes.from_parent, pipes.to_parent)
+
+
+def test_a_worker_says_ready_and_notices_its_parent_s_end(reactor: HandReactor, pipes: SimpleNamespace) -> None:
+    lost: list[str] = []
+    made = lifeline(pipes, reactor, lambda: lost.append("lost"))
+    made.start()
+    assert os.read(pipes.heard, 100) == READY
+    reactor.settle()
+    made.connectionLost(None)  # the reactor's own end is not the parent's
+    assert lost == []
+    pipes.close(pipes.parent)
+    reactor.until(lambda: lost)
+    made.connectionLost(None)
+    assert lost == ["lost"]
+    assert reactor.readers == set()
+
+
+def test_a_parent_that_is_gone_before_the_worker_is_ready(reactor: HandReactor, pipes: SimpleNamespace) -> None:
+    lost: list[str] = []
+    pipes.close(pipes.parent, pipes.heard)
+    lifeline(pipes, reactor, lambda: lost.append("lost")).start()
+    reactor.until(lambda: lost)

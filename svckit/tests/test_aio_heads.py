@@ -1,10 +1,10 @@
 """Where messages end: heads, bodies and exchanges, whole, byte by byte, and with trailing bytes."""
 
 import pytest
-from svckit.handoff.aio.answers import BAD_REQUEST, BAD_VERSION
+from svckit.handoff.aio.answers import BAD_REQUEST, BAD_VERSION, TOO_LARGE
 from svckit.handoff.aio.body import CHUNKED, LINE, TRAILER, UNTIL_CLOSE, BadFraming, Body
 from svckit.handoff.aio.exchange import RESPONSE_HEAD, Exchange
-from svckit.handoff.aio.heads import TUNNEL, Request, Response, read_request, read_response
+from svckit.handoff.aio.heads import MOST_FIELDS, TUNNEL, Request, Response, read_request, read_response
 
 
 def head(*lines: str) -> bytes:
@@ -28,7 +28,7 @@ def head(*lines: str) -> bytes:
     ],
 )
 def test_a_request_says_how_it_ends(lines: list[str], length: int, persistent: bool) -> None:
-    assert read_request(head(*lines)) == Request(lines[0].split()[0].encode(), b"/a", length, persistent)
+    assert read_request(head(*lines), first=True) == Request(lines[0].split()[0].encode(), b"/a", length, persistent)
 
 
 @pytest.mark.parametrize(
@@ -51,11 +51,29 @@ def test_a_request_says_how_it_ends(lines: list[str], length: int, persistent: b
     ],
 )
 def test_a_request_that_can_be_read_in_two_ways_is_refused(lines: list[str]) -> None:
-    assert read_request(head(*lines)) == BAD_REQUEST
+    assert read_request(head(*lines), first=True) == BAD_REQUEST
 
 
 def test_another_version_is_refused() -> None:
     assert read_request(head("PRI * HTTP/2.0")) == BAD_VERSION
+
+
+@pytest.mark.parametrize(
+    ("lines", "refused"),
+    [
+        (["GET /a HTTP/1.1", "Host: x"], None),
+        (["GET /a HTTP/1.0"], None),
+        (["GET /a HTTP/1.1"], BAD_REQUEST),
+        (["GET /a HTTP/1.1", "Host: x", "hOST: x"], BAD_REQUEST),
+        (["GET /a HTTP/1.1", "Host: x/y"], BAD_REQUEST),
+        (["GET /a HTTP/1.1", "Host: x", *["a: b"] * (MOST_FIELDS - 1)], None),
+        (["GET /a HTTP/1.1", "Host: x", *["a: b"] * MOST_FIELDS], TOO_LARGE),
+    ],
+)
+def test_later_requests_are_asked_for_what_the_router_asks_the_first(lines: list[str], refused: bytes | None) -> None:
+    assert isinstance(read_request(head(*lines), first=True), Request)
+    found = read_request(head(*lines))
+    assert found == refused or (refused is None and isinstance(found, Request))
 
 
 # -- responses
@@ -148,7 +166,7 @@ def test_broken_chunks_are_found(data: bytes, step: int) -> None:
 
 
 def exchange(method: str = "GET", *fields: str) -> Exchange:
-    request = read_request(head(f"{method} /a HTTP/1.1", *fields))
+    request = read_request(head(f"{method} /a HTTP/1.1", "Host: x", *fields))
     assert isinstance(request, Request)
     return Exchange(request)
 

@@ -22,7 +22,7 @@ OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
 
 def get(path: str, *fields: str) -> bytes:
-    return "\r\n".join([f"GET {path} HTTP/1.1", *fields, "", ""]).encode()
+    return "\r\n".join([f"GET {path} HTTP/1.1", "Host: x", *fields, "", ""]).encode()
 
 
 class Server(asyncio.Protocol):
@@ -124,7 +124,7 @@ def folder() -> Iterator[Path]:
 @on_stage
 async def test_the_preface_comes_before_what_is_in_the_socket(stage: Stage) -> None:
     scene = await begin(stage, b"GET /a/1 HT")
-    scene.client.send(b"TP/1.1\r\n\r\n")
+    scene.client.send(b"TP/1.1\r\nHost: x\r\n\r\n")
     await scene.given(get("/a/1"))
 
 
@@ -141,8 +141,8 @@ async def test_addresses_and_tls_are_those_that_the_router_names(stage: Stage, t
 
 @on_stage
 async def test_one_request_at_a_time(stage: Stage) -> None:
-    first = b"POST /a/1 HTTP/1.1\r\nContent-Length: 4\r\n\r\nbody"
-    second = b"POST /a/2 HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nbody\r\n0\r\n\r\n"
+    first = b"POST /a/1 HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nbody"
+    second = b"POST /a/2 HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nbody\r\n0\r\n\r\n"
     scene = await begin(stage, first + b"\r\n" + second + get("/a/3"))
     for request in (first, second, get("/a/3")):
         await scene.given(request)
@@ -152,7 +152,7 @@ async def test_one_request_at_a_time(stage: Stage) -> None:
 
 @on_stage
 async def test_byte_by_byte(stage: Stage) -> None:
-    request = b"POST /a/1 HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nbody\r\n0\r\n\r\n"
+    request = b"POST /a/1 HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nbody\r\n0\r\n\r\n"
     scene = await begin(stage)
     for _ in range(2):
         for at in range(len(request)):
@@ -164,7 +164,7 @@ async def test_byte_by_byte(stage: Stage) -> None:
 
 @on_stage
 async def test_an_answer_before_the_end_of_the_request(stage: Stage) -> None:
-    scene = await begin(stage, b"POST /a/1 HTTP/1.1\r\nContent-Length: 4\r\n\r\nbo")
+    scene = await begin(stage, b"POST /a/1 HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nbo")
     await until(lambda: scene.server.received.endswith(b"bo"))
     await scene.answered()
     scene.client.send(b"dy" + get("/b/2"))
@@ -188,7 +188,7 @@ async def test_nothing_is_read_while_there_is_something_to_answer(stage: Stage) 
 
 @on_stage
 async def test_the_server_may_stop_and_go_on_reading(stage: Stage) -> None:
-    scene = await begin(stage, b"POST /a/1 HTTP/1.1\r\nContent-Length: 4\r\n\r\n")
+    scene = await begin(stage, b"POST /a/1 HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\n")
     scene.server.transport.pause_reading()
     assert not scene.server.transport.is_reading()
     scene.client.send(b"body")
@@ -285,7 +285,7 @@ async def test_what_goes_back_fits_a_message(stage: Stage) -> None:
     await scene.once()
     scene.server.answer = OK
     filler = b"x: " + b"y" * 8000 + b"\r\n"
-    piece = b"GET /a/ HTTP/1.1\r\n" + filler + b"\r\n"
+    piece = b"GET /a/ HTTP/1.1\r\nHost: x\r\n" + filler + b"\r\n"
     scene.client.sock.setblocking(True)
     sender = asyncio.get_running_loop().run_in_executor(None, scene.client.sock.sendall, piece * 20 + get("/b/") * 8000)
     message = await stage.hear(scene.router, Connection)
@@ -403,7 +403,7 @@ async def test_a_head_that_takes_too_long_is_408(stage: Stage, monkeypatch: pyte
 @on_stage
 async def test_a_body_with_broken_chunks_ends_the_connection(stage: Stage) -> None:
     """Nothing is said: the server may have answered a part already."""
-    scene = await begin(stage, b"POST /a/ HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n")
+    scene = await begin(stage, b"POST /a/ HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n")
     scene.client.send(b"what\r\n")
     assert await scene.client.end() == b""
     assert b"what" not in scene.server.received
@@ -423,7 +423,7 @@ async def test_a_client_that_has_ended_its_side_gets_its_answers(stage: Stage) -
     assert await scene.client.end() == OK
 
 
-@pytest.mark.parametrize("rest", [b"", b"POST /a/ HTTP/1.1\r\nContent-Length: 5\r\n\r\n123"])
+@pytest.mark.parametrize("rest", [b"", b"POST /a/ HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\n123"])
 @on_stage
 async def test_what_is_not_whole_never_will_be(stage: Stage, rest: bytes) -> None:
     scene = await begin(stage, get("/a/1"))

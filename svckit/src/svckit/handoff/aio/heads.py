@@ -7,13 +7,16 @@ length, no length beside `Transfer-Encoding`, no coding but `chunked`, none in H
 import re
 from typing import NamedTuple
 
-from .answers import BAD_REQUEST, BAD_VERSION
+from ...hosts import is_host
+from .answers import BAD_REQUEST, BAD_VERSION, TOO_LARGE
 from .body import CHUNKED, UNTIL_CLOSE, BadFraming
 
 __all__ = ["HEAD_SIZE", "TUNNEL", "Request", "Response", "read_request", "read_response"]
 
 HEAD_SIZE = 16_384
 """Bytes of a request's head."""
+MOST_FIELDS = 128
+"""Header fields of a second or later request."""
 TUNNEL = -3
 """As a response's length: what follows is no HTTP any more."""
 
@@ -24,6 +27,7 @@ _request = re.compile(
 ).fullmatch
 _response = re.compile(rb"HTTP/1\.([01]) ([0-9]{3})[^\r\n]*\r\n((?:[^\r\n]+\r\n)*)\r\n").fullmatch
 _fields = re.compile(rb"\n(connection|content-length|transfer-encoding):([^\r]*)").findall
+_hosts = re.compile(rb"\nhost:([^\r]*)").findall
 _length = re.compile(rb"[0-9]{1,18}").fullmatch
 
 
@@ -48,14 +52,23 @@ class Response(NamedTuple):
     """The server will take another request on this connection."""
 
 
-def read_request(head: bytes) -> Request | bytes:
-    """What the head of a request (with its empty line) says, or the answer that refuses it."""
+def read_request(head: bytes, first: bool = False) -> Request | bytes:
+    """What the head of a request (with its empty line) says, or the answer that refuses it.
+
+    The router has seen to the fields of the `first` one of a connection, within limits of its own.
+    """
     found = _request(head)
     if found is None:
         return BAD_REQUEST
     method, target, version, fields = found.groups()
     if version not in (b"1.1", b"1.0"):
         return BAD_VERSION
+    if not first:
+        if fields.count(b"\n") > MOST_FIELDS:
+            return TOO_LARGE
+        hosts = _hosts(b"\n" + fields.lower())
+        if not (is_host(hosts[0].strip(b" \t")) if len(hosts) == 1 else not hosts and version == b"1.0"):
+            return BAD_REQUEST
     named = _look(fields)
     try:
         length = _length_of(named, version == b"1.1")

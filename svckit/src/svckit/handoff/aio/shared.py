@@ -197,7 +197,7 @@ class SharedHttp(asyncio.BufferedProtocol):
             if len(self._unread) >= HEAD_SIZE:
                 self._refuse(TOO_LARGE)
             return False
-        request = read_request(bytes(self._unread[:end]))
+        request = read_request(bytes(self._unread[:end]), self._first)
         if isinstance(request, bytes):
             self._refuse(request)
             return False

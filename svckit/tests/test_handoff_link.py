@@ -9,7 +9,7 @@ import pytest
 from handoff_support import CLIENT, LISTENER, FakeReactor, PlayedRouter, link_pair, no_descriptor_leaks
 from svckit.handoff import packets
 from svckit.handoff.cell import Cell, is_revoked
-from svckit.handoff.codec import Connection, Draining, Farewell, Hello, Load, Taken, Welcome, encode, encode_routes
+from svckit.handoff.codec import VERSION, Connection, Draining, Farewell, Hello, Load, Taken, Welcome, encode, encode_routes
 from svckit.handoff.link import BATCH, Link, Returned
 
 HELLO = Hello(1, 100, "static", "a-1")
@@ -127,6 +127,12 @@ def test_a_welcome_without_a_cell_is_none(table: Table) -> None:
     table.router.say(Welcome(1))
     table.reactor.settle()
     assert not table.link.welcomed
+
+
+def test_a_router_of_another_version_is_left(table: Table) -> None:
+    table.router.say(Welcome(VERSION + 1), table.router.cell.descriptor)
+    table.reactor.settle()
+    assert table.owner.told == ["ended"]
 
 
 def test_routes_arrive_in_parts_and_replace_the_old_ones(table: Table) -> None:

@@ -1,8 +1,9 @@
-"""`svckit run` and `svckit health`: what a service's container calls."""
+"""`svckit run` and `svckit health`, what a service's container calls; `svckit handoff-check` for whoever writes a replica."""
 
 import argparse
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 __all__ = ["main"]
 
@@ -16,6 +17,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
     run.add_argument("--service", help="the name in the router's configuration (default: the installed service's name)")
     health = commands.add_parser("health", help="exit 0 if this container's replica answers")
     health.add_argument("service")
+    trial = commands.add_parser(
+        "handoff-check", help="try the rules of the handoff protocol on a replica, in whatever language"
+    )
+    trial.add_argument("socket", type=Path, help="its socket file")
+    trial.add_argument("--path", default="/", help="one that its service answers to GET and keeps the connection (/)")
+    trial.add_argument("--pid", type=int, help="its process, which gets SIGTERM at the end: tries the drain too")
+    trial.add_argument(
+        "--without", action="append", default=[], metavar="SECTION", help="a section of the protocol's page to leave out"
+    )
+    trial.add_argument(
+        "--patience", type=float, default=5.0, metavar="SECONDS", help="what does not happen in this time never does (5)"
+    )
     chosen = parser.parse_args(arguments)
     if chosen.command == "health":
         from .health import check
@@ -24,6 +37,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if problem is not None:
             print(problem, file=sys.stderr)
         sys.exit(0 if problem is None else 1)
+    if chosen.command == "handoff-check":
+        from .handoff.conformance.report import tell
+
+        sys.exit(0 if tell(chosen.socket, chosen.path, chosen.pid, chosen.without, chosen.patience) else 1)
     if ":" in chosen.what and not chosen.service:
         parser.error("--service is needed where the service is given as package.module:function")
     sys.path.insert(0, "")  # package.module:function may lie in the working directory, as for twistd

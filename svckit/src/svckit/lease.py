@@ -10,35 +10,9 @@ from typing import Protocol as Interface_
 
 from zope.interface import Attribute, Interface
 
-from .paths import BadTarget, normalise
-from .routemap import RouteMap
+from .ownership import Ownership
 
 __all__ = ["HandBack", "IDrainable", "ILeased", "Lease", "Ownership"]
-
-
-class Ownership:
-    """Which request targets belong to this service; `update` follows the router's routes while connections live on."""
-
-    def __init__(self, patterns: "tuple[tuple[str, bool], ...]" = ()) -> None:
-        self.update(patterns)
-
-    def update(self, patterns: "tuple[tuple[str, bool], ...]") -> None:
-        """All patterns of the route table (see `RouteMap`), each with whether it leads to this service.
-
-        The others' patterns matter too: a longer prefix of another service cuts a piece out of a shorter one of ours.
-        """
-        self.patterns = patterns
-        self._routes = RouteMap(patterns)
-
-    def owns(self, target: bytes) -> bool:
-        """Whether a request for `target` (as in the request line) is this service's to answer.
-
-        A target without meaning is ours: it gets its 400 here as well as anywhere else.
-        """
-        try:
-            return self._routes.find(normalise(target)) is True
-        except BadTarget:
-            return True
 
 
 class HandBack(Interface_):

@@ -5,8 +5,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
-import msgspec
-
 __all__ = ["BadOptions", "Settings"]
 
 T = TypeVar("T")
@@ -41,6 +39,8 @@ class Settings:
         Raises:
             BadOptions: an unknown key, a missing one, or a value that cannot be what the field says.
         """
+        import msgspec  # here, as a replica without options of its own, such as an asyncio server's, does without it
+
         known = (
             {found.name for found in msgspec.structs.fields(kind)}
             if issubclass(kind, msgspec.Struct)

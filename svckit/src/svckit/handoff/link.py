@@ -19,6 +19,7 @@ from ..reactors import Reactor
 from . import packets
 from .cell import is_revoked, withdraw
 from .codec import (
+    VERSION,
     Address,
     Connection,
     Draining,
@@ -166,7 +167,9 @@ class Link:
                 if last:
                     self._owner.routes(self._patterns)
                     self._patterns = ()
-            case Welcome(_) if descriptor is not None and not self.welcomed:
+            case Welcome(version) if descriptor is not None and not self.welcomed:
+                if version != VERSION:
+                    raise ValueError(f"version {version}, expected {VERSION}")
                 self._cell, descriptor = descriptor, None
                 self.welcomed = True
                 self._owner.welcomed(self)

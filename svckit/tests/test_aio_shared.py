@@ -1,0 +1,514 @@
+"""A server's protocol on a connection that it shares; the server is played by the test."""
+
+import asyncio
+import functools
+import select
+import socket
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aio_support import Client, Stage, on_stage, settle, until
+from handoff_support import CLIENT, LISTENER, PlayedRouter
+from svckit.handoff.aio import answers, shared
+from svckit.handoff.aio.accepted import Accepted
+from svckit.handoff.aio.heads import HEAD_SIZE
+from svckit.handoff.aio.shared import READ_SIZE, SharedHttp
+from svckit.handoff.codec import Connection, Taken, Tls
+
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+
+
+def get(path: str, *fields: str) -> bytes:
+    return "\r\n".join([f"GET {path} HTTP/1.1", *fields, "", ""]).encode()
+
+
+class Server(asyncio.Protocol):
+    """Writes down what it is given and answers when the test says."""
+
+    def __init__(self) -> None:
+        self.received = b""
+        self.lost: list[object] = []
+        self.paused = False
+        self.answer = b""
+        """Said at once to everything."""
+        self.raises: Exception | None = None
+
+    def connection_made(self, transport: Any) -> None:
+        self.transport = transport
+        if self.raises:
+            raise self.raises
+
+    def data_received(self, data: bytes) -> None:
+        self.received += data
+        if self.raises:
+            raise self.raises
+        if self.answer:
+            self.transport.write(self.answer)
+
+    def pause_writing(self) -> None:
+        self.paused = True
+
+    def resume_writing(self) -> None:
+        self.paused = False
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.lost.append(exc)
+        self.transport.close()  # as uvicorn does
+
+
+class Scene:
+    """One connection, served by the played server."""
+
+    def __init__(self, stage: Stage, router: PlayedRouter, client: Client, server: Server) -> None:
+        self.stage, self.router, self.client, self.server = stage, router, client, server
+        self.goodbyes: list[object] = []
+        self.shared: Any = None
+
+    async def given(self, data: bytes) -> None:
+        """The server gets exactly this."""
+        await until(lambda: len(self.server.received) >= len(data))
+        await settle()
+        assert self.server.received == data
+        self.server.received = b""
+
+    async def answered(self, answer: bytes = OK) -> None:
+        self.server.transport.write(answer)
+        await self.client.expect(answer)
+
+    async def once(self) -> None:
+        """A first exchange, so that the connection may go elsewhere."""
+        await self.given(get("/a/1"))
+        await self.answered()
+
+    async def given_back(self) -> tuple[bytes, socket.socket]:
+        message, sock = await self.stage.given_back(self.router)
+        assert len(self.server.lost) == 1
+        return message.unread, sock
+
+
+async def begin(stage: Stage, preface: bytes = b"", server: Server | None = None, tls: Tls | None = None) -> Scene:
+    made = server or Server()
+    tasks = []
+
+    def serve(accepted: Accepted) -> None:
+        factory = functools.partial(
+            SharedHttp, accepted, stage.replica.ownership, lambda: made, lambda p: scene.goodbyes.append(p)
+        )
+        tasks.append(asyncio.create_task(asyncio.get_running_loop().connect_accepted_socket(factory, accepted.sock)))
+
+    stage.serve = serve
+    router = await stage.router()
+    client, accepted = stage.pair()
+    scene = Scene(stage, router, client, made)
+    router.number = 1
+    router.say(Connection(1, CLIENT, LISTENER, preface, tls), accepted.fileno())
+    await stage.hear(router, Taken)
+    accepted.close()
+    await until(lambda: tasks and tasks[0].done())
+    scene.shared = tasks[0].result()[1]
+    return scene
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="as") as made:
+        yield Path(made)
+
+
+# -- what the server sees
+
+
+@on_stage
+async def test_the_preface_comes_before_what_is_in_the_socket(stage: Stage) -> None:
+    scene = await begin(stage, b"GET /a/1 HT")
+    scene.client.send(b"TP/1.1\r\n\r\n")
+    await scene.given(get("/a/1"))
+
+
+@pytest.mark.parametrize("tls", [None, Tls("a.example", "http/1.1")])
+@on_stage
+async def test_addresses_and_tls_are_those_that_the_router_names(stage: Stage, tls: Tls | None) -> None:
+    scene = await begin(stage, tls=tls)
+    transport = scene.server.transport
+    assert transport.get_extra_info("peername") == CLIENT
+    assert transport.get_extra_info("sockname") == LISTENER
+    assert bool(transport.get_extra_info("sslcontext")) is (tls is not None)
+    assert transport.get_extra_info("socket", "none") == "none"
+
+
+@on_stage
+async def test_one_request_at_a_time(stage: Stage) -> None:
+    first = b"POST /a/1 HTTP/1.1\r\nContent-Length: 4\r\n\r\nbody"
+    second = b"POST /a/2 HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nbody\r\n0\r\n\r\n"
+    scene = await begin(stage, first + b"\r\n" + second + get("/a/3"))
+    for request in (first, second, get("/a/3")):
+        await scene.given(request)
+        await scene.answered()
+    assert not scene.server.lost
+
+
+@on_stage
+async def test_byte_by_byte(stage: Stage) -> None:
+    request = b"POST /a/1 HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nbody\r\n0\r\n\r\n"
+    scene = await begin(stage)
+    for _ in range(2):
+        for at in range(len(request)):
+            scene.client.send(request[at : at + 1])
+            await settle()
+        await scene.given(request)
+        await scene.answered()
+
+
+@on_stage
+async def test_an_answer_before_the_end_of_the_request(stage: Stage) -> None:
+    scene = await begin(stage, b"POST /a/1 HTTP/1.1\r\nContent-Length: 4\r\n\r\nbo")
+    await until(lambda: scene.server.received.endswith(b"bo"))
+    await scene.answered()
+    scene.client.send(b"dy" + get("/b/2"))
+    assert (await scene.given_back())[0] == get("/b/2")
+    assert scene.server.received.endswith(b"body")
+
+
+@on_stage
+async def test_nothing_is_read_while_there_is_something_to_answer(stage: Stage) -> None:
+    scene = await begin(stage, get("/a/1") + get("/a/2"))
+    (accepted,) = stage.accepted
+    await scene.given(get("/a/1"))
+    scene.client.send(get("/a/3"))
+    await until(lambda: select.select([accepted.sock], [], [], 0)[0])
+    await settle()
+    assert accepted.sock.recv(1000, socket.MSG_PEEK) == get("/a/3")
+    for number in (2, 3):
+        await scene.answered()
+        await scene.given(get(f"/a/{number}"))
+
+
+@on_stage
+async def test_the_server_may_stop_and_go_on_reading(stage: Stage) -> None:
+    scene = await begin(stage, b"POST /a/1 HTTP/1.1\r\nContent-Length: 4\r\n\r\n")
+    scene.server.transport.pause_reading()
+    assert not scene.server.transport.is_reading()
+    scene.client.send(b"body")
+    await settle()
+    assert scene.server.received.endswith(b"\r\n\r\n")
+    scene.server.transport.resume_reading()
+    await until(lambda: scene.server.received.endswith(b"body"))
+
+
+@on_stage
+async def test_a_slow_reader_pauses_the_server(stage: Stage) -> None:
+    scene = await begin(stage, get("/a/1"))
+    await until(lambda: scene.server.received)
+    body = b"x" * 20_000_000
+    scene.server.transport.writelines([b"HTTP/1.1 200 OK\r\nContent-Length: 20000000\r\n\r\n", body])
+    assert scene.server.paused
+    await scene.client.expect(body)
+    assert not scene.server.paused
+
+
+# -- going back
+
+
+@on_stage
+async def test_a_request_of_another_service_goes_back_with_its_connection(stage: Stage) -> None:
+    scene = await begin(stage, get("/a/1"))
+    await scene.once()
+    scene.client.send(get("/b/2") + get("/a/3"))
+    unread, sock = await scene.given_back()
+    assert unread == get("/b/2") + get("/a/3")
+    sock.send(OK)
+    await scene.client.expect(OK)
+    scene.server.transport.write(b"never")
+    sock.close()
+    assert await scene.client.end() == b""
+    assert not len(stage.replica)
+
+
+@on_stage
+async def test_pipelined_it_goes_back_only_after_the_answer(stage: Stage) -> None:
+    scene = await begin(stage, get("/a/1") + get("/b/2"))
+    await scene.given(get("/a/1"))
+    await settle()
+    assert not scene.server.lost
+    await scene.answered()
+    assert (await scene.given_back())[0] == get("/b/2")
+
+
+@on_stage
+async def test_it_goes_back_only_when_the_client_has_read_the_answer(stage: Stage) -> None:
+    scene = await begin(stage, get("/a/1") + get("/b/2"))
+    body = b"x" * 20_000_000
+    scene.server.transport.write(b"HTTP/1.1 200 OK\r\nContent-Length: 20000000\r\n\r\n" + body)
+    await until(lambda: scene.server.lost)
+    scene.router.hear()
+    assert not scene.router.returned
+    await scene.client.expect(body)
+    assert (await scene.given_back())[0] == get("/b/2")
+
+
+@on_stage
+async def test_a_client_that_reads_nothing_of_it_is_not_waited_for_forever(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shared, "FLUSH_TIME", 0.0)
+    scene = await begin(stage, get("/a/1") + get("/b/2"))
+    scene.server.transport.write(b"HTTP/1.1 200 OK\r\nContent-Length: 20000000\r\n\r\n" + b"x" * 20_000_000)
+    await until(lambda: not len(stage.replica))
+    assert len(await scene.client.end()) < 20_000_000
+
+
+@on_stage
+async def test_the_first_request_never_goes_back(stage: Stage) -> None:
+    scene = await begin(stage, get("/b/1"))
+    await scene.given(get("/b/1"))
+
+
+@on_stage
+async def test_after_the_last_answer_nothing_begins_and_nothing_goes_back(stage: Stage) -> None:
+    scene = await begin(stage, get("/a/1", "Connection: close") + get("/b/2"))
+    await scene.given(get("/a/1", "Connection: close"))
+    await scene.answered()
+    await settle()
+    assert not scene.server.received
+    assert not scene.server.lost
+    scene.server.transport.close()
+    assert await scene.client.end() == b""
+
+
+@on_stage
+async def test_what_goes_back_fits_a_message(stage: Stage) -> None:
+    """However much a client sends without waiting: here 1 MB in heads that make a read begin at the worst place."""
+    scene = await begin(stage, get("/a/1"), server=Server())
+    await scene.once()
+    scene.server.answer = OK
+    filler = b"x: " + b"y" * 8000 + b"\r\n"
+    piece = b"GET /a/ HTTP/1.1\r\n" + filler + b"\r\n"
+    scene.client.sock.setblocking(True)
+    sender = asyncio.get_running_loop().run_in_executor(None, scene.client.sock.sendall, piece * 20 + get("/b/") * 8000)
+    message = await stage.hear(scene.router, Connection)
+    assert len(message.unread) <= HEAD_SIZE + READ_SIZE
+    scene.router.take(message.number)
+    scene.router.die()
+    await asyncio.gather(sender, return_exceptions=True)
+
+
+@on_stage
+async def test_an_answer_that_cannot_be_followed_is_the_last(stage: Stage) -> None:
+    scene = await begin(stage, get("/a/1") + get("/b/2"))
+    await scene.answered(b"HTTP/1.1 200 OK\r\nContent-Length: what\r\n\r\n")
+    await scene.answered(b"more of it")
+    assert scene.server.received == get("/a/1")
+    assert not scene.server.lost
+
+
+# -- other protocols
+
+
+class Other(Server):
+    """Speaks after the upgrade."""
+
+    def eof_received(self) -> bool:
+        self.received += b"<eof>"
+        return False
+
+
+@on_stage
+async def test_after_101_nothing_is_followed(stage: Stage) -> None:
+    scene = await begin(stage, get("/a/ws", "Upgrade: websocket", "Connection: Upgrade") + b"early")
+    await until(lambda: scene.server.received)
+    assert b"early" not in scene.server.received
+    other, transport = Other(), scene.server.transport
+    other.transport = transport
+    transport.set_protocol(other)
+    assert transport.get_protocol() is other
+    await scene.answered(b"HTTP/1.1 101 Switching Protocols\r\n\r\n")
+    await until(lambda: other.received == b"early")
+    scene.client.send(get("/b/"))
+    await until(lambda: other.received == b"early" + get("/b/"))
+    stage.accepted[0].on_drain()
+    assert not other.lost
+    stage.accepted[0].on_expire()
+    assert scene.goodbyes == [other]
+    scene.client.sock.shutdown(socket.SHUT_WR)
+    await until(lambda: other.lost)
+    assert other.received.endswith(b"<eof>")
+
+
+class Buffered(asyncio.BufferedProtocol):
+    """Takes a few bytes at a time."""
+
+    def __init__(self) -> None:
+        self.buffer, self.received = bytearray(5), b""
+
+    def get_buffer(self, sizehint: int) -> bytearray:
+        return self.buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
+        self.received += self.buffer[:nbytes]
+
+
+@on_stage
+async def test_a_buffered_protocol_is_fed_too(stage: Stage) -> None:
+    server: Any = Buffered()
+    await begin(stage, get("/a/1"), server=server)
+    await until(lambda: server.received == get("/a/1"))
+
+
+# -- what is refused
+
+
+@pytest.mark.parametrize(
+    ("data", "answer"),
+    [
+        (b"GET /a/ HTTP/1.1\r\nbad header\r\n\r\n", answers.BAD_REQUEST),
+        (b"GET /a/ HTTP/3.0\r\n\r\n", answers.BAD_VERSION),
+        (b"GET /a/ HTTP/1.1\r\nx: " + b"y" * HEAD_SIZE, answers.TOO_LARGE),
+    ],
+)
+@pytest.mark.parametrize("first", [False, True])
+@on_stage
+async def test_a_bad_head_gets_its_answer_and_the_end(stage: Stage, data: bytes, answer: bytes, first: bool) -> None:
+    scene = await begin(stage, b"" if first else get("/a/1"))
+    if not first:
+        await scene.once()
+    scene.client.send(data)
+    scene.client.send(b"more")
+    assert await scene.client.end() == answer
+    assert not scene.server.received
+    scene.client.send(b"and more")
+    scene.client.sock.shutdown(socket.SHUT_WR)
+    await until(lambda: not len(stage.replica))
+
+
+@on_stage
+async def test_a_refused_client_is_not_waited_for_long(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shared, "LINGER", 0.0)
+    scene = await begin(stage, b"nonsense\r\n\r\n")
+    await until(lambda: not len(stage.replica))
+    assert scene.server.lost == [None]
+
+
+@on_stage
+async def test_a_head_that_takes_too_long_is_408(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shared, "HEAD_DEADLINE", 0.0)
+    scene = await begin(stage, get("/a/1"))
+    await scene.once()
+    scene.client.send(b"GET")
+    assert await scene.client.end() == answers.HEAD_TIMEOUT
+
+
+@on_stage
+async def test_a_body_with_broken_chunks_ends_the_connection(stage: Stage) -> None:
+    """Nothing is said: the server may have answered a part already."""
+    scene = await begin(stage, b"POST /a/ HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n")
+    scene.client.send(b"what\r\n")
+    assert await scene.client.end() == b""
+    assert b"what" not in scene.server.received
+
+
+# -- a client that ends its side
+
+
+@on_stage
+async def test_a_client_that_has_ended_its_side_gets_its_answers(stage: Stage) -> None:
+    scene = await begin(stage, get("/a/1") + get("/a/2") + b"GET /a/not-whole")
+    await scene.given(get("/a/1"))
+    scene.client.sock.shutdown(socket.SHUT_WR)
+    await scene.answered()
+    await scene.given(get("/a/2"))
+    scene.server.transport.write(OK)
+    assert await scene.client.end() == OK
+
+
+@pytest.mark.parametrize("rest", [b"", b"POST /a/ HTTP/1.1\r\nContent-Length: 5\r\n\r\n123"])
+@on_stage
+async def test_what_is_not_whole_never_will_be(stage: Stage, rest: bytes) -> None:
+    scene = await begin(stage, get("/a/1"))
+    await scene.once()
+    scene.client.send(rest)
+    scene.client.sock.shutdown(socket.SHUT_WR)
+    assert await scene.client.end() == b""
+    assert scene.server.lost == [None]
+
+
+@on_stage
+async def test_a_client_that_goes_is_lost_to_the_server(stage: Stage) -> None:
+    scene = await begin(stage, get("/a/1"))
+    scene.client.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+    scene.client.sock.close()
+    await until(lambda: scene.server.lost)
+    assert not len(stage.replica)
+
+
+# -- a server that fails
+
+
+@pytest.mark.parametrize("preface", [b"", get("/a/1")])
+@on_stage
+async def test_a_server_that_fails_costs_its_connection_only(stage: Stage, preface: bytes) -> None:
+    server = Server()
+    if not preface:
+        server.raises = RuntimeError("for the test")
+    scene = await begin(stage, server=server)
+    if preface:
+        server.raises = RuntimeError("for the test")
+        scene.client.send(preface)
+    await scene.client.end()
+    assert not len(stage.replica)
+
+
+# -- drain
+
+
+@on_stage
+async def test_an_idle_connection_goes_back_at_once(stage: Stage) -> None:
+    scene = await begin(stage, get("/a/1"))
+    await scene.once()
+    scene.client.send(b"GET /a")
+    await until(lambda: scene.shared._unread == b"GET /a")
+    stage.accepted[0].on_drain()
+    assert (await scene.given_back())[0] == b"GET /a"
+
+
+@on_stage
+async def test_a_busy_one_goes_back_after_its_answer(stage: Stage) -> None:
+    scene = await begin(stage, get("/a/1") + get("/a/2"))
+    stage.accepted[0].on_drain()
+    await scene.given(get("/a/1"))
+    await scene.answered()
+    assert (await scene.given_back())[0] == get("/a/2")
+
+
+@on_stage
+async def test_one_whose_first_request_is_not_there_yet_is_still_ours(stage: Stage) -> None:
+    scene = await begin(stage, b"GET /a/1")
+    stage.accepted[0].on_drain()
+    scene.client.send(b" HTTP/1.1\r\n\r\n")
+    await scene.given(b"GET /a/1 HTTP/1.1\r\n\r\n")
+    stage.accepted[0].on_expire()
+    assert await scene.client.end() == b""
+
+
+@on_stage
+async def test_one_that_comes_during_the_drain_goes_back_after_its_answer(stage: Stage) -> None:
+    waiting = await begin(stage)
+    drain = asyncio.create_task(stage.replica.drain(60))
+    await settle()
+    client, accepted = stage.pair()
+    waiting.router.hand(accepted, get("/a/1"))
+    accepted.close()
+    await until(lambda: waiting.server.received)
+    waiting.server.transport.write(OK)
+    assert (await stage.given_back(waiting.router))[0].unread == b""
+    await client.expect(OK)
+    drain.cancel()
+
+
+@on_stage
+async def test_files_are_not_sent_past_us(stage: Stage) -> None:
+    scene = await begin(stage)
+    with tempfile.TemporaryFile() as file, pytest.raises(NotImplementedError):
+        await asyncio.get_running_loop().sendfile(scene.server.transport, file)

@@ -19,7 +19,7 @@ from twisted.internet.defer import Deferred
 from twisted.web.resource import Resource
 
 from .support.reactor import HandReactor
-from .support.wires import Inbox, as_reactor, parse_response
+from .support.wires import Inbox, arrive, as_reactor, parse_response
 
 CONFIG = """
 listeners = [{address = "127.0.0.1:0"}, {address = "127.0.0.1:0"}]
@@ -320,6 +320,23 @@ def tunnel_to(deployed: Deployed, server: socket.socket) -> Inbox:
     reactor.until(accept)
     reactor.until(accepted[0].holds(b"\r\n\r\n"))
     return client
+
+
+def test_a_kept_connection_finds_its_next_service_in_a_drain(reactor: HandReactor, deployed: Deployed) -> None:
+    replica = deployed.replica()
+    server = socket.create_server(("127.0.0.1", 0))
+    tunnelled = tunnel_to(deployed, server)
+    deployed.stop()
+    reactor.settle()
+    client, arrival = arrive(HEAD, returned=True)  # as from another service
+    deployed.application.router.readmit(arrival)
+    late = Inbox(client)
+    reactor.until(late.holds(b"a page"))
+    tunnelled.sock.close()
+    reactor.until(lambda: deployed.stopped)
+    for sock in (late.sock, server):
+        sock.close()
+    replica.stopService()
 
 
 def test_a_drain_closes_idle_connections_at_once(reactor: HandReactor, deployed: Deployed) -> None:

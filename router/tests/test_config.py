@@ -42,7 +42,7 @@ def test_the_file_that_comes_with_portico() -> None:
     assert [listener.address for listener in config.listeners] == ["0.0.0.0:8080"]
     assert set(config.services) >= {"static", "uploads", "autobahn", "txws"}
     assert config.admin is not None
-    assert config.admin.address.startswith("127.0.0.1:")
+    assert config.admin.address.startswith("unix:")  # several routers may share one network
 
 
 def test_a_services_options_are_its_own_affair() -> None:

@@ -452,7 +452,7 @@ class Walk(RuleBasedStateMachine):
 
 TestCustody = Walk.TestCase
 TestCustody.settings = settings(
-    max_examples=int(os.environ.get("PORTICO_WALKS", "40")),
+    max_examples=int(os.environ.get("PORTICO_WALKS", "30")),
     stateful_step_count=40,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large],

@@ -146,6 +146,8 @@ class Owner:
     def ended(self, link: Link, reclaimed: list[Arrival]) -> None:
         self.told.append("ended")
         self.reclaimed = reclaimed
+        if link.leftover is not None:
+            link.leftover.close()
 
 
 @pytest.fixture

@@ -26,6 +26,7 @@ from .pump import Pipes
 from .report import Report
 from .router import Router
 from .service import RoutedService
+from .targets.handoff import HandoffTarget
 from .tls import TlsSession
 
 __all__ = ["Application"]
@@ -228,8 +229,12 @@ class Application(MultiService):
             entrance.stop()
         self.router.patience.close_idle()
         services = [*self._services.values(), *self._leaving]
-        parts = [service.target.stop() for service in services]
-        return DeferredList([*parts, self._without_tls()], consumeErrors=True).addCallback(self._stop_rest)
+        last = [service for service in services if isinstance(service.target, HandoffTarget)]
+        parts = [service.target.stop() for service in services if service not in last]
+        drained = DeferredList([*parts, self._without_tls()], consumeErrors=True)
+        # replicas last: the next request on a kept connection of another service may be theirs
+        drained.addCallback(lambda _: DeferredList([service.target.stop() for service in last], consumeErrors=True))
+        return drained.addCallback(self._stop_rest)
 
     @property
     def _tls_sessions(self) -> list[TlsSession]:

@@ -7,6 +7,7 @@ from .bench import ELSEWHERE, LISTENER, Bench, Broken, Client
 from .rules import rule
 
 BACK = "Handing back"
+SEAL = bytes(range(16))
 WAIT = 5.0
 """Seconds that a replica waits for a router to hand back to."""
 
@@ -45,18 +46,18 @@ def whole(bench: Bench) -> None:
     client.expect_end("a descriptor of the connection is still open in the replica")
 
 
-@rule(BACK, "what the router said of TLS is said again")
+@rule(BACK, "what the router said of TLS is said again, and its seal is there")
 def tls(bench: Bench) -> None:
     router, client = bench.router(), bench.client()
     facts = Tls("check.example", "http/1.1")
-    router.hear_taken(router.hand(client, client.request(), tls=facts))
+    router.hear_taken(router.hand(client, client.request(), facts, SEAL))
     client.accepted.close()
     client.expect_answer()
     client.send(client.request(ELSEWHERE))
     message, _ = router.back(client)
     router.say(Taken(message.number, 0))
-    if message.tls != facts:
-        raise Broken(f"it said {message.tls}")
+    if (message.tls, message.seal) != (facts, SEAL):
+        raise Broken(f"it said {message.tls} with the seal {message.seal.hex() or 'of nothing'}")
 
 
 @rule(BACK, "the first request on a connection is never handed back")

@@ -75,10 +75,10 @@ class PlayedRouter:
         for packet in encode_routes(patterns):
             self.say_bytes(packet)
 
-    def hand(self, client: Client, unread: bytes, tls: Tls | None = None) -> int:
+    def hand(self, client: Client, unread: bytes, tls: Tls | None = None, seal: bytes = b"") -> int:
         """Hand a connection over; our copy of the descriptor stays open. Returns its number."""
         self.number += 1
-        self.say(Connection(self.number, client.address, LISTENER, unread, tls), client.accepted.fileno())
+        self.say(Connection(self.number, client.address, LISTENER, unread, tls, seal), client.accepted.fileno())
         return self.number
 
     # -- hearing

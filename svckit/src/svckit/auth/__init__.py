@@ -7,16 +7,19 @@ from .checker import RemoteChecker
 from .client import AuthClient
 from .digest import DigestCredentials, IDigestCredentials
 from .errors import AuthUnavailable, Malformed, StaleNonce
+from .hearing import DeafPortal, check_portal
 from .protect import Protected, protect
 
 __all__ = [
     "AuthClient",
     "AuthUnavailable",
+    "DeafPortal",
     "DigestCredentials",
     "IDigestCredentials",
     "Malformed",
     "Protected",
     "RemoteChecker",
     "StaleNonce",
+    "check_portal",
     "protect",
 ]

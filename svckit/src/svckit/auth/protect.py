@@ -30,6 +30,7 @@ from . import basic, digest
 from .checker import RemoteChecker
 from .client import AuthClient
 from .errors import AuthUnavailable, Malformed, StaleNonce
+from .hearing import check_portal
 from .params import split_scheme
 
 __all__ = ["RETRY_AFTER", "Protected", "protect"]
@@ -72,7 +73,12 @@ class Protected:
     isLeaf = True
 
     def __init__(self, portal: Portal, client: AuthClient, realm: bytes, now: Callable[[], float] = time.time) -> None:
-        """`client` supplies the key for nonces; `now` is in seconds since 1970."""
+        """`client` supplies the key for nonces; `now` is in seconds since 1970.
+
+        Raises:
+            DeafPortal: no checker of the portal lists what Basic, or Digest, brings.
+        """
+        check_portal(portal)
         self.client = client
         self._portal = portal
         self._realm = realm

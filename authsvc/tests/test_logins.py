@@ -47,10 +47,10 @@ class LoginTests(TestCase):
         globalLogPublisher.addObserver(self.log.append)
         self.addCleanup(globalLogPublisher.removeObserver, self.log.append)
 
-    def start_authsvc(self, **options: object) -> None:
+    def start_authsvc(self, replica: str = "one", **options: object) -> None:
         options["admin_password_file"] = str(self.folder / "secret")
         settings = Settings(
-            service="authsvc", replica="one", state=self.folder / "state", auth=self.folder / "auth", options=options
+            service="authsvc", replica=replica, state=self.folder / "state", auth=self.folder / "auth", options=options
         )
         self.authsvc: Any = make_service(settings, reactor)
         self.authsvc.startService()
@@ -119,6 +119,37 @@ class LoginTests(TestCase):
 
         self.assertEqual(await deferToThread(run), [200] * 6)
         self.assertEqual(self.decisions, [("digest", "allowed")] * 6)
+
+    async def test_three_replicas_of_a_service_and_two_of_the_auth_service(self) -> None:
+        """Each site asks a replica of its own choice; whichever sees an answer a second time refuses it."""
+        first = self.authsvc
+        self.start_authsvc("two")
+        asked: Any = [first, self.authsvc]
+        while not all(one.factory.connections for one in asked):  # until each of the two is asked by some site
+            self.urls.append(self.start_site())
+            await deferToThread(requests.get, self.urls[-1] + "/private/x", timeout=TIMEOUT)
+
+        def run() -> tuple[set[tuple[int, int]], list[tuple[int, bool]]]:
+            seen: set[tuple[int, int]] = set()
+            replayed: list[tuple[int, bool]] = []
+            for number in range(30):  # a new connection each time, the challenge from another site than its answer goes to
+                challenger, answerer = self.urls[number % len(self.urls)], self.urls[(number + 1) % len(self.urls)]
+                auth = HTTPDigestAuth("admin", PASSWORD)
+                requests.get(challenger + "/private/x", auth=auth, timeout=TIMEOUT)
+                answer = requests.get(answerer + "/private/x", auth=auth, timeout=TIMEOUT)
+                seen.add((answer.status_code, len(answer.history)))
+                header = {"Authorization": answer.request.headers["Authorization"]}
+                for url in self.urls:
+                    again = requests.get(url + "/private/x", headers=header, timeout=TIMEOUT)
+                    replayed.append((again.status_code, "stale=true" in again.headers.get("WWW-Authenticate", "")))
+            return seen, replayed
+
+        seen, replayed = await deferToThread(run)
+        self.assertEqual(seen, {(200, 0)})
+        self.assertEqual(set(replayed), {(401, True)})
+        await asked[0].stopService()  # the sites that asked it go on with the other, and it knows what the first has seen
+        seen, replayed = await deferToThread(run)
+        self.assertEqual((seen, set(replayed)), ({(200, 0)}, {(401, True)}))
 
     async def test_a_replayed_header_and_one_for_another_uri(self) -> None:
         def run() -> list[tuple[int, bool]]:

@@ -47,14 +47,19 @@ class Bench:
         self.clock = Clock()
         self.clock.advance(1000)
         self.checker = Checker()
-        self.factory = AuthFactory(self.checker, NonceLedger((KEY,), self.clock.seconds))
-        self.clock.advance(1)
+        self.used: set[tuple[bytes, int]] = set()
+        self.factory = AuthFactory(self.checker, NonceLedger((KEY,), self.clock.seconds, self.use_count))
         self.server: Any = self.factory.buildProtocol(None)
         self.client = AMP()
         self.pump: Any = connect(
             self.server, FakeTransport(self.server, isServer=True), self.client, FakeTransport(self.client, isServer=False)
         )
         self.log: list[Any] = []
+
+    async def use_count(self, nonce: bytes, count: int, minted: int) -> bool:
+        new = (nonce, count) not in self.used
+        self.used.add((nonce, count))
+        return new
 
     def call(self, command: Any, **arguments: Any) -> Any:
         results: list[Any] = []

@@ -13,9 +13,10 @@ from pathlib import Path
 
 from svckit.auth.limits import MAX_REALM
 
+from .errors import NoSuchUser, UserExists
 from .firststart import read_password_file
 from .hashing import check_name, make_record
-from .store import NoSuchUser, Store, UserExists
+from .store import Store
 
 __all__ = ["main"]
 

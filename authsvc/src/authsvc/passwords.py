@@ -39,18 +39,16 @@ RunInThread = Callable[..., "Deferred[bool]"]
 
 
 class PasswordChecks:
-    """All checks of one process. `lookup` gives the stored hash of a user, or None."""
+    """All checks of one process."""
 
     def __init__(
         self,
-        lookup: Callable[[bytes], str | None],
         run_in_thread: RunInThread,
         clock: IReactorTime,
         *,
         queue_limit: int = QUEUE_LIMIT,
         verify: Callable[[str, bytes], bool] = verify_password,
     ) -> None:
-        self._lookup = lookup
         self._run = run_in_thread
         self._clock = clock
         self._queue_limit = queue_limit
@@ -65,13 +63,12 @@ class PasswordChecks:
         """Checks that run or wait for a thread."""
         return len(self._running)
 
-    def check(self, user: bytes, password: bytes) -> "Deferred[bool]":
-        """Whether this is the user's password.
+    def check(self, user: bytes, password: bytes, stored: str | None) -> "Deferred[bool]":
+        """Whether this is the user's password; `stored` is its hash, None for a user whom nobody knows.
 
         Raises:
             Busy: too many checks are waiting.
         """
-        stored = self._lookup(user)
         tag = self._tag(user, password, stored)
         if self._remembered(tag):
             return succeed(True)

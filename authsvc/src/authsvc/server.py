@@ -73,7 +73,7 @@ class AuthProtocol(amp.AMP):
         nonce = self.factory.ledger.open(credentials.nonce, credentials.realm)
         avatar = await self.factory.checker.requestAvatarId(credentials)
         # Only now: a wrong answer uses up no count, and learns nothing of the nonce (RFC 7616 section 3.3, stale).
-        if not self.factory.ledger.use(credentials.nonce, nonce, credentials.nc):
+        if not await self.factory.ledger.use(credentials.nonce, nonce, credentials.nc):
             raise Stale
         return avatar
 

@@ -1,8 +1,8 @@
 """A connection to one of the auth services in a folder, and another when that one goes.
 
-Each replica of the auth service has a socket in the folder. All clients try them in the same order, by name, so all of them
-come to ask the same replica while it lives; that one sees every nonce count. Connections are made when they are needed: the
-first call after a loss finds another replica, or the same one started again.
+Each replica of the auth service has a socket in the folder. A client draws one of them and stays with it; several clients so
+share the replicas. Any of them can answer any question, as what they know is in the store that they have in common.
+Connections are made when they are needed: the first call after a loss finds another replica, or the same one started again.
 
 A call that gets no answer because its replica goes, or because it stays silent for `REPLICA_TIMEOUT`, is asked again
 elsewhere. That is safe: every question only asks. After `CALL_TIMEOUT` for all attempts together the caller gets
@@ -11,6 +11,7 @@ elsewhere. That is safe: every question only asks. After `CALL_TIMEOUT` for all 
 
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from random import SystemRandom
 from typing import Any, TypeVar
 
 from twisted.internet.defer import CancelledError, Deferred, succeed
@@ -37,6 +38,8 @@ ATTEMPTS = 3
 """Replicas that a call is sent to, one after the other, before it fails."""
 
 T = TypeVar("T")
+
+_draw = SystemRandom().random
 
 log = Logger()
 
@@ -71,11 +74,13 @@ class AuthClient:
         timeout: float = CALL_TIMEOUT,
         replica_timeout: float = REPLICA_TIMEOUT,
         clock: IReactorTime | None = None,
+        draw: Callable[[], float] = _draw,
     ) -> None:
         self._folder = folder
         self._reactor = reactor
         self._clock: IReactorTime = reactor if clock is None else clock
         self._service = service
+        self._draw = draw
         self._timeout = timeout
         self._replica_timeout = replica_timeout
         self._link: _Link | None = None
@@ -157,7 +162,8 @@ class AuthClient:
 
     async def _connect(self) -> _Link:
         try:
-            paths = sorted(self._folder.glob("*.sock"), key=lambda path: (path.stem == self._silent, path.name))
+            paths = sorted(self._folder.glob("*.sock"))
+            paths.sort(key=lambda path: (path.stem == self._silent, self._draw()))
         except OSError:
             paths = []
         reasons = []

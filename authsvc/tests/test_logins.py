@@ -5,16 +5,21 @@ import subprocess
 import tempfile
 import unittest
 from collections.abc import Callable
+from hashlib import md5
 from pathlib import Path
 from typing import Any
 
 import requests
+from authsvc.imports import read_htdigest, read_htpasswd
 from authsvc.service import make_service
+from authsvc.store import Store
+from bcrypt import gensalt, hashpw
 from requests.auth import AuthBase, HTTPBasicAuth, HTTPDigestAuth
 from svckit.auth import protect
 from svckit.settings import Settings
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
+from twisted.internet.task import deferLater
 from twisted.internet.threads import deferToThread
 from twisted.logger import formatEvent, globalLogPublisher
 from twisted.trial.unittest import TestCase
@@ -176,6 +181,24 @@ class LoginTests(TestCase):
 
         status, challenges = await deferToThread(run)
         self.assertEqual((status, challenges.count("stale=true")), (401, 2))
+
+    async def test_imported_users(self) -> None:
+        """bcrypt by Basic, which leaves an argon2id hash; H(A1) by Digest, and only in its realm."""
+        store = Store(self.folder / "state")
+        self.addCleanup(store.close)
+        store.merge(read_htpasswd(b"bob:" + hashpw(b"builder", gensalt(4)) + b"\n"))
+        store.merge(read_htdigest(b"carol:portico:" + md5(b"carol:portico:singer").hexdigest().encode() + b"\n"))
+        self.assertEqual(await self.get(lambda: HTTPBasicAuth("bob", "nope")), [401])
+        self.assertTrue((store.password(b"bob") or "").startswith("$2b$04$"))
+        self.assertEqual(await self.get(lambda: HTTPBasicAuth("bob", "builder"), 2), [200, 200])
+        while not (store.password(b"bob") or "").startswith("$argon2id$"):
+            await deferLater(reactor, 0)
+        self.assertEqual(await self.get(lambda: HTTPBasicAuth("bob", "builder")), [200])
+        self.assertEqual(await self.get(lambda: HTTPBasicAuth("bob", "nope")), [401])
+        self.assertEqual(await self.get(lambda: HTTPDigestAuth("bob", "builder")), [401])
+        self.assertEqual(await self.get(lambda: HTTPDigestAuth("carol", "singer")), [200])
+        self.assertEqual(await self.get(lambda: HTTPDigestAuth("carol", "nope")), [401])
+        self.assertEqual(await self.get(lambda: HTTPBasicAuth("carol", "singer")), [401])
 
     async def test_the_auth_service_goes_and_comes_back(self) -> None:
         def run(auth: AuthBase | None = None) -> tuple[int, str | None]:

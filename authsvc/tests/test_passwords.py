@@ -4,10 +4,12 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from authsvc.hashing import verify_password
 from authsvc.passwords import CACHE_TIME, QUEUE_LIMIT, PasswordChecks
 from svckit.auth.commands import Busy
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
+from twisted.logger import globalLogPublisher
 
 from authsvc import passwords
 
@@ -183,3 +185,51 @@ def test_a_fault_reaches_all_who_wait_and_blocks_nobody_later() -> None:
         answer.addErrback(faults.append)
     assert [fault.type for fault in faults] == [ValueError, ValueError]
     assert bench.checks.under_way == 0
+
+
+# -- hashes of another kind
+
+
+class Renewing(Bench):
+    """Alice's hash came from elsewhere."""
+
+    def __init__(self) -> None:
+        self.renewed: list[tuple[bytes, str, str]] = []
+        super().__init__(rehash=self.rehash)
+        self.fault: Exception | None = None
+
+    async def rehash(self, user: bytes, old: str, new: str) -> None:
+        if self.fault is not None:
+            raise self.fault
+        self.renewed.append((user, old, new))
+        self.stored[user] = new
+
+
+def test_the_right_password_makes_a_new_hash() -> None:
+    bench = Renewing()
+    assert not bench.check(password=b"nope")
+    assert bench.renewed == []
+    assert bench.check()
+    ((user, old, new),) = bench.renewed
+    assert (user, old) == (b"alice", "hash-of-wonderland")
+    assert verify_password(new, b"wonderland")
+    bench.checks._verify = verify_password
+    for _ in range(2):
+        assert bench.check()
+    assert len(bench.renewed) == 1
+
+
+def test_a_login_does_not_wait_for_the_new_hash_or_fail_with_it() -> None:
+    bench = Renewing()
+    bench.fault = Busy()
+    events: list[Any] = []
+    globalLogPublisher.addObserver(events.append)
+    try:
+        answer = bench.checks.check(b"alice", b"wonderland", bench.stored[b"alice"])
+        bench.queue.pop(0)()
+        assert answer.result is True
+        assert len(bench.queue) == 1
+        bench.run()
+    finally:
+        globalLogPublisher.removeObserver(events.append)
+    assert [event["log_failure"].type for event in events if event.get("log_failure")] == [Busy]

@@ -200,25 +200,41 @@ def test_another_hash_of_the_same_password(open_store: Opener) -> None:
     assert store.realms(b"alice") == (b"portico",)
 
 
-def test_further_ways_to_log_in_by_digest(open_store: Opener) -> None:
-    store = open_store()
-    store.add(record(b"alice"))
-    store.add_ha1(b"alice", {(b"other", "MD5"): b"c" * 32, (b"portico", "MD5"): b"d" * 32})
-    assert store.ha1(b"alice", b"other", "MD5") == b"c" * 32
-    assert store.ha1(b"alice", b"portico", "MD5") == b"d" * 32
-    assert store.ha1(b"alice", b"portico", "SHA-256") == b"a" * 64
-    with pytest.raises(NoSuchUser, match="bob"):
-        store.add_ha1(b"bob", {(b"other", "MD5"): b"c" * 32})
-
-
 def test_all_or_none(open_store: Opener) -> None:
     store = open_store()
     store.add(record(b"bob"))
     with pytest.raises(UserExists, match="bob"):
-        store.add_all([record(b"alice"), record(b"bob")])
+        store.merge([record(b"alice"), record(b"bob")])
     assert store.names() == [b"bob"]
-    store.add_all([record(b"alice"), record(b"carol")])
+    store.merge([record(b"alice"), record(b"carol")])
     assert store.names() == [b"alice", b"bob", b"carol"]
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_password_and_a_digest_of_the_same_user_from_two_files(open_store: Opener, order: int) -> None:
+    store = open_store()
+    records = [Record(b"alice", "{SHA}x", {}), Record(b"alice", "", {(b"other", "MD5"): b"c" * 32})]
+    for one in records[::order]:
+        store.merge([one])
+    assert store.password(b"alice") == "{SHA}x"
+    assert store.ha1(b"alice", b"other", "MD5") == b"c" * 32
+    with pytest.raises(UserExists, match="alice, in realm other"):
+        store.merge([records[1]])
+    with pytest.raises(UserExists, match="alice"):
+        store.merge([records[0]])
+
+
+def test_what_replaces_a_password_replaces_all_of_it(open_store: Opener) -> None:
+    store = open_store()
+    store.add(record(b"alice"))
+    store.groups.add("staff")
+    store.groups.join("staff", [b"alice"])
+    store.merge([Record(b"alice", "", {(b"portico", "MD5"): b"d" * 32})], replace=True)
+    assert store.ha1(b"alice", b"portico", "MD5") == b"d" * 32
+    assert store.ha1(b"alice", b"portico", "SHA-256") == b"a" * 64
+    store.merge([Record(b"alice", "{SHA}x", {})], replace=True)
+    assert store.realms(b"alice") == ()
+    assert store.account(b"alice") == Account("{SHA}x", frozenset({"staff"}))
 
 
 # -- groups
@@ -226,7 +242,7 @@ def test_all_or_none(open_store: Opener) -> None:
 
 def test_groups_and_who_is_in_them(open_store: Opener) -> None:
     store, other = open_store(), open_store()
-    store.add_all([record(b"alice"), record(b"bob")])
+    store.merge([record(b"alice"), record(b"bob")])
     for group in ("staff", "guests"):
         store.groups.add(group)
     store.groups.join("staff", [b"bob", b"alice", b"bob"])

@@ -110,7 +110,10 @@ class AuthService(Service):
         self._counts = counts = Counts(store.engine)
         ledger = NonceLedger(keys, time.time, partial(jobs.run, counts.use), lifetime=options.nonce_lifetime)
         passwords = PasswordChecks(
-            partial(deferToThreadPool, self._reactor, hashing), self._reactor, queue_limit=options.hash_queue
+            partial(deferToThreadPool, self._reactor, hashing),
+            self._reactor,
+            queue_limit=options.hash_queue,
+            rehash=partial(jobs.run, store.rehash),
         )
         accounts = Accounts(partial(jobs.run, store.account), self._reactor, time=options.account_time)
         self.factory = AuthFactory(StoreChecker(accounts, partial(jobs.run, store.ha1), passwords), ledger)

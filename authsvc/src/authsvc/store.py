@@ -95,11 +95,21 @@ class Store:
                     raise UserExists("there are users already")
             self._add(connection, user)
 
-    def add_all(self, records: Iterable[Record]) -> None:
-        """All of them or none. Raises: UserExists."""
+    def merge(self, records: Iterable[Record], *, replace: bool = False) -> None:
+        """Take over users from elsewhere, all or none; with `replace`, for users who are here already the password changes.
+
+        A record without a password adds its H(A1)s to those of the user, and one without H(A1)s its password.
+
+        Raises:
+            UserExists: without `replace`, somebody has a password here already, or an H(A1) for the same realm.
+        """
         with self._writing.begin() as connection:
             for record in records:
-                self._add(connection, record)
+                here = connection.scalar(select(users.c.password).where(users.c.name == record.name))
+                if here is None:
+                    self._add(connection, record)
+                else:
+                    self._merge(connection, record, here, replace)
 
     def replace(self, user: Record) -> None:
         """Give a user another password. Raises: NoSuchUser."""
@@ -114,14 +124,6 @@ class Store:
         """Another hash of the same password, unless somebody has changed the password meanwhile."""
         with self._writing.begin() as connection:
             connection.execute(update(users).where(users.c.name == name, users.c.password == old).values(password=new))
-
-    def add_ha1(self, name: bytes, hashes: dict[tuple[bytes, str], bytes]) -> None:
-        """Give a user further H(A1)s, or others in the place of the same realm's and algorithm's. Raises: NoSuchUser."""
-        with self._writing.begin() as connection:
-            self._need_user(connection, name)
-            for realm, algorithm in hashes:
-                connection.execute(delete(ha1).where(ha1.c.name == name, ha1.c.realm == realm, ha1.c.algorithm == algorithm))
-            self._insert_ha1(connection, Record(name, "", hashes))
 
     def remove(self, name: bytes) -> None:
         """Raises: NoSuchUser."""
@@ -138,6 +140,20 @@ class Store:
             raise UserExists(_printable(user.name)) from None
         self._insert_ha1(connection, user)
 
+    def _merge(self, connection: Connection, record: Record, here: str, replace: bool) -> None:
+        if record.password:
+            if here and not replace:
+                raise UserExists(_printable(record.name))
+            if here:  # its H(A1)s are of the password that goes
+                connection.execute(delete(ha1).where(ha1.c.name == record.name))
+            connection.execute(update(users).where(users.c.name == record.name).values(password=record.password))
+        for realm, algorithm in record.ha1:
+            same = (ha1.c.name == record.name, ha1.c.realm == realm, ha1.c.algorithm == algorithm)
+            if not replace and connection.scalar(select(ha1.c.ha1).where(*same)) is not None:
+                raise UserExists(f"{_printable(record.name)}, in realm {_printable(realm)}")
+            connection.execute(delete(ha1).where(*same))
+        self._insert_ha1(connection, record)
+
     def _insert_ha1(self, connection: Connection, user: Record) -> None:
         rows = [
             {"name": user.name, "realm": realm, "algorithm": algorithm, "ha1": value}
@@ -145,10 +161,6 @@ class Store:
         ]
         if rows:
             connection.execute(insert(ha1), rows)
-
-    def _need_user(self, connection: Connection, name: bytes) -> None:
-        if connection.scalar(select(users.c.name).where(users.c.name == name)) is None:
-            raise NoSuchUser(_printable(name))
 
 
 def _printable(name: bytes) -> str:

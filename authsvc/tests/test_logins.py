@@ -4,12 +4,15 @@ import shutil
 import subprocess
 import tempfile
 import unittest
+from base64 import b64encode
 from collections.abc import Callable
 from hashlib import md5
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
 import requests
+from authsvc.hashing import make_record
 from authsvc.imports import read_htdigest, read_htpasswd
 from authsvc.service import make_service
 from authsvc.store import Store
@@ -18,7 +21,7 @@ from requests.auth import AuthBase, HTTPBasicAuth, HTTPDigestAuth
 from svckit.auth import protect
 from svckit.settings import Settings
 from twisted.internet import reactor
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.task import deferLater
 from twisted.internet.threads import deferToThread
 from twisted.logger import formatEvent, globalLogPublisher
@@ -137,7 +140,7 @@ class LoginTests(TestCase):
         def run() -> tuple[set[tuple[int, int]], list[tuple[int, bool]]]:
             seen: set[tuple[int, int]] = set()
             replayed: list[tuple[int, bool]] = []
-            for number in range(30):  # a new connection each time, the challenge from another site than its answer goes to
+            for number in range(10):  # a new connection each time, the challenge from another site than its answer goes to
                 challenger, answerer = self.urls[number % len(self.urls)], self.urls[(number + 1) % len(self.urls)]
                 auth = HTTPDigestAuth("admin", PASSWORD)
                 requests.get(challenger + "/private/x", auth=auth, timeout=TIMEOUT)
@@ -181,6 +184,61 @@ class LoginTests(TestCase):
 
         status, challenges = await deferToThread(run)
         self.assertEqual((status, challenges.count("stale=true")), (401, 2))
+
+    async def test_rules(self) -> None:
+        """403 for a user whose groups may not; a group that is joined, and a rule that changes, hold soon after."""
+        rules = self.folder / "rules.toml"
+        rules.write_text('[[rules]]\nprefix = "/private/"\nmethods = ["GET"]\ngroups = ["staff"]\n')
+        await self.authsvc.stopService()
+        self.start_authsvc(rules=str(rules), account_time="0")
+        store = Store(self.folder / "state")
+        self.addCleanup(store.close)
+        logins: list[Callable[[], AuthBase]] = [
+            lambda: HTTPBasicAuth(b"admin", PASSWORD.encode()),
+            lambda: HTTPDigestAuth("admin", PASSWORD),
+        ]
+        for login in logins:
+            self.assertEqual(await self.get(login), [403])
+        store.groups.add("staff")
+        store.groups.join("staff", [b"admin"])
+        for login in logins:
+            self.assertEqual(await self.get(login), [200])
+        self.assertEqual(await self.curl("--digest", "-X", "DELETE"), "Forbidden\n 403\n")
+        store.groups.leave("staff", [b"admin"])
+        for login in logins:
+            self.assertEqual(await self.get(login), [403])
+        self.assertEqual(await self.get(lambda: HTTPBasicAuth("admin", "nope")), [401])
+        self.assertEqual(self.decisions.count(("basic", "forbidden")), 2)
+
+    async def test_guessing_is_slowed_down_and_others_get_in(self) -> None:
+        def guess(number: int) -> list[tuple[str, bool]]:
+            found = []
+            host = self.urls[0].removeprefix("http://")
+            connection = HTTPConnection(host, timeout=TIMEOUT, source_address=("127.0.0.2", 0))
+            for guess in range(25):
+                pair = b64encode(b"admin:%d-%d" % (number, guess)).decode()
+                connection.request("GET", "/private/x", headers={"Authorization": f"Basic {pair}"})
+                answer = connection.getresponse()
+                answer.read()
+                found.append((str(answer.status), int(answer.headers.get("Retry-After", 0)) > 0))
+            connection.close()
+            return found
+
+        await self.authsvc.stopService()
+        self.start_authsvc(user_pause="1000")
+        guessers = [deferToThread(guess, number) for number in range(20)]
+        user = HTTPBasicAuth(b"admin", PASSWORD.encode())
+        store = Store(self.folder / "state")
+        self.addCleanup(store.close)
+        store.add(make_record(b"alice", b"x", (b"portico",)))
+        self.assertEqual(await self.get(lambda: HTTPDigestAuth("alice", "x"), 3), [200] * 3)  # while they guess
+        found = [one for answers in await gatherResults(guessers) for one in answers]
+        self.assertEqual(len(found), 500)
+        self.assertLessEqual(set(found), {("401", False), ("429", True), ("503", True)})
+        self.assertLessEqual(found.count(("401", False)), 10 + 20)  # its tries, and one of each connection at once
+        self.assertGreater(found.count(("429", True)), 300)
+        self.assertEqual(await self.get(lambda: user), [429])  # not known from here, and the name is being guessed at
+        self.assertNotIn(("basic", "allowed"), self.decisions)
 
     async def test_imported_users(self) -> None:
         """bcrypt by Basic, which leaves an argon2id hash; H(A1) by Digest, and only in its realm."""

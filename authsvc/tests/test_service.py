@@ -46,6 +46,11 @@ def settings_in(folder: Path, replica: str = "one", **options: object) -> Settin
         ({"hash_queue": "-1"}, "hash_queue"),
         ({"nonce_lifetime": "0"}, "nonce_lifetime"),
         ({"account_time": "-1"}, "account_time"),
+        ({"user_tries": "0"}, "user_tries"),
+        ({"address_pause": "0"}, "address_pause"),
+        ({"digest_algorithms": ""}, "digest_algorithms is one or more of SHA-256, MD5"),
+        ({"digest_algorithms": "MD5,MD5"}, "digest_algorithms"),
+        ({"digest_algorithms": "MD5,SHA"}, "digest_algorithms"),
         ({"database_threads": "0"}, "database_threads"),
         ({"database_queue": "0"}, "database_queue"),
         ({"database": "postgresql:///x", "database_file": "x"}, "only one"),
@@ -219,7 +224,7 @@ class ServiceTests(TestCase):
         self.assertEqual([event["calls"] for event in events if "calls" in event], [1])
 
     async def test_a_full_queue_is_busy_and_the_client_may_come_again(self) -> None:
-        service = self.start(hash_queue="4")
+        service = self.start(hash_queue="4", user_tries="1000")
         await self.checker.client.nonce_key()
         outcomes: list[str] = []
         logins = [self.log_in(b"wrong %d" % number) for number in range(12)]
@@ -245,7 +250,7 @@ class ServiceTests(TestCase):
         client = AuthClient(self.folder / "auth", reactor)
         self.addCleanup(client.close)
         with self.assertRaises(Denied):
-            await client.call(CheckPassword, user=b"x", password=b"y")
+            await client.call(CheckPassword, user=b"x", password=b"y", method=b"", uri=b"", client=b"")
         self.assertEqual({one.service for one in service.factory.connections}, {f"uid {os.getuid()}"})
 
 

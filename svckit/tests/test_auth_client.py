@@ -38,10 +38,10 @@ class Replica(amp.AMP):
         self.factory.greeted.append((version, service))
         if self.factory.wrong_version:
             raise commands.WrongVersion("version 99 only")
-        return self.factory.silence if self.factory.deaf else {"key": self.factory.key}
+        return self.factory.silence if self.factory.deaf else {"key": self.factory.key, "algorithms": self.factory.algorithms}
 
     @commands.CheckPassword.responder
-    def check_password(self, user: bytes, password: bytes) -> Any:
+    def check_password(self, user: bytes, password: bytes, method: bytes, uri: bytes, client: bytes) -> Any:
         self.factory.asked.append(user)
         if self.factory.when_asked is not None:
             self.factory.when_asked(self)
@@ -58,6 +58,7 @@ class Replicas(Factory):
     protocol = Replica  # type: ignore[assignment]
     noisy = False
     deaf = silent = wrong_version = False
+    algorithms = b"MD5,SHA-256,FOO"
     when_asked: Any = None
     stop: Any = None
 
@@ -99,7 +100,7 @@ class ClientTests(TestCase):
         return replica
 
     def ask(self, user: bytes = b"alice") -> "Deferred[Any]":
-        call = self.client.call(commands.CheckPassword, user=user, password=b"x")
+        call = self.client.call(commands.CheckPassword, user=user, password=b"x", method=b"", uri=b"", client=b"")
         return Deferred.fromCoroutine(call).addCallback(lambda answer: answer["avatar"])
 
     async def test_it_greets_and_asks(self) -> None:
@@ -138,7 +139,7 @@ class ClientTests(TestCase):
             with self.assertRaises(AuthUnavailable):
                 await client.nonce_key()
             with self.assertRaises(AuthUnavailable):
-                await client.call(commands.CheckPassword, user=b"a", password=b"b")
+                await client.call(commands.CheckPassword, user=b"a", password=b"b", method=b"", uri=b"", client=b"")
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
     async def test_a_socket_that_nobody_listens_on_is_passed_over(self) -> None:
@@ -244,6 +245,10 @@ class ClientTests(TestCase):
         with self.assertRaisesRegex(AuthUnavailable, "closed"):
             await call
         self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    async def test_the_terms_of_digest_are_those_of_the_auth_service(self) -> None:
+        self.listen("a")
+        self.assertEqual(await self.client.terms(), (NonceKey(b"a" * 32), ("MD5", "SHA-256")))  # and nothing unheard of
 
     async def test_it_does_not_connect_before_it_is_asked(self) -> None:
         replica = self.listen("a")

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from svckit.auth.digest import ALGORITHMS
 from svckit.auth.limits import MAX_REALM, NONCE_LIFETIME
 from svckit.settings import BadOptions, Settings
 
@@ -34,10 +35,41 @@ class Options:
     """Seconds for which a Digest nonce is good; the same for all replicas."""
     nonce_keys_file: str = ""
     """File with the keys of nonces, for hosts that share them; empty: one is made in the state folder."""
+    digest_algorithms: str = ",".join(ALGORITHMS)
+    """What Digest offers, in this order. Clients that take the first cannot log in users of an htdigest file (MD5) otherwise
+    than with `MD5,SHA-256`."""
+    rules: str = ""
+    """File that says which groups may do what (see `rules`); empty: every user may do everything."""
+    user_tries: int = 10
+    """Wrong logins of a user at once, before they have to wait."""
+    user_pause: float = 5.0
+    """Seconds for each further one."""
+    address_tries: int = 30
+    """Wrong logins from an address at once, before it has to wait; an IPv6 client counts by its /64."""
+    address_pause: float = 1.0
+    """Seconds for each further one."""
     hash_threads: int = 2
     """Threads that check passwords, 19 MiB each."""
     hash_queue: int = QUEUE_LIMIT
     """Different logins that may wait for one of them; one more gets 503."""
+
+    @property
+    def algorithms(self) -> tuple[str, ...]:
+        """`digest_algorithms`, one by one."""
+        return tuple(name.strip() for name in self.digest_algorithms.split(","))
+
+
+_MORE_THAN_NOTHING = (
+    "nonce_lifetime",
+    "database_threads",
+    "database_queue",
+    "hash_threads",
+    "hash_queue",
+    "user_tries",
+    "user_pause",
+    "address_tries",
+    "address_pause",
+)
 
 
 def options_from(settings: Settings) -> Options:
@@ -49,11 +81,16 @@ def options_from(settings: Settings) -> Options:
     options = settings.options_as(Options)
     if not 1 <= len(options.realm.encode("utf-8")) <= MAX_REALM:
         raise BadOptions(f"{settings.service}: realm has 1 to {MAX_REALM} bytes")
-    for name in ("nonce_lifetime", "database_threads", "database_queue", "hash_threads", "hash_queue"):
+    for name in _MORE_THAN_NOTHING:
         if getattr(options, name) <= 0:
             raise BadOptions(f"{settings.service}: {name} is more than 0")
     if options.account_time < 0:
         raise BadOptions(f"{settings.service}: account_time is 0 or more")
+    algorithms = options.algorithms
+    if not algorithms or len(set(algorithms)) < len(algorithms) or set(algorithms) - set(ALGORITHMS):
+        raise BadOptions(
+            f"{settings.service}: digest_algorithms is one or more of {', '.join(ALGORITHMS)}, with commas between"
+        )
     if options.database and options.database_file:
         raise BadOptions(f"{settings.service}: database and database_file: only one of them")
     return options

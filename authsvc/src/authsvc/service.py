@@ -29,8 +29,10 @@ from .jobs import Jobs
 from .nonces import NonceLedger, load_keys
 from .options import Options, options_from
 from .passwords import PasswordChecks
+from .rules import RulesFile
 from .server import AuthFactory
 from .store import Store
+from .throttle import Pace, Throttle
 
 __all__ = ["AuthService", "make_service"]
 
@@ -116,7 +118,17 @@ class AuthService(Service):
             rehash=partial(jobs.run, store.rehash),
         )
         accounts = Accounts(partial(jobs.run, store.account), self._reactor, time=options.account_time)
-        self.factory = AuthFactory(StoreChecker(accounts, partial(jobs.run, store.ha1), passwords), ledger)
+        rules = RulesFile(Path(options.rules) if options.rules else None, time.monotonic)
+        throttle = Throttle(
+            self._reactor, Pace(options.user_tries, options.user_pause), Pace(options.address_tries, options.address_pause)
+        )
+
+        async def allows(user: bytes, method: bytes, target: bytes) -> bool:
+            account = await accounts.find(user)
+            return account is not None and rules.rules.allow(account.groups, method, target)
+
+        checker = StoreChecker(accounts, partial(jobs.run, store.ha1), passwords)
+        self.factory = AuthFactory(checker, ledger, throttle, allows, options.algorithms)
         self._listen()
 
     async def _sweep_counts(self) -> None:

@@ -23,6 +23,7 @@ from twisted.protocols import amp
 from twisted.python.failure import Failure
 
 from . import commands
+from .digest import ALGORITHMS
 from .errors import AuthUnavailable
 from .nonce import NonceKey
 
@@ -45,9 +46,10 @@ log = Logger()
 
 
 class _Link(amp.AMP):
-    """The connection; `key` and `name` are set once the other side has been greeted."""
+    """The connection; `key`, `algorithms` and `name` are set once the other side has been greeted."""
 
     key: NonceKey
+    algorithms: tuple[str, ...]
     name: str = ""
     on_lost: Callable[[], None] | None = None
 
@@ -94,7 +96,16 @@ class AuthClient:
         Raises:
             AuthUnavailable: no auth service answers.
         """
-        return (await self._within(self._timeout, self._connected())).key
+        return (await self.terms())[0]
+
+    async def terms(self) -> tuple[NonceKey, tuple[str, ...]]:
+        """The key to mint nonces under, and the algorithms of Digest in the order in which they are to be offered.
+
+        Raises:
+            AuthUnavailable: no auth service answers.
+        """
+        link = await self._within(self._timeout, self._connected())
+        return link.key, link.algorithms
 
     async def call(self, command: type[amp.Command], **arguments: Any) -> dict[str, Any]:
         """The answer of an auth service.
@@ -187,6 +198,8 @@ class AuthClient:
                 link.transport.abortConnection()
             raise
         link.key, link.name = NonceKey(answer["key"]), path.stem
+        offered = answer["algorithms"].decode("ascii", "replace").split(",")
+        link.algorithms = tuple(name for name in offered if name in ALGORITHMS)
         link.on_lost = lambda: self._lost(link)
         self._link, self._silent = link, ""
         return link

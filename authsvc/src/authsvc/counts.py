@@ -7,7 +7,7 @@ PostgreSQL. What has expired is swept away, and a mark remembers up to when: a n
 
 from typing import Any
 
-from sqlalchemy import BigInteger, Engine, LargeBinary, delete, func, literal, select, update
+from sqlalchemy import BigInteger, Engine, LargeBinary, bindparam, delete, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from .database import writing
@@ -27,17 +27,17 @@ class Counts:
 
     def __init__(self, engine: Engine) -> None:
         self._writing = writing(engine)
-        self._insert: Any = postgresql.insert if engine.dialect.name == "postgresql" else sqlite.insert
+        insert: Any = postgresql.insert if engine.dialect.name == "postgresql" else sqlite.insert
+        minted = bindparam("minted", type_=BigInteger)
+        floor = select(marks.c.value).where(marks.c.mark == MARK_FLOOR).scalar_subquery()
+        row = select(bindparam("nonce", type_=LargeBinary), bindparam("count", type_=BigInteger), minted).where(minted >= floor)
+        new = insert(nonce_counts).from_select(["nonce", "count", "minted"], row)
+        self._use = new.on_conflict_do_nothing().returning(nonce_counts.c.count)  # built once, as it is used often
 
     def use(self, nonce: bytes, count: int, minted: int) -> bool:
         """Use up `count` of a nonce minted at `minted` (milliseconds since 1970). False: it was used, or is too old."""
-        row = select(literal(nonce, LargeBinary), literal(count, BigInteger), literal(minted, BigInteger)).where(
-            literal(minted, BigInteger) >= select(marks.c.value).where(marks.c.mark == MARK_FLOOR).scalar_subquery()
-        )
-        insert = self._insert(nonce_counts).from_select(["nonce", "count", "minted"], row)
-        statement = insert.on_conflict_do_nothing().returning(nonce_counts.c.count)
         with self._writing.begin() as connection:
-            return connection.scalar(statement) is not None
+            return connection.scalar(self._use, {"nonce": nonce, "count": count, "minted": minted}) is not None
 
     def sweep(self, before: int, limit: int = COUNT_LIMIT) -> int:
         """Forget the nonces minted before `before` (milliseconds since 1970), and more of them if too many are left.

@@ -84,7 +84,8 @@ def _sqlite_quick(connection: sqlite3.Connection, record: object) -> None:
 
 def _sqlite_begin(connection: Connection) -> None:
     """A writer takes the lock at once: two that have both begun to read could neither go on."""
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if connection.get_execution_options().get("writes") else "BEGIN")
+    cursor = connection.connection.cursor()  # the driver's own: this is done for every transaction
+    cursor.execute("BEGIN IMMEDIATE" if connection.get_execution_options().get("writes") else "BEGIN")
 
 
 def writing(engine: Engine) -> Engine:

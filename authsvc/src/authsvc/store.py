@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from .database import open_engine, prepare, writing
@@ -17,6 +17,14 @@ from .hashing import Record
 from .tables import ha1, members, users
 
 __all__ = ["Account", "Store"]
+
+
+# What each login asks, built once: SQLAlchemy takes longer to build a statement than SQLite to answer it.
+_PASSWORD = select(users.c.password).where(users.c.name == bindparam("user"))
+_GROUPS = select(members.c.group_name).where(members.c.name == bindparam("user"))
+_HA1 = select(ha1.c.ha1).where(
+    ha1.c.name == bindparam("user"), ha1.c.realm == bindparam("in_realm"), ha1.c.algorithm == bindparam("by")
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,22 +63,21 @@ class Store:
     def account(self, name: bytes) -> Account | None:
         """A user's hash and groups; None if there is no such user."""
         with self.engine.connect() as connection:
-            password = connection.scalar(select(users.c.password).where(users.c.name == name))
+            password = connection.scalar(_PASSWORD, {"user": name})
             if password is None:
                 return None
-            found = connection.scalars(select(members.c.group_name).where(members.c.name == name))
+            found = connection.scalars(_GROUPS, {"user": name})
             return Account(password, frozenset(found))
 
     def password(self, name: bytes) -> str | None:
         """The stored hash of a user; None if there is no such user."""
         with self.engine.connect() as connection:
-            return connection.scalar(select(users.c.password).where(users.c.name == name))
+            return connection.scalar(_PASSWORD, {"user": name})
 
     def ha1(self, name: bytes, realm: bytes, algorithm: str) -> bytes | None:
         """H(A1) of a user; None if there is no such user, or not in this realm."""
-        query = select(ha1.c.ha1).where(ha1.c.name == name, ha1.c.realm == realm, ha1.c.algorithm == algorithm)
         with self.engine.connect() as connection:
-            return connection.scalar(query)
+            return connection.scalar(_HA1, {"user": name, "in_realm": realm, "by": algorithm})
 
     def names(self) -> list[bytes]:
         """All users, in order."""

@@ -258,6 +258,17 @@ class LoginTests(TestCase):
         self.assertEqual(await self.get(lambda: HTTPDigestAuth("carol", "nope")), [401])
         self.assertEqual(await self.get(lambda: HTTPBasicAuth("carol", "singer")), [401])
 
+    @unittest.skipUnless(shutil.which("curl"), "curl is not installed")
+    async def test_curl_takes_the_first_challenge_so_md5_may_stand_first(self) -> None:
+        store = Store(self.folder / "state")
+        self.addCleanup(store.close)
+        store.merge(read_htdigest(b"carol:portico:" + md5(b"carol:portico:singer").hexdigest().encode()))
+        self.assertEqual(await self.curl("--digest", "-u", "carol:singer"), "Unauthorized\n 401\n")
+        await self.authsvc.stopService()
+        self.start_authsvc(digest_algorithms="MD5,SHA-256")
+        self.assertEqual(await self.curl("--digest", "-u", "carol:singer"), "hello carol 200\n")
+        self.assertEqual(await self.curl("--digest"), "hello admin 200\n")
+
     async def test_the_auth_service_goes_and_comes_back(self) -> None:
         def run(auth: AuthBase | None = None) -> tuple[int, str | None]:
             answer = requests.get(self.url, auth=auth, timeout=TIMEOUT)

@@ -6,9 +6,12 @@ import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from itertools import count
 
 import pytest
+import requests
 from docker.models.containers import Container
+from requests.auth import HTTPBasicAuth, HTTPDigestAuth
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
@@ -220,6 +223,36 @@ def test_without_the_auth_service_a_protected_page_is_503(compose: Compose, comp
             assert connection.get(PUBLIC).status == 200
     finally:
         compose.call("up", "--no-build", "--wait", "authsvc", seconds=120)
+
+
+def test_two_replicas_of_the_auth_service_stand_in_for_each_other(compose: Compose, compose_site: Site) -> None:
+    """Every login is a new connection; no login is refused while a replica goes, and no answer is good twice."""
+    page = f"{compose_site.url}/static/private/"
+
+    def log_in(number: int) -> int:
+        scheme = (HTTPDigestAuth, HTTPBasicAuth)[number % 2]
+        return requests.get(page, auth=scheme("admin", compose_site.password), timeout=20).status_code
+
+    compose.scale("static", 2)
+    compose.scale("authsvc", 2)
+    try:
+        assert {log_in(number) for number in range(30)} == {200}
+        answered = requests.get(page, auth=HTTPDigestAuth("admin", compose_site.password), timeout=20)
+        replay = {"Authorization": answered.request.headers["Authorization"]}
+        assert [requests.get(page, headers=replay, timeout=20).status_code for _ in range(6)] == [401] * 6
+        with ThreadPoolExecutor(1) as pool:
+            going = pool.submit(compose.scale, "authsvc", 1)
+            statuses = {log_in(0)}
+            for number in count(1):
+                statuses.add(log_in(number))
+                if going.done():
+                    break
+            going.result()
+        assert statuses == {200}
+        assert requests.get(page, headers=replay, timeout=20).status_code == 401
+    finally:
+        compose.scale("authsvc", 1)
+        compose.scale("static", 1)
 
 
 # -- a router that dies

@@ -6,17 +6,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from authsvc.accounts import Accounts
 from authsvc.checker import StoreChecker
 from authsvc.hashing import Record, make_record
 from authsvc.passwords import PasswordChecks
-from authsvc.store import Store
+from authsvc.store import Account, Store
 from svckit.auth import DigestCredentials
 from svckit.auth.digest import make_ha1
 from twisted.cred.checkers import ICredentialsChecker
 from twisted.cred.credentials import CramMD5Credentials, DigestCredentialFactory, IUsernamePassword, UsernamePassword
 from twisted.cred.error import UnauthorizedLogin, UnhandledCredentials
 from twisted.cred.portal import IRealm, Portal
-from twisted.internet.defer import maybeDeferred, succeed
+from twisted.internet.defer import Deferred, maybeDeferred, succeed
 from twisted.internet.task import Clock
 from twisted.web.guard import HTTPAuthSessionWrapper
 from twisted.web.resource import IResource, Resource
@@ -34,7 +35,16 @@ def alice() -> Record:
 def checker(tmp_path: Path, alice: Record) -> StoreChecker:
     store = Store(tmp_path)
     store.add(alice)
-    return StoreChecker(store, PasswordChecks(store.password, maybeDeferred, Clock()))
+    store.add(Record(b"carol", "not a hash", {}))
+    store.add(Record(b"dave", "", {(b"portico", "MD5"): make_ha1("MD5", b"dave", b"portico", b"wonderland")}))
+
+    async def account(name: bytes) -> Account | None:
+        return store.account(name)
+
+    async def ha1(name: bytes, realm: bytes, algorithm: str) -> bytes | None:
+        return store.ha1(name, realm, algorithm)
+
+    return StoreChecker(Accounts(account, Clock()), ha1, PasswordChecks(maybeDeferred, Clock()))
 
 
 @implementer(IRealm)
@@ -95,7 +105,9 @@ def test_an_unknown_users_answer_is_computed_all_the_same(checker: StoreChecker)
             asked.append(ha1)
             return True
 
-    assert checker._check_hash(Spy()) is False
+    results: list[bool] = []
+    Deferred.fromCoroutine(checker._check_hash(Spy())).addCallback(results.append)
+    assert results == [False]
     assert len(asked[0]) == 64
 
 
@@ -106,8 +118,14 @@ def test_credentials_that_need_the_password_itself(checker: StoreChecker) -> Non
     assert isinstance(log_in(checker, challenge), UnauthorizedLogin)
 
 
-def test_a_broken_hash_in_the_store_is_a_refusal(checker: StoreChecker, alice: Record) -> None:
-    checker._store.add(Record(b"carol", "not a hash", {}))
+def test_who_has_no_password_gets_in_by_digest_alone(checker: StoreChecker) -> None:
+    assert log_in(checker, digest(user=b"dave", name="MD5")) == b"dave"
+    assert isinstance(log_in(checker, digest(user=b"dave")), UnauthorizedLogin)
+    for password in (b"wonderland", b""):
+        assert isinstance(log_in(checker, UsernamePassword(b"dave", password)), UnauthorizedLogin)
+
+
+def test_a_broken_hash_in_the_store_is_a_refusal(checker: StoreChecker) -> None:
     assert isinstance(log_in(checker, UsernamePassword(b"carol", b"x")), UnauthorizedLogin)
 
 

@@ -27,7 +27,8 @@ class Shell:
         return str(answer)
 
     def __call__(self, *arguments: str) -> tuple[int, str]:
-        status = cli.main(["--state", str(self.state), "user", *arguments])
+        thing = [] if arguments[:1] in (("group",), ("import",)) else ["user"]
+        status = cli.main(["--state", str(self.state), *thing, *arguments])
         captured = self._capsys.readouterr()
         return status, captured.out + captured.err
 
@@ -116,6 +117,69 @@ def test_a_password_is_never_an_argument(shell: Shell, capsys: pytest.CaptureFix
         assert stopped.value.code == 2
     capsys.readouterr()
     assert shell("list") == (0, "")
+
+
+def test_groups(shell: Shell) -> None:
+    shell.typed = ["x"] * 4
+    for name in ("alice", "bob"):
+        assert shell("add", name)[0] == 0
+    assert shell("group", "add", "staff") == (0, "")
+    assert shell("group", "join", "staff", "bob", "alice") == (0, "")
+    assert shell("group", "list") == (0, "staff\n")
+    assert shell("group", "list", "staff") == (0, "alice\nbob\n")
+    assert shell("group", "leave", "staff", "alice") == (0, "")
+    assert shell("group", "list", "staff") == (0, "bob\n")
+    for arguments, reason in (
+        (("add", "staff"), "there is a group of that name: staff"),
+        (("add", "*"), "printable characters"),
+        (("join", "staff", "carol"), "no such user: carol"),
+        (("join", "none", "bob"), "no such group: none"),
+        (("list", "none"), "no such group: none"),
+        (("leave", "staff", "alice"), "no such user: alice"),
+    ):
+        status, said = shell("group", *arguments)
+        assert (status, reason in said) == (1, True), said
+    assert shell("group", "remove", "staff") == (0, "")
+    assert shell("group", "list") == (0, "")
+    assert shell("list") == (0, "alice\nbob\n")
+
+
+def test_a_file_from_elsewhere(shell: Shell, tmp_path: Path) -> None:
+    (tmp_path / "htpasswd").write_text("alice:{SHA}tiY7sUhYKUwI5L3866kDY+ENcrQ=\n# bob is away\n\n")
+    assert shell("import", "htpasswd", str(tmp_path / "htpasswd")) == (0, "1 taken over\n")
+    assert shell.password_is(b"alice", b"wonderland")
+    status, said = shell("import", "htpasswd", str(tmp_path / "htpasswd"))
+    assert (status, said) == (1, "authsvc: there is a user of that name: alice\n")
+    assert shell("import", "htpasswd", str(tmp_path / "htpasswd"), "--replace")[0] == 0
+    (tmp_path / "htdigest").write_text("carol:portico:wrong\n")
+    status, said = shell("import", "htdigest", str(tmp_path / "htdigest"))
+    assert status == 1
+    assert said == f"authsvc: {tmp_path}/htdigest: line 1: expected USER:REALM:HASH, with 32 hex digits\n"
+    assert shell("import", "htdigest", str(tmp_path / "none"))[0] == 1
+    assert shell("list") == (0, "alice\n")
+    shell.typed = ["new"] * 2
+    assert shell("passwd", "alice")[0] == 0  # from now on by Digest too
+    assert Store(shell.state).realms(b"alice") == (b"portico",)
+
+
+def test_the_users_of_a_postgresql(
+    shell: Shell, tmp_path: Path, postgresql: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    url = postgresql.new_database()
+    (tmp_path / "url").write_text(url)
+    monkeypatch.setenv("PORTICO_OPTION_DATABASE", url)
+    shell.typed = ["x"] * 2
+    assert shell("add", "alice") == (0, "")
+    monkeypatch.delenv("PORTICO_OPTION_DATABASE")
+    assert shell("list") == (0, "")
+    monkeypatch.setenv("PORTICO_OPTION_DATABASE_FILE", str(tmp_path / "url"))
+    assert shell("list") == (0, "alice\n")
+    monkeypatch.setenv("PORTICO_OPTION_DATABASE_FILE", "/dev/null")
+    assert cli.main(["--database-file", str(tmp_path / "url"), "user", "list"]) == 0
+    assert capsys.readouterr().out == "alice\n"
+    (tmp_path / "url").write_text(f"postgresql://x@/x?host={tmp_path}")
+    assert cli.main(["--database-file", str(tmp_path / "url"), "user", "list"]) == 1
+    assert "No such file or directory" in capsys.readouterr().err
 
 
 def test_a_wrong_state_folder_is_not_made(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -4,17 +4,25 @@ import shutil
 import subprocess
 import tempfile
 import unittest
+from base64 import b64encode
 from collections.abc import Callable
+from hashlib import md5
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
 import requests
+from authsvc.hashing import make_record
+from authsvc.imports import read_htdigest, read_htpasswd
 from authsvc.service import make_service
+from authsvc.store import Store
+from bcrypt import gensalt, hashpw
 from requests.auth import AuthBase, HTTPBasicAuth, HTTPDigestAuth
 from svckit.auth import protect
 from svckit.settings import Settings
 from twisted.internet import reactor
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, gatherResults
+from twisted.internet.task import deferLater
 from twisted.internet.threads import deferToThread
 from twisted.logger import formatEvent, globalLogPublisher
 from twisted.trial.unittest import TestCase
@@ -47,10 +55,10 @@ class LoginTests(TestCase):
         globalLogPublisher.addObserver(self.log.append)
         self.addCleanup(globalLogPublisher.removeObserver, self.log.append)
 
-    def start_authsvc(self, **options: object) -> None:
+    def start_authsvc(self, replica: str = "one", **options: object) -> None:
         options["admin_password_file"] = str(self.folder / "secret")
         settings = Settings(
-            service="authsvc", replica="one", state=self.folder / "state", auth=self.folder / "auth", options=options
+            service="authsvc", replica=replica, state=self.folder / "state", auth=self.folder / "auth", options=options
         )
         self.authsvc: Any = make_service(settings, reactor)
         self.authsvc.startService()
@@ -120,6 +128,37 @@ class LoginTests(TestCase):
         self.assertEqual(await deferToThread(run), [200] * 6)
         self.assertEqual(self.decisions, [("digest", "allowed")] * 6)
 
+    async def test_three_replicas_of_a_service_and_two_of_the_auth_service(self) -> None:
+        """Each site asks a replica of its own choice; whichever sees an answer a second time refuses it."""
+        first = self.authsvc
+        self.start_authsvc("two")
+        asked: Any = [first, self.authsvc]
+        while not all(one.factory.connections for one in asked):  # until each of the two is asked by some site
+            self.urls.append(self.start_site())
+            await deferToThread(requests.get, self.urls[-1] + "/private/x", timeout=TIMEOUT)
+
+        def run() -> tuple[set[tuple[int, int]], list[tuple[int, bool]]]:
+            seen: set[tuple[int, int]] = set()
+            replayed: list[tuple[int, bool]] = []
+            for number in range(10):  # a new connection each time, the challenge from another site than its answer goes to
+                challenger, answerer = self.urls[number % len(self.urls)], self.urls[(number + 1) % len(self.urls)]
+                auth = HTTPDigestAuth("admin", PASSWORD)
+                requests.get(challenger + "/private/x", auth=auth, timeout=TIMEOUT)
+                answer = requests.get(answerer + "/private/x", auth=auth, timeout=TIMEOUT)
+                seen.add((answer.status_code, len(answer.history)))
+                header = {"Authorization": answer.request.headers["Authorization"]}
+                for url in self.urls:
+                    again = requests.get(url + "/private/x", headers=header, timeout=TIMEOUT)
+                    replayed.append((again.status_code, "stale=true" in again.headers.get("WWW-Authenticate", "")))
+            return seen, replayed
+
+        seen, replayed = await deferToThread(run)
+        self.assertEqual(seen, {(200, 0)})
+        self.assertEqual(set(replayed), {(401, True)})
+        await asked[0].stopService()  # the sites that asked it go on with the other, and it knows what the first has seen
+        seen, replayed = await deferToThread(run)
+        self.assertEqual((seen, set(replayed)), ({(200, 0)}, {(401, True)}))
+
     async def test_a_replayed_header_and_one_for_another_uri(self) -> None:
         def run() -> list[tuple[int, bool]]:
             with requests.Session() as session:
@@ -145,6 +184,90 @@ class LoginTests(TestCase):
 
         status, challenges = await deferToThread(run)
         self.assertEqual((status, challenges.count("stale=true")), (401, 2))
+
+    async def test_rules(self) -> None:
+        """403 for a user whose groups may not; a group that is joined, and a rule that changes, hold soon after."""
+        rules = self.folder / "rules.toml"
+        rules.write_text('[[rules]]\nprefix = "/private/"\nmethods = ["GET"]\ngroups = ["staff"]\n')
+        await self.authsvc.stopService()
+        self.start_authsvc(rules=str(rules), account_time="0")
+        store = Store(self.folder / "state")
+        self.addCleanup(store.close)
+        logins: list[Callable[[], AuthBase]] = [
+            lambda: HTTPBasicAuth(b"admin", PASSWORD.encode()),
+            lambda: HTTPDigestAuth("admin", PASSWORD),
+        ]
+        for login in logins:
+            self.assertEqual(await self.get(login), [403])
+        store.groups.add("staff")
+        store.groups.join("staff", [b"admin"])
+        for login in logins:
+            self.assertEqual(await self.get(login), [200])
+        self.assertEqual(await self.curl("--digest", "-X", "DELETE"), "Forbidden\n 403\n")
+        store.groups.leave("staff", [b"admin"])
+        for login in logins:
+            self.assertEqual(await self.get(login), [403])
+        self.assertEqual(await self.get(lambda: HTTPBasicAuth("admin", "nope")), [401])
+        self.assertEqual(self.decisions.count(("basic", "forbidden")), 2)
+
+    async def test_guessing_is_slowed_down_and_others_get_in(self) -> None:
+        def guess(number: int) -> list[tuple[str, bool]]:
+            found = []
+            host = self.urls[0].removeprefix("http://")
+            connection = HTTPConnection(host, timeout=TIMEOUT, source_address=("127.0.0.2", 0))
+            for guess in range(25):
+                pair = b64encode(b"admin:%d-%d" % (number, guess)).decode()
+                connection.request("GET", "/private/x", headers={"Authorization": f"Basic {pair}"})
+                answer = connection.getresponse()
+                answer.read()
+                found.append((str(answer.status), int(answer.headers.get("Retry-After", 0)) > 0))
+            connection.close()
+            return found
+
+        await self.authsvc.stopService()
+        self.start_authsvc(user_pause="1000")
+        guessers = [deferToThread(guess, number) for number in range(20)]
+        user = HTTPBasicAuth(b"admin", PASSWORD.encode())
+        store = Store(self.folder / "state")
+        self.addCleanup(store.close)
+        store.add(make_record(b"alice", b"x", (b"portico",)))
+        self.assertEqual(await self.get(lambda: HTTPDigestAuth("alice", "x"), 3), [200] * 3)  # while they guess
+        found = [one for answers in await gatherResults(guessers) for one in answers]
+        self.assertEqual(len(found), 500)
+        self.assertLessEqual(set(found), {("401", False), ("429", True), ("503", True)})
+        self.assertLessEqual(found.count(("401", False)), 10 + 20)  # its tries, and one of each connection at once
+        self.assertGreater(found.count(("429", True)), 300)
+        self.assertEqual(await self.get(lambda: user), [429])  # not known from here, and the name is being guessed at
+        self.assertNotIn(("basic", "allowed"), self.decisions)
+
+    async def test_imported_users(self) -> None:
+        """bcrypt by Basic, which leaves an argon2id hash; H(A1) by Digest, and only in its realm."""
+        store = Store(self.folder / "state")
+        self.addCleanup(store.close)
+        store.merge(read_htpasswd(b"bob:" + hashpw(b"builder", gensalt(4)) + b"\n"))
+        store.merge(read_htdigest(b"carol:portico:" + md5(b"carol:portico:singer").hexdigest().encode() + b"\n"))
+        self.assertEqual(await self.get(lambda: HTTPBasicAuth("bob", "nope")), [401])
+        self.assertTrue((store.password(b"bob") or "").startswith("$2b$04$"))
+        self.assertEqual(await self.get(lambda: HTTPBasicAuth("bob", "builder"), 2), [200, 200])
+        while not (store.password(b"bob") or "").startswith("$argon2id$"):
+            await deferLater(reactor, 0)
+        self.assertEqual(await self.get(lambda: HTTPBasicAuth("bob", "builder")), [200])
+        self.assertEqual(await self.get(lambda: HTTPBasicAuth("bob", "nope")), [401])
+        self.assertEqual(await self.get(lambda: HTTPDigestAuth("bob", "builder")), [401])
+        self.assertEqual(await self.get(lambda: HTTPDigestAuth("carol", "singer")), [200])
+        self.assertEqual(await self.get(lambda: HTTPDigestAuth("carol", "nope")), [401])
+        self.assertEqual(await self.get(lambda: HTTPBasicAuth("carol", "singer")), [401])
+
+    @unittest.skipUnless(shutil.which("curl"), "curl is not installed")
+    async def test_curl_takes_the_first_challenge_so_md5_may_stand_first(self) -> None:
+        store = Store(self.folder / "state")
+        self.addCleanup(store.close)
+        store.merge(read_htdigest(b"carol:portico:" + md5(b"carol:portico:singer").hexdigest().encode()))
+        self.assertEqual(await self.curl("--digest", "-u", "carol:singer"), "Unauthorized\n 401\n")
+        await self.authsvc.stopService()
+        self.start_authsvc(digest_algorithms="MD5,SHA-256")
+        self.assertEqual(await self.curl("--digest", "-u", "carol:singer"), "hello carol 200\n")
+        self.assertEqual(await self.curl("--digest"), "hello admin 200\n")
 
     async def test_the_auth_service_goes_and_comes_back(self) -> None:
         def run(auth: AuthBase | None = None) -> tuple[int, str | None]:

@@ -4,10 +4,12 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from authsvc.hashing import verify_password
 from authsvc.passwords import CACHE_TIME, QUEUE_LIMIT, PasswordChecks
 from svckit.auth.commands import Busy
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
+from twisted.logger import globalLogPublisher
 
 from authsvc import passwords
 
@@ -20,7 +22,7 @@ class Bench:
         self.clock = Clock()
         self.queue: list[Callable[[], None]] = []
         self.verified: list[tuple[str, bytes]] = []
-        self.checks = PasswordChecks(self.stored.get, self.run_in_thread, self.clock, verify=self.verify, **options)
+        self.checks = PasswordChecks(self.run_in_thread, self.clock, verify=self.verify, **options)
 
     def verify(self, stored: str, password: bytes) -> bool:
         self.verified.append((stored, password))
@@ -46,7 +48,7 @@ class Bench:
 
     def check(self, user: bytes = b"alice", password: bytes = b"wonderland") -> bool:
         results: list[Any] = []
-        self.checks.check(user, password).addBoth(results.append)
+        self.checks.check(user, password, self.stored.get(user)).addBoth(results.append)
         self.run()
         assert len(results) == 1
         assert isinstance(results[0], bool)
@@ -62,7 +64,7 @@ def test_right_and_wrong() -> None:
 
 def test_nothing_is_verified_on_the_callers_thread() -> None:
     bench = Bench()
-    answer = bench.checks.check(b"alice", b"wonderland")
+    answer = bench.checks.check(b"alice", b"wonderland", bench.stored[b"alice"])
     assert bench.verified == []
     assert not answer.called
     assert bench.checks.under_way == 1
@@ -144,8 +146,8 @@ def test_memory_of_right_logins_is_limited(monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_one_check_serves_all_who_ask_meanwhile() -> None:
     bench = Bench()
-    answers = [bench.checks.check(b"alice", b"wonderland") for _ in range(10)]
-    wrong = [bench.checks.check(b"alice", b"nope") for _ in range(10)]
+    answers = [bench.checks.check(b"alice", b"wonderland", bench.stored[b"alice"]) for _ in range(10)]
+    wrong = [bench.checks.check(b"alice", b"nope", bench.stored[b"alice"]) for _ in range(10)]
     bench.run()
     assert [answer.result for answer in answers] == [True] * 10
     assert [answer.result for answer in wrong] == [False] * 10
@@ -154,10 +156,10 @@ def test_one_check_serves_all_who_ask_meanwhile() -> None:
 
 def test_a_full_queue_is_busy_and_empties_again() -> None:
     bench = Bench()
-    answers = [bench.checks.check(b"alice", b"%d" % number) for number in range(QUEUE_LIMIT)]
+    answers = [bench.checks.check(b"alice", b"%d" % number, bench.stored[b"alice"]) for number in range(QUEUE_LIMIT)]
     with pytest.raises(Busy):
-        bench.checks.check(b"alice", b"one more")
-    again = bench.checks.check(b"alice", b"0")  # waits for a check that is there already
+        bench.checks.check(b"alice", b"one more", bench.stored[b"alice"])
+    again = bench.checks.check(b"alice", b"0", bench.stored[b"alice"])  # waits for a check that is there already
     bench.run()
     assert [answer.result for answer in [*answers, again]] == [False] * (QUEUE_LIMIT + 1)
     assert bench.check()
@@ -166,8 +168,8 @@ def test_a_full_queue_is_busy_and_empties_again() -> None:
 def test_who_is_remembered_gets_in_past_a_full_queue() -> None:
     bench = Bench(queue_limit=1)
     assert bench.check()
-    waiting = bench.checks.check(b"alice", b"nope")
-    answer = bench.checks.check(b"alice", b"wonderland")
+    waiting = bench.checks.check(b"alice", b"nope", bench.stored[b"alice"])
+    answer = bench.checks.check(b"alice", b"wonderland", bench.stored[b"alice"])
     assert answer.result is True
     bench.run()
     assert waiting.result is False
@@ -176,10 +178,58 @@ def test_who_is_remembered_gets_in_past_a_full_queue() -> None:
 def test_a_fault_reaches_all_who_wait_and_blocks_nobody_later() -> None:
     bench = Bench()
     bench.stored[b"alice"] = "broken"
-    answers = [bench.checks.check(b"alice", b"x") for _ in range(2)]
+    answers = [bench.checks.check(b"alice", b"x", bench.stored[b"alice"]) for _ in range(2)]
     bench.run()
     faults: list[Any] = []
     for answer in answers:
         answer.addErrback(faults.append)
     assert [fault.type for fault in faults] == [ValueError, ValueError]
     assert bench.checks.under_way == 0
+
+
+# -- hashes of another kind
+
+
+class Renewing(Bench):
+    """Alice's hash came from elsewhere."""
+
+    def __init__(self) -> None:
+        self.renewed: list[tuple[bytes, str, str]] = []
+        super().__init__(rehash=self.rehash)
+        self.fault: Exception | None = None
+
+    async def rehash(self, user: bytes, old: str, new: str) -> None:
+        if self.fault is not None:
+            raise self.fault
+        self.renewed.append((user, old, new))
+        self.stored[user] = new
+
+
+def test_the_right_password_makes_a_new_hash() -> None:
+    bench = Renewing()
+    assert not bench.check(password=b"nope")
+    assert bench.renewed == []
+    assert bench.check()
+    ((user, old, new),) = bench.renewed
+    assert (user, old) == (b"alice", "hash-of-wonderland")
+    assert verify_password(new, b"wonderland")
+    bench.checks._verify = verify_password
+    for _ in range(2):
+        assert bench.check()
+    assert len(bench.renewed) == 1
+
+
+def test_a_login_does_not_wait_for_the_new_hash_or_fail_with_it() -> None:
+    bench = Renewing()
+    bench.fault = Busy()
+    events: list[Any] = []
+    globalLogPublisher.addObserver(events.append)
+    try:
+        answer = bench.checks.check(b"alice", b"wonderland", bench.stored[b"alice"])
+        bench.queue.pop(0)()
+        assert answer.result is True
+        assert len(bench.queue) == 1
+        bench.run()
+    finally:
+        globalLogPublisher.removeObserver(events.append)
+    assert [event["log_failure"].type for event in events if event.get("log_failure")] == [Busy]

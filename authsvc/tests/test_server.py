@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 from authsvc.nonces import NonceLedger
-from authsvc.server import MAX_SERVICE, AuthFactory, AuthProtocol, printable
+from authsvc.server import MAX_LOGGED_PATH, MAX_SERVICE, AuthFactory, AuthProtocol, printable
+from authsvc.throttle import Pace, Throttle
 from svckit.auth import commands
 from svckit.auth.digest import make_ha1
 from svckit.auth.limits import MAX_CNONCE, MAX_PASSWORD, MAX_URI, MAX_USER, NONCE_LIFETIME
@@ -22,6 +23,7 @@ from twisted.test.iosim import FakeTransport, connect
 from zope.interface import implementer
 
 KEY = NonceKey(b"k" * 32)
+NOTHING = {"method": b"", "uri": b"", "client": b""}
 
 
 @implementer(ICredentialsChecker)
@@ -47,8 +49,11 @@ class Bench:
         self.clock = Clock()
         self.clock.advance(1000)
         self.checker = Checker()
-        self.factory = AuthFactory(self.checker, NonceLedger((KEY,), self.clock.seconds))
-        self.clock.advance(1)
+        self.used: set[tuple[bytes, int]] = set()
+        self.throttle = Throttle(self.clock, Pace(5, 10.0), Pace(20, 2.0))
+        self.forbidden: set[tuple[bytes, bytes, bytes]] = set()
+        ledger = NonceLedger((KEY,), self.clock.seconds, self.use_count)
+        self.factory = AuthFactory(self.checker, ledger, self.throttle, self.allows)
         self.server: Any = self.factory.buildProtocol(None)
         self.client = AMP()
         self.pump: Any = connect(
@@ -56,8 +61,18 @@ class Bench:
         )
         self.log: list[Any] = []
 
+    async def use_count(self, nonce: bytes, count: int, minted: int) -> bool:
+        new = (nonce, count) not in self.used
+        self.used.add((nonce, count))
+        return new
+
+    async def allows(self, user: bytes, method: bytes, target: bytes) -> bool:
+        return (user, method, target) not in self.forbidden
+
     def call(self, command: Any, **arguments: Any) -> Any:
         results: list[Any] = []
+        if command is commands.CheckPassword:
+            arguments = {**NOTHING, **arguments}
         self.client.callRemote(command, **arguments).addBoth(results.append)
         self.pump.flush()
         (result,) = results
@@ -80,6 +95,7 @@ class Bench:
             "nc": nc,
             "cnonce": b"c",
             "response": response,
+            "client": b"192.0.2.1",
         }
         return self.call(commands.CheckDigest, **{**arguments, **changes})
 
@@ -97,7 +113,10 @@ def bench() -> Iterator[Bench]:
 
 
 def test_a_greeting_is_answered_with_the_key(bench: Bench) -> None:
-    assert bench.call(commands.Hello, version=commands.VERSION, service="static") == {"key": KEY.secret}
+    assert bench.call(commands.Hello, version=commands.VERSION, service="static") == {
+        "key": KEY.secret,
+        "algorithms": b"SHA-256,MD5",
+    }
 
 
 def test_another_version_is_refused(bench: Bench) -> None:
@@ -173,13 +192,13 @@ def test_oversized_passwords_are_denied_unhashed(bench: Bench) -> None:
 def test_busy(bench: Bench) -> None:
     bench.checker.verdict = commands.Busy()
     assert isinstance(bench.call(commands.CheckPassword, user=b"alice", password=b"x"), commands.Busy)
-    assert bench.decisions == ["alice by basic for ?: busy"]
+    assert bench.decisions == ["alice by basic from ? for ?: busy"]
 
 
 def test_a_fault_is_no_answer_and_no_login(bench: Bench) -> None:
     bench.checker.verdict = RuntimeError("bug")
     assert isinstance(bench.call(commands.CheckPassword, user=b"alice", password=b"x"), UnknownRemoteError)
-    assert bench.decisions == ["alice by basic for ?: failed"]
+    assert bench.decisions == ["alice by basic from ? for ?: failed"]
 
 
 def test_each_decision_is_one_line_without_secrets(bench: Bench) -> None:
@@ -191,15 +210,73 @@ def test_each_decision_is_one_line_without_secrets(bench: Bench) -> None:
     bench.digest(nonce=nonce)
     bench.digest(user=b"bob")
     assert bench.decisions == [
-        "alice by basic for static: allowed",
-        "alice by basic for static: denied",
-        "alice by digest for static: allowed",
-        "alice by digest for static: stale",
-        "bob by digest for static: denied",
+        "alice by basic from ? for static: allowed",
+        "alice by basic from ? for static: denied",
+        "alice by digest from 192.0.2.1 for static: allowed",
+        "alice by digest from 192.0.2.1 for static: stale",
+        "bob by digest from 192.0.2.1 for static: denied",
     ]
     everything = repr(bench.log)
     for secret in ("wonderland", "a-wrong-secret", make_ha1("SHA-256", b"alice", b"portico", b"wonderland").decode(), "kkkk"):
         assert secret not in everything
+
+
+def test_too_many_wrong_logins_are_not_looked_at(bench: Bench) -> None:
+    def ask(password: bytes = b"nope", client: bytes = b"192.0.2.1") -> Any:
+        return bench.call(commands.CheckPassword, user=b"alice", password=password, client=client)
+
+    assert [type(ask()) for _ in range(5)] == [commands.Denied] * 5
+    bench.checker.verdict = RuntimeError("was asked")
+    for answer in (ask(), ask(b"wonderland"), ask(client=b"192.0.2.2"), bench.digest(), bench.digest(password=b"nope")):
+        assert isinstance(answer, commands.TooMany)
+        assert str(answer) == "10"
+    bench.checker.verdict = None
+    bench.clock.advance(9.5)
+    assert str(ask()) == "1"
+    bench.clock.advance(0.5)
+    assert ask(b"wonderland") == {"avatar": b"alice"}
+    assert bench.decisions[5] == "alice by basic from 192.0.2.1 for ?: too many tries"
+
+
+def test_wrong_digests_and_malformed_ones_count_like_wrong_passwords(bench: Bench) -> None:
+    for _ in range(2):
+        assert isinstance(bench.digest(password=b"nope"), commands.Denied)
+        assert isinstance(bench.digest(nonce=b"n"), commands.Denied)
+    assert isinstance(bench.digest(algorithm=b"SHA"), commands.Denied)
+    assert isinstance(bench.digest(), commands.TooMany)
+
+
+@pytest.mark.parametrize("verdict", [commands.Busy(), None])
+def test_what_is_not_a_wrong_login_does_not_count(bench: Bench, verdict: Exception | None) -> None:
+    nonce = KEY.mint(b"portico", bench.clock.seconds())
+    assert bench.digest(nonce=nonce) == {"avatar": b"alice"}
+    bench.checker.verdict = verdict
+    for _ in range(20):
+        assert not isinstance(bench.digest(nonce=nonce), commands.TooMany)  # stale, where nothing else is wrong
+    bench.checker.verdict = None
+    assert bench.digest() == {"avatar": b"alice"}
+
+
+def test_the_rules_have_the_last_word(bench: Bench) -> None:
+    bench.forbidden.add((b"alice", b"GET", b"/x?token=secret"))
+    asked = {"user": b"alice", "method": b"GET", "uri": b"/x?token=secret", "client": b"::1"}
+    for _ in range(20):  # the login was right: it does not count as a wrong one
+        answer = bench.call(commands.CheckPassword, password=b"wonderland", **asked)
+        assert isinstance(answer, commands.Forbidden)
+    assert isinstance(bench.digest(uri=b"/x?token=secret"), commands.Forbidden)
+    assert bench.call(commands.CheckPassword, password=b"wonderland", **{**asked, "method": b"PUT"}) == {"avatar": b"alice"}
+    assert bench.call(commands.CheckPassword, password=b"wonderland", user=b"alice") == {"avatar": b"alice"}
+    assert isinstance(bench.call(commands.CheckPassword, password=b"nope", **asked), commands.Denied)
+    assert bench.decisions[0] == "alice by basic from ::1 for ?: forbidden"
+    assert {event["request"] for event in bench.log if "outcome" in event} == {"GET /x", "PUT /x", ""}
+    assert "secret" not in repr([event for event in bench.log if "outcome" in event])
+
+
+def test_what_is_logged_of_a_request_is_short_and_one_line(bench: Bench) -> None:
+    uri = b"/\n" + b"x" * 10_000
+    bench.call(commands.CheckPassword, user=b"alice", password=b"x", method=b"G\nT", uri=uri)
+    (request,) = [event["request"] for event in bench.log if "outcome" in event]
+    assert request == "G\\nT /\\n" + "x" * (MAX_LOGGED_PATH - 2)
 
 
 def test_nobody_writes_lines_of_their_own_into_the_log(bench: Bench) -> None:
@@ -208,7 +285,7 @@ def test_nobody_writes_lines_of_their_own_into_the_log(bench: Bench) -> None:
     (line,) = bench.decisions
     assert "\n" not in line
     assert "\x1b" not in line
-    assert line.startswith("x\\nadmin by basic: allowed\\x1b[2J\\xff by basic for s\\n")
+    assert line.startswith("x\\nadmin by basic: allowed\\x1b[2J\\xff by basic from ? for s\\n")
 
 
 def test_printable() -> None:
@@ -222,7 +299,7 @@ def test_calls_under_way_are_known(bench: Bench) -> None:
     assert idle == [None]
     bench.checker.waiting = Deferred()
     results: list[Any] = []
-    bench.client.callRemote(commands.CheckPassword, user=b"alice", password=b"x").addBoth(results.append)
+    bench.client.callRemote(commands.CheckPassword, user=b"alice", password=b"x", **NOTHING).addBoth(results.append)
     bench.pump.flush()
     bench.factory.idle().addCallback(idle.append)
     assert (bench.factory.under_way, idle) == (1, [None])
@@ -236,7 +313,7 @@ def test_a_service_that_leaves_before_its_answer(bench: Bench) -> None:
     bench.factory.alone().addCallback(alone.append)
     assert alone == []
     bench.checker.waiting = Deferred()
-    bench.client.callRemote(commands.CheckPassword, user=b"alice", password=b"x").addErrback(lambda _: None)
+    bench.client.callRemote(commands.CheckPassword, user=b"alice", password=b"x", **NOTHING).addErrback(lambda _: None)
     bench.pump.flush()
     bench.client.transport.loseConnection()
     bench.pump.flush()

@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 from authsvc.hashing import make_record
-from authsvc.service import SOCKET_MODE, AuthService, Options, make_service
+from authsvc.options import Options
+from authsvc.service import SOCKET_MODE, AuthService, make_service
 from authsvc.store import Store
 from svckit.auth import AuthClient, AuthUnavailable, RemoteChecker
 from svckit.auth.commands import CheckPassword, Denied
@@ -44,6 +45,15 @@ def settings_in(folder: Path, replica: str = "one", **options: object) -> Settin
         ({"hash_threads": "many"}, "hash_threads"),
         ({"hash_queue": "-1"}, "hash_queue"),
         ({"nonce_lifetime": "0"}, "nonce_lifetime"),
+        ({"account_time": "-1"}, "account_time"),
+        ({"user_tries": "0"}, "user_tries"),
+        ({"address_pause": "0"}, "address_pause"),
+        ({"digest_algorithms": ""}, "digest_algorithms is one or more of SHA-256, MD5"),
+        ({"digest_algorithms": "MD5,MD5"}, "digest_algorithms"),
+        ({"digest_algorithms": "MD5,SHA"}, "digest_algorithms"),
+        ({"database_threads": "0"}, "database_threads"),
+        ({"database_queue": "0"}, "database_queue"),
+        ({"database": "postgresql:///x", "database_file": "x"}, "only one"),
     ],
 )
 def test_wrong_options(tmp_path: Path, options: dict[str, object], reason: str) -> None:
@@ -115,7 +125,7 @@ class ServiceTests(TestCase):
         self.assertEqual([0o777 & ~mask for mask in seen], [SOCKET_MODE])
 
     async def test_users_that_are_made_while_it_runs(self) -> None:
-        self.start()
+        self.start(account_time="0")
         with self.assertRaises(UnauthorizedLogin):
             await self.log_in(b"x", b"alice")
         store = Store(self.folder / "state")
@@ -149,11 +159,12 @@ class ServiceTests(TestCase):
     async def test_replicas_share_users_and_key_and_stand_in_for_each_other(self) -> None:
         one, two = self.start("one"), self.start("two")
         self.assertEqual(await self.log_in(), b"admin")
-        self.assertEqual((len(one.factory.connections), len(two.factory.connections)), (1, 0))
+        self.assertEqual(len(one.factory.connections) + len(two.factory.connections), 1)
         self.assertEqual(one.factory.ledger.key, two.factory.ledger.key)
-        await one.stopService()
+        asked, other = (one, two) if one.factory.connections else (two, one)
+        await asked.stopService()
         self.assertEqual(await self.log_in(), b"admin")
-        self.assertEqual(len(two.factory.connections), 1)
+        self.assertEqual(len(other.factory.connections), 1)
 
     async def test_a_socket_left_by_a_crash_is_replaced(self) -> None:
         self.path.parent.mkdir()
@@ -213,7 +224,7 @@ class ServiceTests(TestCase):
         self.assertEqual([event["calls"] for event in events if "calls" in event], [1])
 
     async def test_a_full_queue_is_busy_and_the_client_may_come_again(self) -> None:
-        service = self.start(hash_queue="4")
+        service = self.start(hash_queue="4", user_tries="1000")
         await self.checker.client.nonce_key()
         outcomes: list[str] = []
         logins = [self.log_in(b"wrong %d" % number) for number in range(12)]
@@ -239,8 +250,54 @@ class ServiceTests(TestCase):
         client = AuthClient(self.folder / "auth", reactor)
         self.addCleanup(client.close)
         with self.assertRaises(Denied):
-            await client.call(CheckPassword, user=b"x", password=b"y")
+            await client.call(CheckPassword, user=b"x", password=b"y", method=b"", uri=b"", client=b"")
         self.assertEqual({one.service for one in service.factory.connections}, {f"uid {os.getuid()}"})
+
+
+class SharedDatabaseTests(TestCase):
+    """Two hosts: a folder each, and a PostgreSQL that both use."""
+
+    @pytest.fixture(autouse=True)
+    def _database(self, postgresql: Any) -> None:
+        self.cluster = postgresql
+
+    def setUp(self) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="authsvc"))
+        self.addCleanup(shutil.rmtree, self.folder)
+        (self.folder / "secret").write_text("wonderland\n")
+        self.url = self.cluster.new_database()
+        (self.folder / "url").write_text(self.url + "\n")
+        self.hosts = [self.start(self.folder / name, url) for name, url in (("here", {"database": self.url}),
+            ("there", {"database_file": str(self.folder / "url")}))]  # fmt: skip
+
+    def start(self, folder: Path, options: dict[str, object]) -> RemoteChecker:
+        options = {**options, "admin_password_file": str(self.folder / "secret"), "account_time": "0"}
+        made: Any = make_service(settings_in(folder, **options), reactor)
+        made.startService()
+        self.addCleanup(made.stopService)
+        checker = RemoteChecker(folder / "auth", reactor)
+        self.addCleanup(checker.client.close)
+        return checker
+
+    async def test_users_are_the_same_on_both(self) -> None:
+        for host in self.hosts:
+            self.assertEqual(await host.requestAvatarId(UsernamePassword(b"admin", b"wonderland")), b"admin")
+        store = Store(self.folder, self.url)
+        self.addCleanup(store.close)
+        store.replace(make_record(b"admin", b"looking-glass", (b"portico",)))
+        for host in self.hosts:
+            self.assertEqual(await host.requestAvatarId(UsernamePassword(b"admin", b"looking-glass")), b"admin")
+            with self.assertRaises(UnauthorizedLogin):
+                await host.requestAvatarId(UsernamePassword(b"admin", b"wonderland"))
+        self.assertEqual(sorted(path.name for path in (self.folder / "here" / "state").iterdir()), ["nonce.keys"])
+
+    async def test_a_database_that_goes_away_is_no_login_and_no_refusal(self) -> None:
+        login = UsernamePassword(b"admin", b"wonderland")
+        self.assertEqual(await self.hosts[0].requestAvatarId(login), b"admin")
+        self.cluster.sql(f"DROP DATABASE {self.url.partition('?')[0].rpartition('/')[2]} WITH (FORCE)")
+        for host in self.hosts:
+            with self.assertRaises(AuthUnavailable):
+                await host.requestAvatarId(login)
 
 
 class ProcessTests(TestCase):

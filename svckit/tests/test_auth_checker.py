@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from svckit.auth import AuthUnavailable, RemoteChecker, StaleNonce, commands
+from svckit.auth import AuthUnavailable, NotAllowed, PasswordCredentials, RemoteChecker, StaleNonce, TooManyTries, commands
 from svckit.auth.digest import DigestCredentials, IDigestCredentials
 from svckit.auth.limits import MAX_PASSWORD, MAX_USER
 from twisted.cred.checkers import ICredentialsChecker
@@ -15,7 +15,7 @@ from twisted.internet.defer import Deferred
 from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
-DIGEST = DigestCredentials(b"alice", b"portico", "SHA-256", b"GET", b"/x", b"nonce", 7, b"cnonce", b"0" * 64)
+DIGEST = DigestCredentials(b"alice", b"portico", "SHA-256", b"GET", b"/x", b"nonce", 7, b"cnonce", b"0" * 64, b"::1")
 
 
 class Service:
@@ -57,7 +57,22 @@ def test_it_is_a_checker_of_two_interfaces() -> None:
 def test_a_password_is_asked_about() -> None:
     service = Service(b"alice")
     assert log_in(service, UsernamePassword(b"alice", b"secret")) == b"alice"
-    assert service.asked == [(commands.CheckPassword, {"user": b"alice", "password": b"secret"})]
+    nothing = {"method": b"", "uri": b"", "client": b""}
+    assert service.asked == [(commands.CheckPassword, {"user": b"alice", "password": b"secret", **nothing})]
+
+
+def test_with_our_own_credentials_it_is_asked_what_they_are_for() -> None:
+    service = Service(b"alice")
+    asked = {"method": b"GET", "uri": b"/x", "client": b"192.0.2.1"}
+    assert log_in(service, PasswordCredentials(b"alice", b"secret", **asked)) == b"alice"
+    assert service.asked == [(commands.CheckPassword, {"user": b"alice", "password": b"secret", **asked})]
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("17", 17), ("1", 1), ("", 1), ("-5", 1), ("1e9", 1), ("9" * 50, 1)])
+def test_how_long_to_wait(text: str, seconds: int) -> None:
+    found = log_in(Service(commands.TooMany(text)), UsernamePassword(b"alice", b"secret"))
+    assert isinstance(found, TooManyTries)
+    assert found.seconds == seconds
 
 
 def test_a_digest_is_asked_about_with_all_that_was_said() -> None:
@@ -75,6 +90,8 @@ def test_a_digest_is_asked_about_with_all_that_was_said() -> None:
         (commands.Denied(), UnauthorizedLogin),
         (commands.Stale(), StaleNonce),
         (commands.Busy(), AuthUnavailable),
+        (commands.TooMany("3"), TooManyTries),
+        (commands.Forbidden(), NotAllowed),
         (AuthUnavailable("away"), AuthUnavailable),
     ],
 )
@@ -85,7 +102,8 @@ def test_what_is_not_a_user(answer: Exception, expected: type[Exception], creden
 
 def test_only_a_refusal_is_a_failed_login() -> None:
     """Whoever tells failed logins from faults, as twisted.web.guard and ftp do, tells these right."""
-    assert issubclass(StaleNonce, LoginFailed)
+    for refusal in (StaleNonce, NotAllowed, TooManyTries):
+        assert issubclass(refusal, LoginFailed)
     assert not issubclass(AuthUnavailable, LoginFailed)
 
 

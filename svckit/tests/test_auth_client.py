@@ -1,5 +1,6 @@
 """The connection to an auth service, over real Unix sockets; time is a Clock's."""
 
+import itertools
 import shutil
 import tempfile
 from pathlib import Path
@@ -37,10 +38,10 @@ class Replica(amp.AMP):
         self.factory.greeted.append((version, service))
         if self.factory.wrong_version:
             raise commands.WrongVersion("version 99 only")
-        return self.factory.silence if self.factory.deaf else {"key": self.factory.key}
+        return self.factory.silence if self.factory.deaf else {"key": self.factory.key, "algorithms": self.factory.algorithms}
 
     @commands.CheckPassword.responder
-    def check_password(self, user: bytes, password: bytes) -> Any:
+    def check_password(self, user: bytes, password: bytes, method: bytes, uri: bytes, client: bytes) -> Any:
         self.factory.asked.append(user)
         if self.factory.when_asked is not None:
             self.factory.when_asked(self)
@@ -57,6 +58,7 @@ class Replicas(Factory):
     protocol = Replica  # type: ignore[assignment]
     noisy = False
     deaf = silent = wrong_version = False
+    algorithms = b"MD5,SHA-256,FOO"
     when_asked: Any = None
     stop: Any = None
 
@@ -73,8 +75,13 @@ class ClientTests(TestCase):
         self.folder = Path(tempfile.mkdtemp(prefix="auth"))
         self.addCleanup(shutil.rmtree, self.folder)
         self.clock = Clock()
-        self.client = AuthClient(self.folder, reactor, service="static", clock=self.clock)
+        self.client = self.make_client()
         self.addCleanup(self.client.close)
+
+    def make_client(self, **options: Any) -> AuthClient:
+        """One that draws the sockets in the order of their names."""
+        ticks = itertools.count()
+        return AuthClient(self.folder, reactor, service="static", clock=self.clock, draw=ticks.__next__, **options)
 
     def listen(self, name: str) -> Replicas:
         replica = Replicas(name.encode())
@@ -93,7 +100,7 @@ class ClientTests(TestCase):
         return replica
 
     def ask(self, user: bytes = b"alice") -> "Deferred[Any]":
-        call = self.client.call(commands.CheckPassword, user=user, password=b"x")
+        call = self.client.call(commands.CheckPassword, user=user, password=b"x", method=b"", uri=b"", client=b"")
         return Deferred.fromCoroutine(call).addCallback(lambda answer: answer["avatar"])
 
     async def test_it_greets_and_asks(self) -> None:
@@ -109,14 +116,22 @@ class ClientTests(TestCase):
         self.assertEqual(answers, [b"a knows %d" % number for number in range(50)])
         self.assertEqual(len(replica.connections), 1)
 
-    async def test_all_clients_come_to_ask_the_same_replica(self) -> None:
-        self.listen("b")
-        self.listen("a")
-        self.listen("c")
-        others = [AuthClient(self.folder, reactor, clock=self.clock) for _ in range(5)]
-        for other in others:
-            self.addCleanup(other.close)
-            self.assertEqual((await other.nonce_key()).secret, b"a" * 32)
+    async def test_clients_spread_over_the_replicas_and_stay_where_they_are(self) -> None:
+        for name in ("a", "b", "c"):
+            self.listen(name)
+        asked = []
+        for number in range(6):  # each draws one number for each of the three sockets, and takes the lowest
+            drawn = iter([(number + step) % 3 for step in range(3)])
+            client = AuthClient(self.folder, reactor, clock=self.clock, draw=drawn.__next__)
+            self.addCleanup(client.close)
+            first = (await client.nonce_key()).secret
+            self.assertEqual((await client.nonce_key()).secret, first)
+            asked.append(first[:1])
+        self.assertEqual(sorted(asked), [b"a", b"a", b"b", b"b", b"c", b"c"])
+
+    async def test_without_being_told_how_it_draws_at_random(self) -> None:
+        client = AuthClient(self.folder, reactor)
+        self.assertGreater(len({client._draw() for _ in range(10)}), 1)
 
     async def test_no_folder_and_an_empty_one(self) -> None:
         for folder in (self.folder, self.folder / "missing"):
@@ -124,7 +139,7 @@ class ClientTests(TestCase):
             with self.assertRaises(AuthUnavailable):
                 await client.nonce_key()
             with self.assertRaises(AuthUnavailable):
-                await client.call(commands.CheckPassword, user=b"a", password=b"b")
+                await client.call(commands.CheckPassword, user=b"a", password=b"b", method=b"", uri=b"", client=b"")
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
     async def test_a_socket_that_nobody_listens_on_is_passed_over(self) -> None:
@@ -193,7 +208,7 @@ class ClientTests(TestCase):
     async def test_a_call_ends_in_time_whatever_happens(self) -> None:
         silent = self.listen("a")
         silent.silent = True
-        self.client = AuthClient(self.folder, reactor, clock=self.clock, replica_timeout=1000)
+        self.client = self.make_client(replica_timeout=1000)
         self.addCleanup(self.client.close)
         call = self.ask()
         while not silent.asked:
@@ -230,6 +245,10 @@ class ClientTests(TestCase):
         with self.assertRaisesRegex(AuthUnavailable, "closed"):
             await call
         self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    async def test_the_terms_of_digest_are_those_of_the_auth_service(self) -> None:
+        self.listen("a")
+        self.assertEqual(await self.client.terms(), (NonceKey(b"a" * 32), ("MD5", "SHA-256")))  # and nothing unheard of
 
     async def test_it_does_not_connect_before_it_is_asked(self) -> None:
         replica = self.listen("a")

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from svckit.auth import AuthUnavailable, Protected, RemoteChecker, StaleNonce, protect
+from svckit.auth import AuthUnavailable, NotAllowed, Protected, RemoteChecker, StaleNonce, TooManyTries, protect
 from svckit.auth.digest import ALGORITHMS, IDigestCredentials, make_ha1
 from svckit.auth.nonce import NonceKey, open_nonce
 from svckit.auth.protect import RETRY_AFTER, _OneResource
@@ -55,10 +55,12 @@ class Client:
 
     away = False
 
-    async def nonce_key(self) -> NonceKey:
+    algorithms: tuple[str, ...] = ("SHA-256", "MD5")
+
+    async def terms(self) -> tuple[NonceKey, tuple[str, ...]]:
         if self.away:
             raise AuthUnavailable("nobody there")
-        return KEY
+        return KEY, self.algorithms
 
 
 @implementer(ICredentialsChecker)
@@ -69,7 +71,11 @@ class Checker:
     verdict: Exception | None = None
     waiting: "Deferred[Any] | None" = None
 
+    def __init__(self) -> None:
+        self.asked: list[Any] = []
+
     def requestAvatarId(self, credentials: Any) -> Any:
+        self.asked.append(credentials)
         if self.waiting is not None:
             return self.waiting
         if self.verdict is not None:
@@ -95,7 +101,7 @@ class Server:
         self.site = Site(root, reactor=Clock())
 
     def connect(self) -> tuple[Any, StringTransport]:
-        channel, transport = self.site.buildProtocol(PEER), StringTransport()
+        channel, transport = self.site.buildProtocol(PEER), StringTransport(peerAddress=PEER)
         channel.makeConnection(transport)
         return channel, transport
 
@@ -233,6 +239,47 @@ def test_a_nonce_that_is_no_longer_good() -> None:
     assert [b"stale=true" in challenge for challenge in challenges(answer)] == [True, True, False]
 
 
+@pytest.mark.parametrize("which", ["digest", "basic"])
+def test_too_many_tries_have_to_wait(which: str) -> None:
+    server = Server()
+    _, refused = server.send()
+    server.checker.verdict = TooManyTries(17)
+    header = answer_to(challenges(refused)[0]) if which == "digest" else basic(b"alice:wonderland")
+    status, answer = server.send(header)
+    assert status == 429
+    assert b"\r\nRetry-After: 17\r\n" in answer
+    assert challenges(answer) == []
+
+
+@pytest.mark.parametrize("which", ["digest", "basic"])
+def test_who_may_not_do_this_is_not_asked_for_another_password(which: str) -> None:
+    server = Server()
+    _, refused = server.send()
+    server.checker.verdict = NotAllowed()
+    header = answer_to(challenges(refused)[0]) if which == "digest" else basic(b"alice:wonderland")
+    status, answer = server.send(header)
+    assert status == 403
+    assert challenges(answer) == []
+    assert b"alice at" not in answer
+
+
+@pytest.mark.parametrize("which", ["digest", "basic"])
+def test_the_auth_service_is_told_what_is_asked_for_and_from_where(which: str) -> None:
+    server = Server()
+    _, refused = server.send()
+    server.send(answer_to(challenges(refused)[0]) if which == "digest" else basic(b"alice:wonderland"))
+    (asked,) = server.checker.asked
+    assert (asked.method, asked.uri, asked.client) == (b"GET", b"/private/x?q=1", b"192.0.2.1")
+
+
+def test_the_algorithms_are_offered_as_the_auth_service_says() -> None:
+    server = Server()
+    server.client.algorithms = ("MD5",)
+    _, answer = server.send()
+    assert [challenge.split(b" ")[0] for challenge in challenges(answer)] == [b"Digest", b"Basic"]
+    assert b"algorithm=MD5" in challenges(answer)[0]
+
+
 HOSTILE: list[tuple[bytes, ...]] = [
     (b"Authorization:",),
     (b"Authorization: Basic",),
@@ -342,7 +389,7 @@ def test_a_kept_connection_logs_in_and_goes_on() -> None:
     channel.connectionLost(Failure(ConnectionDone()))
 
 
-@pytest.mark.parametrize("end", ["in", "refused", "away", "bug"])
+@pytest.mark.parametrize("end", ["in", "refused", "away", "bug", "too many", "forbidden"])
 def test_a_client_that_leaves_while_it_is_being_asked_about(end: str) -> None:
     server = Server()
     server.checker.waiting = Deferred()
@@ -353,6 +400,8 @@ def test_a_client_that_leaves_while_it_is_being_asked_about(end: str) -> None:
         "in": lambda: server.checker.waiting.callback(b"alice"),  # type: ignore[union-attr]
         "refused": lambda: server.checker.waiting.errback(UnauthorizedLogin()),  # type: ignore[union-attr]
         "away": lambda: server.checker.waiting.errback(AuthUnavailable("away")),  # type: ignore[union-attr]
+        "too many": lambda: server.checker.waiting.errback(TooManyTries(1)),  # type: ignore[union-attr]
+        "forbidden": lambda: server.checker.waiting.errback(NotAllowed()),  # type: ignore[union-attr]
         "bug": lambda: server.checker.waiting.errback(RuntimeError("bug")),  # type: ignore[union-attr]
     }
     events: list[Any] = []

@@ -7,6 +7,7 @@ credential, Twisted's own too, provides `IUsernameDigestHash` as well, and is ch
 """
 
 import os
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from svckit.auth.digest import ALGORITHMS
@@ -17,8 +18,8 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from zope.interface import implementer
 
+from .accounts import Accounts
 from .passwords import PasswordChecks
-from .store import Store
 
 __all__ = ["StoreChecker"]
 
@@ -31,15 +32,22 @@ class StoreChecker:
 
     credentialInterfaces = (IUsernamePassword, IUsernameHashedPassword, IUsernameDigestHash)
 
-    def __init__(self, store: Store, passwords: PasswordChecks) -> None:
-        self._store = store
+    def __init__(
+        self,
+        accounts: Accounts,
+        ha1: Callable[[bytes, bytes, str], Awaitable[bytes | None]],
+        passwords: PasswordChecks,
+    ) -> None:
+        """`ha1` finds a user's H(A1) by realm and algorithm."""
+        self._accounts = accounts
+        self._ha1 = ha1
         self._passwords = passwords
         self._decoy = os.urandom(32).hex().encode("ascii")
 
     def requestAvatarId(self, credentials: Any) -> "Deferred[bytes | tuple[()]]":
         """The user's name.
 
-        The Deferred fails with `UnauthorizedLogin`, or with `svckit.auth.commands.Busy` if too many passwords are waiting.
+        The Deferred fails with `UnauthorizedLogin`, or with `svckit.auth.commands.Busy` if too many logins are waiting.
         """
         return Deferred.fromCoroutine(self._check(credentials))
 
@@ -47,7 +55,7 @@ class StoreChecker:
         if IUsernamePassword.providedBy(credentials):
             right = await self._check_password(credentials.username, credentials.password)
         elif IUsernameDigestHash.providedBy(credentials):
-            right = self._check_hash(credentials)
+            right = await self._check_hash(credentials)
         else:
             log.warn("{kind}: needs the password in the clear, which is not stored", kind=type(credentials).__name__)
             right = False
@@ -58,16 +66,17 @@ class StoreChecker:
 
     async def _check_password(self, user: bytes, password: bytes) -> bool:
         try:
-            return await self._passwords.check(user, password)
+            account = await self._accounts.find(user)
+            return await self._passwords.check(user, password, account.password or None if account else None)
         except ValueError:
             log.failure("a stored hash cannot be read")
             return False
 
-    def _check_hash(self, credentials: Any) -> bool:
+    async def _check_hash(self, credentials: Any) -> bool:
         realm, algorithm = _realm_and_algorithm(credentials)
         if algorithm not in ALGORITHMS:
             return False
-        ha1 = self._store.ha1(credentials.username, realm, algorithm)
+        ha1 = await self._ha1(credentials.username, realm, algorithm)
         right: bool = credentials.checkHash(self._decoy if ha1 is None else ha1)  # the same work for an unknown user
         return right and ha1 is not None
 

@@ -5,8 +5,9 @@ from pathlib import Path
 
 from twisted.logger import Logger
 
+from .errors import UserExists
 from .hashing import make_record
-from .store import Store, UserExists
+from .store import Store
 
 __all__ = ["ADMIN", "PASSWORD_BYTES", "make_first_user", "read_password_file"]
 

@@ -7,12 +7,24 @@ to keep it (RFC 7616 section 5.13). So the database file is for the auth service
 from dataclasses import dataclass, field
 
 from argon2 import PasswordHasher
-from argon2.exceptions import InvalidHashError, VerificationError, VerifyMismatchError
+from argon2.exceptions import VerificationError, VerifyMismatchError
 from argon2.low_level import Type
 from svckit.auth.digest import ALGORITHMS, make_ha1
 from svckit.auth.limits import MAX_PASSWORD, MAX_USER
 
-__all__ = ["MEMORY_KIB", "PARALLELISM", "TIME_COST", "Record", "check_name", "hash_password", "make_record", "verify_password"]
+from .foreign import verify_foreign
+
+__all__ = [
+    "MEMORY_KIB",
+    "PARALLELISM",
+    "TIME_COST",
+    "Record",
+    "check_name",
+    "hash_password",
+    "is_outdated",
+    "make_record",
+    "verify_password",
+]
 
 TIME_COST = 2
 """Passes over the memory."""
@@ -32,7 +44,7 @@ class Record:
 
     name: bytes
     password: str = field(repr=False)
-    """The argon2id hash with its parameters and salt, in PHC format."""
+    """The argon2id hash with its parameters and salt, in PHC format; another hash from a file, or empty where there is none."""
     ha1: dict[tuple[bytes, str], bytes] = field(repr=False)
     """H(A1) by realm and algorithm."""
 
@@ -46,14 +58,24 @@ def verify_password(stored: str, password: bytes) -> bool:
     """Whether `stored` is a hash of `password`. Blocks for about 30 ms, right or wrong.
 
     Raises:
-        ValueError: `stored` is no argon2 hash, or there is no memory to compute one.
+        ValueError: `stored` is no hash that is known here, or there is no memory to compute one.
     """
     try:
+        if not stored.startswith("$argon2"):
+            right = verify_foreign(stored, password)
+            if not right:
+                hash_password(password)  # other kinds can be quicker: a wrong one takes no less time than an unknown user
+            return right
         return _hasher.verify(stored, password)
     except VerifyMismatchError:
         return False
-    except (InvalidHashError, VerificationError) as error:
+    except (ValueError, VerificationError) as error:  # InvalidHashError is a ValueError
         raise ValueError(f"the stored hash cannot be checked: {error}") from None
+
+
+def is_outdated(stored: str) -> bool:
+    """Whether `stored` is of another kind, or made with other parameters, than a hash made today."""
+    return not stored.startswith("$argon2id$") or _hasher.check_needs_rehash(stored)
 
 
 def make_record(name: bytes, password: bytes, realms: tuple[bytes, ...]) -> Record:

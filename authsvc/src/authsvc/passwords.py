@@ -6,22 +6,24 @@ argon2id costs some 30 ms and 19 MiB on purpose, and Basic sends the password wi
 - the same login asked again while it is being checked waits for that check;
 - a login that was right is remembered for `CACHE_TIME`, under HMAC(key, user, password, stored hash) with a random key that
   this process alone has. Nothing in it is of use to whoever reads the memory later, and a new password makes another entry;
-- an unknown user costs as much time as a known one.
+- an unknown user costs as much time as a known one;
+- whoever logs in with a hash of another kind or strength than today's gets a new one.
 """
 
 import hmac
 import os
 import secrets
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from svckit.auth.commands import Busy
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from .hashing import hash_password, verify_password
+from .hashing import hash_password, is_outdated, verify_password
 
 __all__ = ["CACHE_LIMIT", "CACHE_TIME", "QUEUE_LIMIT", "PasswordChecks"]
 
@@ -34,27 +36,30 @@ CACHE_TIME = 60.0
 CACHE_LIMIT = 10_000
 """Logins remembered; 32 bytes each and their place in a table."""
 
-RunInThread = Callable[..., "Deferred[bool]"]
+RunInThread = Callable[..., "Deferred[Any]"]
 """Like `deferToThread`: a function and its arguments, to be run elsewhere."""
+
+log = Logger()
 
 
 class PasswordChecks:
-    """All checks of one process. `lookup` gives the stored hash of a user, or None."""
+    """All checks of one process."""
 
     def __init__(
         self,
-        lookup: Callable[[bytes], str | None],
         run_in_thread: RunInThread,
         clock: IReactorTime,
         *,
         queue_limit: int = QUEUE_LIMIT,
         verify: Callable[[str, bytes], bool] = verify_password,
+        rehash: Callable[[bytes, str, str], Awaitable[None]] | None = None,
     ) -> None:
-        self._lookup = lookup
+        """`rehash` takes a user, the stored hash and the one that is to be stored instead."""
         self._run = run_in_thread
         self._clock = clock
         self._queue_limit = queue_limit
         self._verify = verify
+        self._rehash = rehash
         self._key = os.urandom(32)
         self._decoy = hash_password(secrets.token_bytes(32))
         self._right: OrderedDict[bytes, float] = OrderedDict()  # tag -> when it ends; all live equally long, so in order
@@ -65,13 +70,12 @@ class PasswordChecks:
         """Checks that run or wait for a thread."""
         return len(self._running)
 
-    def check(self, user: bytes, password: bytes) -> "Deferred[bool]":
-        """Whether this is the user's password.
+    def check(self, user: bytes, password: bytes, stored: str | None) -> "Deferred[bool]":
+        """Whether this is the user's password; `stored` is its hash, None for a user whom nobody knows.
 
         Raises:
             Busy: too many checks are waiting.
         """
-        stored = self._lookup(user)
         tag = self._tag(user, password, stored)
         if self._remembered(tag):
             return succeed(True)
@@ -84,6 +88,8 @@ class PasswordChecks:
         self._running[tag] = [answer]
         checked = self._run(self._verify, self._decoy if stored is None else stored, password)
         checked.addBoth(self._checked, tag, stored is not None)
+        if stored is not None and self._rehash is not None and is_outdated(stored):
+            answer.addCallback(self._renew, user, password, stored)
         return answer
 
     def _checked(self, result: Any, tag: bytes, known: bool) -> None:
@@ -94,6 +100,17 @@ class PasswordChecks:
                 self._remember(tag)
         for one in waiting:
             one.callback(result)
+
+    def _renew(self, right: bool, user: bytes, password: bytes, stored: str) -> bool:
+        """Let the login go on, and make a new hash of the password meanwhile."""
+        if right:
+            renewing = Deferred.fromCoroutine(self._make_new_hash(user, password, stored))
+            renewing.addErrback(lambda failure: log.failure("a hash could not be renewed", failure))
+        return right
+
+    async def _make_new_hash(self, user: bytes, password: bytes, stored: str) -> None:
+        if self._rehash is not None:
+            await self._rehash(user, stored, await self._run(hash_password, password))
 
     # -- what was right before
 

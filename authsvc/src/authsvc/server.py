@@ -1,16 +1,31 @@
 """The side of the auth wire that answers: one `AuthProtocol` for each service that is connected.
 
-One line is logged for each decision: who wanted in, by which method, through which service, and how it ended.
+One line is logged for each decision: who wanted in, by which method, from where, through which service, and how it ended. Its
+other fields say what was asked for, without the query, and why it was denied. No password, hash or header is ever in it.
 """
 
+import math
 import socket
 import struct
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import dataclass
 from typing import Any
 
 from svckit.auth import DigestCredentials, Malformed
-from svckit.auth.commands import VERSION, Busy, CheckDigest, CheckPassword, Denied, Hello, Stale, WrongVersion
-from svckit.auth.limits import MAX_PASSWORD, MAX_USER
+from svckit.auth.commands import (
+    VERSION,
+    Busy,
+    CheckDigest,
+    CheckPassword,
+    Denied,
+    Forbidden,
+    Hello,
+    Stale,
+    TooMany,
+    WrongVersion,
+)
+from svckit.auth.digest import ALGORITHMS
+from svckit.auth.limits import MAX_CLIENT, MAX_METHOD, MAX_PASSWORD, MAX_USER
 from twisted.cred.checkers import ICredentialsChecker
 from twisted.cred.credentials import UsernamePassword
 from twisted.cred.error import UnauthorizedLogin
@@ -21,11 +36,15 @@ from twisted.protocols import amp
 from twisted.python.failure import Failure
 
 from .nonces import NonceLedger
+from .throttle import Throttle
 
 __all__ = ["AuthFactory", "AuthProtocol"]
 
 MAX_SERVICE = 64
 """Characters of a service's name that are logged."""
+
+MAX_LOGGED_PATH = 200
+"""Bytes of a request's path that are logged."""
 
 log = Logger()
 
@@ -53,57 +72,93 @@ class AuthProtocol(amp.AMP):
             raise WrongVersion(f"this auth service speaks version {VERSION}")
         if service:
             self.service = printable(service[:MAX_SERVICE].encode("utf-8", "replace"))
-        return {"key": self.factory.ledger.key.secret}
+        return {"key": self.factory.ledger.key.secret, "algorithms": ",".join(self.factory.algorithms).encode("ascii")}
 
     @CheckPassword.responder
-    def check_password(self, user: bytes, password: bytes) -> "Deferred[dict[str, Any]]":
-        return self._decide("basic", user, lambda: self._password(user, password))
+    def check_password(self, user: bytes, password: bytes, method: bytes, uri: bytes, client: bytes) -> "Deferred[Any]":
+        asked = _Asked("basic", user, method, uri, client)
+        return self.factory.track(Deferred.fromCoroutine(self._decide(asked, self._password(user, password))))
 
     @CheckDigest.responder
-    def check_digest(self, user: bytes, **answer: Any) -> "Deferred[dict[str, Any]]":
-        return self._decide("digest", user, lambda: self._digest(user, **answer))
+    def check_digest(self, user: bytes, method: bytes, uri: bytes, client: bytes, **answer: Any) -> "Deferred[Any]":
+        asked = _Asked("digest", user, method, uri, client)
+        return self.factory.track(Deferred.fromCoroutine(self._decide(asked, self._digest(user, method, uri, **answer))))
 
     async def _password(self, user: bytes, password: bytes) -> Any:
         if len(user) > MAX_USER or len(password) > MAX_PASSWORD:
             raise Malformed("user or password of a length that nobody has")
         return await self.factory.checker.requestAvatarId(UsernamePassword(user, password))
 
-    async def _digest(self, user: bytes, algorithm: bytes, **answer: Any) -> Any:
-        credentials = DigestCredentials(username=user, algorithm=algorithm.decode("latin-1"), **answer)
+    async def _digest(self, user: bytes, method: bytes, uri: bytes, algorithm: bytes, **answer: Any) -> Any:
+        name = algorithm.decode("latin-1")
+        credentials = DigestCredentials(username=user, algorithm=name, method=method, uri=uri, **answer)
         nonce = self.factory.ledger.open(credentials.nonce, credentials.realm)
         avatar = await self.factory.checker.requestAvatarId(credentials)
         # Only now: a wrong answer uses up no count, and learns nothing of the nonce (RFC 7616 section 3.3, stale).
-        if not self.factory.ledger.use(credentials.nonce, nonce, credentials.nc):
+        if not await self.factory.ledger.use(credentials.nonce, nonce, credentials.nc):
             raise Stale
         return avatar
 
-    def _decide(self, method: str, user: bytes, check: Callable[[], Awaitable[Any]]) -> "Deferred[dict[str, Any]]":
-        return self.factory.track(Deferred.fromCoroutine(self._decision(method, user, check)))
-
-    async def _decision(self, method: str, user: bytes, check: Callable[[], Awaitable[Any]]) -> dict[str, Any]:
+    async def _decide(self, asked: "_Asked", check: Coroutine[Any, Any, Any]) -> dict[str, Any]:
         outcome, why = "failed", ""
         try:
-            avatar = await check()
+            avatar = await self._throttled(asked, check)
+            if asked.method and not await self.factory.allows(avatar, asked.method, asked.uri):
+                raise Forbidden
             outcome = "allowed"
         except (UnauthorizedLogin, Malformed) as error:
             outcome, why = "denied", str(error)
             raise Denied from None
-        except Stale:
-            outcome = "stale"
-            raise
-        except Busy:
-            outcome = "busy"
+        except (Stale, Busy, TooMany, Forbidden) as error:
+            outcome = _OUTCOMES[type(error)]
             raise
         finally:
+            check.close()
             log.info(
-                "{user} by {method} for {service}: {outcome}",
-                user=printable(user[:MAX_USER]),
-                method=method,
+                "{user} by {method} from {client} for {service}: {outcome}",
+                user=printable(asked.user[:MAX_USER]),
+                method=asked.scheme,
+                client=printable(asked.client[:MAX_CLIENT]) or "?",
                 service=self.service,
                 outcome=outcome,
                 why=why,
+                request=asked.request,
             )
         return {"avatar": avatar}
+
+    async def _throttled(self, asked: "_Asked", check: Coroutine[Any, Any, Any]) -> Any:
+        """The result of `check`; a wrong login counts, and after too many of them nobody is asked."""
+        throttle, key = self.factory.throttle, (asked.user, asked.client)
+        wait = throttle.wait(*key)
+        if wait > 0:
+            raise TooMany(str(math.ceil(wait)))
+        try:
+            avatar = await check
+        except (UnauthorizedLogin, Malformed):
+            throttle.failed(*key)
+            raise
+        throttle.succeeded(*key)
+        return avatar
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What somebody wants, as a service has told it."""
+
+    scheme: str
+    user: bytes
+    method: bytes
+    uri: bytes
+    client: bytes
+
+    @property
+    def request(self) -> str:
+        """For the log: without the query, where secrets may be."""
+        path = self.uri.partition(b"?")[0]
+        return printable(b"%b %b" % (self.method[:MAX_METHOD], path[:MAX_LOGGED_PATH])) if self.method else ""
+
+
+_OUTCOMES: dict[type[Exception], str] = {Stale: "stale", Busy: "busy", TooMany: "too many tries", Forbidden: "forbidden"}
 
 
 class AuthFactory(Factory):
@@ -112,9 +167,20 @@ class AuthFactory(Factory):
     protocol = AuthProtocol  # type: ignore[assignment]
     noisy = False
 
-    def __init__(self, checker: ICredentialsChecker, ledger: NonceLedger) -> None:
+    def __init__(
+        self,
+        checker: ICredentialsChecker,
+        ledger: NonceLedger,
+        throttle: Throttle,
+        allows: Callable[[bytes, bytes, bytes], Awaitable[bool]],
+        algorithms: tuple[str, ...] = tuple(ALGORITHMS),
+    ) -> None:
+        """`allows` says whether a user may make a request of a method and a target; `algorithms` are what Digest offers."""
         self.checker = checker
         self.ledger = ledger
+        self.throttle = throttle
+        self.allows = allows
+        self.algorithms = algorithms
         self.connections: set[AuthProtocol] = set()
         self.under_way = 0
         self._waiting: list[tuple[Callable[[], bool], Deferred[None]]] = []

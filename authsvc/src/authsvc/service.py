@@ -5,27 +5,36 @@ import socket
 import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from svckit.auth.limits import MAX_REALM, NONCE_LIFETIME
+from sqlalchemy.exc import SQLAlchemyError
+from svckit.auth.commands import Busy
 from svckit.settings import BadOptions, Settings
 from twisted.application.service import IService, Service
 from twisted.internet.defer import Deferred
+from twisted.internet.task import LoopingCall
 from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
 from twisted.python.threadpool import ThreadPool
 
+from .accounts import Accounts
 from .checker import StoreChecker
-from .firststart import make_first_user
+from .counts import SWEEP_INTERVAL, Counts
+from .database import reason
+from .firststart import make_first_user, read_password_file
+from .jobs import Jobs
 from .nonces import NonceLedger, load_keys
-from .passwords import QUEUE_LIMIT, PasswordChecks
+from .options import Options, options_from
+from .passwords import PasswordChecks
+from .rules import RulesFile
 from .server import AuthFactory
 from .store import Store
+from .throttle import Pace, Throttle
 
-__all__ = ["AuthService", "Options", "make_service"]
+__all__ = ["AuthService", "make_service"]
 
 SOCKET_MODE = 0o660
 """Whoever shares the folder's group may ask."""
@@ -39,36 +48,15 @@ HANG_UP_LIMIT = 1.0
 log = Logger()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
-    """The service's own options."""
-
-    realm: str = "portico"
-    """The realm that the first user is made for; `authsvc user add --realm` makes users for others."""
-    admin_password_file: str = ""
-    """File with the first user's password; without one a random password is made and shown in the log, once."""
-    nonce_lifetime: float = NONCE_LIFETIME
-    """Seconds for which a Digest nonce is good."""
-    hash_threads: int = 2
-    """Threads that check passwords, 19 MiB each."""
-    hash_queue: int = QUEUE_LIMIT
-    """Different logins that may wait for one of them; one more gets 503."""
-
-
 def make_service(settings: Settings, reactor: Any) -> IService:
     """The service, not yet started.
 
     Raises:
         svckit.settings.BadOptions: an option is wrong, or there is no folder for the socket.
     """
-    options = settings.options_as(Options)
+    options = options_from(settings)
     if settings.auth is None:
         raise BadOptions(f"{settings.service}: no auth folder is configured, so nobody could ask")
-    if not 1 <= len(options.realm.encode("utf-8")) <= MAX_REALM:
-        raise BadOptions(f"{settings.service}: realm has 1 to {MAX_REALM} bytes")
-    for name in ("nonce_lifetime", "hash_threads", "hash_queue"):
-        if getattr(options, name) <= 0:
-            raise BadOptions(f"{settings.service}: {name} is more than 0")
     return AuthService(settings, options, settings.auth / f"{settings.replica}.sock", reactor)
 
 
@@ -88,29 +76,67 @@ class AuthService(Service):
     def startService(self) -> None:
         """Raises: BadOptions: what lies in the state folder, the password file or the auth folder is not what it should be."""
         try:
-            self._store = Store(self._settings.state)
+            self._store = self._open_store()
             try:
                 self._begin()
             except BaseException:
                 self._store.close()
                 raise
-        except (ValueError, sqlite3.Error) as error:
-            raise BadOptions(f"{self._settings.service}: {error}") from error
-        self._pool.start()
+        except (ValueError, sqlite3.Error, SQLAlchemyError) as error:
+            raise BadOptions(f"{self._settings.service}: {reason(error)}") from error
+        for pool in self._pools:
+            pool.start()
+        self._sweeping = LoopingCall(self._sweep)
+        self._sweeping.clock = self._reactor
+        self._sweeping.start(SWEEP_INTERVAL, now=False)
         super().startService()
+
+    def _open_store(self) -> Store:
+        options = self._options
+        url = options.database
+        if options.database_file:
+            url = os.fsdecode(read_password_file(Path(options.database_file)))
+        # The service may lose its last nonce counts in a power failure; it need not wait for the disk at each.
+        return Store(self._settings.state, url, connections=options.database_threads, durable=False)
 
     def _begin(self) -> None:
         options = self._options
         password_file = Path(options.admin_password_file) if options.admin_password_file else None
-        make_first_user(self._store, (options.realm.encode("utf-8"),), password_file)
-        ledger = NonceLedger(load_keys(self._settings.state), time.time, lifetime=options.nonce_lifetime)
-        self._pool = ThreadPool(0, options.hash_threads, "argon2")
-        passwords = PasswordChecks(self._store.password, self._in_thread, self._reactor, queue_limit=options.hash_queue)
-        self.factory = AuthFactory(StoreChecker(self._store, passwords), ledger)
+        store = self._store
+        make_first_user(store, (options.realm.encode("utf-8"),), password_file)
+        keys = load_keys(self._settings.state, Path(options.nonce_keys_file) if options.nonce_keys_file else None)
+        hashing = ThreadPool(0, options.hash_threads, "argon2")
+        looking = ThreadPool(0, options.database_threads, "database")
+        self._pools = (hashing, looking)
+        self._jobs = jobs = Jobs(partial(deferToThreadPool, self._reactor, looking), limit=options.database_queue)
+        self._counts = counts = Counts(store.engine)
+        ledger = NonceLedger(keys, time.time, partial(jobs.run, counts.use), lifetime=options.nonce_lifetime)
+        passwords = PasswordChecks(
+            partial(deferToThreadPool, self._reactor, hashing),
+            self._reactor,
+            queue_limit=options.hash_queue,
+            rehash=partial(jobs.run, store.rehash),
+        )
+        accounts = Accounts(partial(jobs.run, store.account), self._reactor, time=options.account_time)
+        rules = RulesFile(Path(options.rules) if options.rules else None, time.monotonic)
+        throttle = Throttle(
+            self._reactor, Pace(options.user_tries, options.user_pause), Pace(options.address_tries, options.address_pause)
+        )
+
+        async def allows(user: bytes, method: bytes, target: bytes) -> bool:
+            account = await accounts.find(user)
+            return account is not None and rules.rules.allow(account.groups, method, target)
+
+        checker = StoreChecker(accounts, partial(jobs.run, store.ha1), passwords)
+        self.factory = AuthFactory(checker, ledger, throttle, allows, options.algorithms)
         self._listen()
 
-    def _in_thread(self, function: Any, *arguments: Any) -> "Deferred[bool]":
-        return deferToThreadPool(self._reactor, self._pool, function, *arguments)
+    async def _sweep_counts(self) -> None:
+        with suppress(Busy):  # then the next sweep does it
+            await self._jobs.run(self._counts.sweep, self.factory.ledger.oldest)
+
+    def _sweep(self) -> "Deferred[None]":
+        return Deferred.fromCoroutine(self._sweep_counts())
 
     def _listen(self) -> None:
         self._path.parent.mkdir(parents=True, exist_ok=True)
@@ -125,13 +151,15 @@ class AuthService(Service):
         return Deferred.fromCoroutine(self._stop())
 
     async def _stop(self) -> None:
+        self._sweeping.stop()
         await self._port.stopListening()  # removes the socket, so services look elsewhere from now on
         limit = min(STOP_LIMIT, self._settings.drain_time)
         await self.factory.idle().addTimeout(limit, self._reactor, onTimeoutCancel=self._gave_up)
         for connection in list(self.factory.connections):
             connection.transport.loseConnection()  # once its answers are out
         await self.factory.alone().addTimeout(HANG_UP_LIMIT, self._reactor, onTimeoutCancel=self._cut_off)
-        self._pool.stop()
+        for pool in self._pools:
+            pool.stop()
         self._store.close()
 
     def _gave_up(self, result: object, seconds: float) -> None:

@@ -9,10 +9,21 @@ from .errors import Malformed
 from .limits import MAX_PASSWORD, MAX_USER
 from .params import quote
 
-__all__ = ["challenge", "read"]
+__all__ = ["PasswordCredentials", "challenge", "read"]
 
 _BASE64 = re.compile(rb"[0-9A-Za-z+/]+={0,2}\Z").match  # b64decode alone is lenient
 _CONTROL = re.compile(rb"[\x00-\x1f\x7f]").search
+
+
+class PasswordCredentials(UsernamePassword):
+    """A password, and what is asked for with it: the rules and the throttle of the auth service want to know."""
+
+    def __init__(self, username: bytes, password: bytes, method: bytes = b"", uri: bytes = b"", client: bytes = b"") -> None:
+        """`method` and `uri` are those of the request; `client` is the client's IP address, empty where there is none."""
+        super().__init__(username, password)
+        self.method = method
+        self.uri = uri
+        self.client = client
 
 
 def challenge(realm: bytes) -> bytes:
@@ -20,8 +31,8 @@ def challenge(realm: bytes) -> bytes:
     return b"Basic realm=" + quote(realm) + b', charset="UTF-8"'
 
 
-def read(token: bytes) -> UsernamePassword:
-    """The user and the password of `Basic TOKEN`.
+def read(token: bytes, method: bytes = b"", uri: bytes = b"", client: bytes = b"") -> PasswordCredentials:
+    """The user and the password of `Basic TOKEN`, for a request of `method` and `uri` from the address `client`.
 
     Raises:
         Malformed: not base64, no colon, a control character (RFC 7617 section 2), or too long.
@@ -36,4 +47,4 @@ def read(token: bytes) -> UsernamePassword:
         raise Malformed("user or password of a length that nobody has")
     if _CONTROL(pair):
         raise Malformed("a control character")
-    return UsernamePassword(user, password)
+    return PasswordCredentials(user, password, method, uri, client)

@@ -16,7 +16,7 @@ from zope.interface import implementer
 from . import commands
 from .client import AuthClient
 from .digest import IDigestCredentials
-from .errors import AuthUnavailable, StaleNonce
+from .errors import AuthUnavailable, NotAllowed, StaleNonce, TooManyTries
 from .limits import MAX_PASSWORD, MAX_USER
 
 __all__ = ["RemoteChecker"]
@@ -36,7 +36,9 @@ class RemoteChecker:
         """The user's name.
 
         The Deferred fails with `UnauthorizedLogin`, with its subclass `StaleNonce` where the answer to a Digest challenge was
-        right but came too late, or with `AuthUnavailable`.
+        right but came too late, with `NotAllowed` where the rules are against it, with `TooManyTries`, or with
+        `AuthUnavailable`. What is asked for, and from where, is taken from our own kinds of credentials; others' have none, and
+        then no rule is looked at.
         """
         return Deferred.fromCoroutine(self._ask(credentials))
 
@@ -45,20 +47,26 @@ class RemoteChecker:
             if IDigestCredentials.providedBy(credentials):
                 answer = await self._ask_digest(credentials)
             else:
-                answer = await self._ask_password(credentials.username, credentials.password)
+                answer = await self._ask_password(credentials)
         except commands.Denied:
             raise UnauthorizedLogin("the auth service refuses") from None
         except commands.Stale:
             raise StaleNonce("the nonce is no longer good") from None
+        except commands.Forbidden:
+            raise NotAllowed("the rules are against it") from None
+        except commands.TooMany as error:
+            raise TooManyTries(_seconds(error)) from None
         except commands.Busy:
             raise AuthUnavailable("the auth service is busy") from None
         avatar: bytes = answer["avatar"]
         return avatar
 
-    async def _ask_password(self, user: bytes, password: bytes) -> dict[str, Any]:
+    async def _ask_password(self, credentials: Any) -> dict[str, Any]:
+        user, password = credentials.username, credentials.password
         if len(user) > MAX_USER or len(password) > MAX_PASSWORD:
             raise commands.Denied
-        return await self.client.call(commands.CheckPassword, user=user, password=password)
+        asked = {name: getattr(credentials, name, b"") for name in ("method", "uri", "client")}
+        return await self.client.call(commands.CheckPassword, user=user, password=password, **asked)
 
     async def _ask_digest(self, answer: Any) -> dict[str, Any]:
         return await self.client.call(
@@ -72,4 +80,10 @@ class RemoteChecker:
             nc=answer.nc,
             cnonce=answer.cnonce,
             response=answer.response,
+            client=getattr(answer, "client", b""),
         )
+
+
+def _seconds(error: Exception) -> int:
+    text = str(error)
+    return int(text) if text.isdecimal() and len(text) < 6 else 1

@@ -1,8 +1,8 @@
 """A connection to one of the auth services in a folder, and another when that one goes.
 
-Each replica of the auth service has a socket in the folder. All clients try them in the same order, by name, so all of them
-come to ask the same replica while it lives; that one sees every nonce count. Connections are made when they are needed: the
-first call after a loss finds another replica, or the same one started again.
+Each replica of the auth service has a socket in the folder. A client draws one of them and stays with it; several clients so
+share the replicas. Any of them can answer any question, as what they know is in the store that they have in common.
+Connections are made when they are needed: the first call after a loss finds another replica, or the same one started again.
 
 A call that gets no answer because its replica goes, or because it stays silent for `REPLICA_TIMEOUT`, is asked again
 elsewhere. That is safe: every question only asks. After `CALL_TIMEOUT` for all attempts together the caller gets
@@ -11,6 +11,7 @@ elsewhere. That is safe: every question only asks. After `CALL_TIMEOUT` for all 
 
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from random import SystemRandom
 from typing import Any, TypeVar
 
 from twisted.internet.defer import CancelledError, Deferred, succeed
@@ -22,6 +23,7 @@ from twisted.protocols import amp
 from twisted.python.failure import Failure
 
 from . import commands
+from .digest import ALGORITHMS
 from .errors import AuthUnavailable
 from .nonce import NonceKey
 
@@ -38,13 +40,16 @@ ATTEMPTS = 3
 
 T = TypeVar("T")
 
+_draw = SystemRandom().random
+
 log = Logger()
 
 
 class _Link(amp.AMP):
-    """The connection; `key` and `name` are set once the other side has been greeted."""
+    """The connection; `key`, `algorithms` and `name` are set once the other side has been greeted."""
 
     key: NonceKey
+    algorithms: tuple[str, ...]
     name: str = ""
     on_lost: Callable[[], None] | None = None
 
@@ -71,11 +76,13 @@ class AuthClient:
         timeout: float = CALL_TIMEOUT,
         replica_timeout: float = REPLICA_TIMEOUT,
         clock: IReactorTime | None = None,
+        draw: Callable[[], float] = _draw,
     ) -> None:
         self._folder = folder
         self._reactor = reactor
         self._clock: IReactorTime = reactor if clock is None else clock
         self._service = service
+        self._draw = draw
         self._timeout = timeout
         self._replica_timeout = replica_timeout
         self._link: _Link | None = None
@@ -89,7 +96,16 @@ class AuthClient:
         Raises:
             AuthUnavailable: no auth service answers.
         """
-        return (await self._within(self._timeout, self._connected())).key
+        return (await self.terms())[0]
+
+    async def terms(self) -> tuple[NonceKey, tuple[str, ...]]:
+        """The key to mint nonces under, and the algorithms of Digest in the order in which they are to be offered.
+
+        Raises:
+            AuthUnavailable: no auth service answers.
+        """
+        link = await self._within(self._timeout, self._connected())
+        return link.key, link.algorithms
 
     async def call(self, command: type[amp.Command], **arguments: Any) -> dict[str, Any]:
         """The answer of an auth service.
@@ -157,7 +173,8 @@ class AuthClient:
 
     async def _connect(self) -> _Link:
         try:
-            paths = sorted(self._folder.glob("*.sock"), key=lambda path: (path.stem == self._silent, path.name))
+            paths = sorted(self._folder.glob("*.sock"))
+            paths.sort(key=lambda path: (path.stem == self._silent, self._draw()))
         except OSError:
             paths = []
         reasons = []
@@ -181,6 +198,8 @@ class AuthClient:
                 link.transport.abortConnection()
             raise
         link.key, link.name = NonceKey(answer["key"]), path.stem
+        offered = answer["algorithms"].decode("ascii", "replace").split(",")
+        link.algorithms = tuple(name for name in offered if name in ALGORITHMS)
         link.on_lost = lambda: self._lost(link)
         self._link, self._silent = link, ""
         return link

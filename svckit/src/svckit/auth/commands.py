@@ -9,9 +9,20 @@ from typing import Any, ClassVar
 
 from twisted.protocols import amp
 
-__all__ = ["VERSION", "Busy", "CheckDigest", "CheckPassword", "Denied", "Hello", "Stale", "WrongVersion"]
+__all__ = [
+    "VERSION",
+    "Busy",
+    "CheckDigest",
+    "CheckPassword",
+    "Denied",
+    "Forbidden",
+    "Hello",
+    "Stale",
+    "TooMany",
+    "WrongVersion",
+]
 
-VERSION = 1
+VERSION = 2
 
 
 class Denied(Exception):
@@ -23,7 +34,15 @@ class Stale(Exception):
 
 
 class Busy(Exception):
-    """Too many passwords are waiting to be checked; nobody has looked at this one."""
+    """Too many logins are waiting to be checked, or the store does not answer; nobody has looked at this one."""
+
+
+class TooMany(Exception):
+    """Too many wrong logins by this user or from this address; nobody has looked at this one. The text: seconds to wait."""
+
+
+class Forbidden(Exception):
+    """This is the user, and the rules do not let them do what they ask for."""
 
 
 class WrongVersion(Exception):
@@ -34,20 +53,35 @@ class Hello(amp.Command):
     """The first command on each connection."""
 
     arguments: ClassVar[Any] = [(b"version", amp.Integer()), (b"service", amp.Unicode())]
-    response: ClassVar[Any] = [(b"key", amp.String())]
+    response: ClassVar[Any] = [(b"key", amp.String()), (b"algorithms", amp.String())]  # of Digest, as they are offered: "A,B"
     errors: ClassVar[Any] = {WrongVersion: b"WRONG_VERSION"}
 
 
 class CheckPassword(amp.Command):
-    """A login with the password itself (HTTP Basic, FTP)."""
+    """A login with the password itself (HTTP Basic, FTP).
 
-    arguments: ClassVar[Any] = [(b"user", amp.String()), (b"password", amp.String())]
+    `method` and `uri` are those of the request; where there is none (FTP) both are empty, and no rule is looked at. `client` is
+    the client's IP address as text, empty where there is none.
+    """
+
+    arguments: ClassVar[Any] = [
+        (b"user", amp.String()),
+        (b"password", amp.String()),
+        (b"method", amp.String()),
+        (b"uri", amp.String()),
+        (b"client", amp.String()),
+    ]
     response: ClassVar[Any] = [(b"avatar", amp.String())]
-    errors: ClassVar[Any] = {Denied: b"DENIED", Busy: b"BUSY"}
+    errors: ClassVar[Any] = {
+        Denied: b"DENIED",
+        Busy: b"BUSY",
+        TooMany: b"TOO_MANY",
+        Forbidden: b"FORBIDDEN",
+    }
 
 
 class CheckDigest(amp.Command):
-    """A login by HTTP Digest; method and uri are those of the request itself."""
+    """A login by HTTP Digest; `method` and `uri` are those of the request itself, `client` as above."""
 
     arguments: ClassVar[Any] = [
         (b"user", amp.String()),
@@ -59,6 +93,13 @@ class CheckDigest(amp.Command):
         (b"nc", amp.Integer()),
         (b"cnonce", amp.String()),
         (b"response", amp.String()),
+        (b"client", amp.String()),
     ]
     response: ClassVar[Any] = [(b"avatar", amp.String())]
-    errors: ClassVar[Any] = {Denied: b"DENIED", Stale: b"STALE"}
+    errors: ClassVar[Any] = {
+        Denied: b"DENIED",
+        Stale: b"STALE",
+        Busy: b"BUSY",
+        TooMany: b"TOO_MANY",
+        Forbidden: b"FORBIDDEN",
+    }

@@ -15,7 +15,7 @@ from twisted.cred.credentials import IUsernameDigestHash, IUsernameHashedPasswor
 from zope.interface import Attribute, implementer
 
 from .errors import Malformed
-from .limits import MAX_CNONCE, MAX_METHOD, MAX_REALM, MAX_URI, MAX_USER
+from .limits import MAX_CLIENT, MAX_CNONCE, MAX_METHOD, MAX_REALM, MAX_URI, MAX_USER
 from .params import quote, read_params
 
 __all__ = ["ALGORITHMS", "DigestCredentials", "IDigestCredentials", "challenge", "make_ha1", "read"]
@@ -26,7 +26,8 @@ def _md5(data: bytes) -> "hashlib._Hash":
 
 
 ALGORITHMS: dict[str, Callable[[bytes], "hashlib._Hash"]] = {"SHA-256": hashlib.sha256, "MD5": _md5}
-"""In the order in which they are offered: Chromium and curl take the first, requests the last, and all of them are served."""
+"""In the order in which they are offered unless the auth service says otherwise: Chromium and curl take the first, requests
+the last, and all of them are served."""
 
 _HEX = re.compile(rb"[0-9a-f]+\Z").match
 _NC = re.compile(rb"[0-9a-f]{8}\Z").match
@@ -79,6 +80,8 @@ class DigestCredentials:
     nc: int
     cnonce: bytes
     response: bytes = field(repr=False)
+    client: bytes = b""
+    """The client's IP address, empty where there is none; not part of the answer."""
 
     def __post_init__(self) -> None:
         """Raises: Malformed: a value that no answer has; also for what comes over the wire."""
@@ -94,6 +97,7 @@ class DigestCredentials:
             ("method", self.method, MAX_METHOD),
             ("uri", self.uri, MAX_URI),
             ("cnonce", self.cnonce, MAX_CNONCE),
+            ("client", self.client or b"-", MAX_CLIENT),
         ):
             if not 1 <= len(value) <= limit or _CONTROL(value):
                 raise Malformed(f"{name}: empty, longer than {limit} bytes, or with a control character")
@@ -109,8 +113,8 @@ class DigestCredentials:
         return self.checkHash(make_ha1(self.algorithm, self.username, self.realm, password))
 
 
-def read(text: bytes, method: bytes, uri: bytes, realm: bytes) -> DigestCredentials:
-    """The answer in `Digest TEXT`, for a request of `method` and `uri` in `realm`.
+def read(text: bytes, method: bytes, uri: bytes, realm: bytes, client: bytes = b"") -> DigestCredentials:
+    """The answer in `Digest TEXT`, for a request of `method` and `uri` in `realm` from the address `client`.
 
     RFC 7616 section 3.4.6 has 400 for an answer with another request's uri; here it is refused like any other wrong answer,
     as the client can do nothing about either but ask again.
@@ -140,6 +144,7 @@ def read(text: bytes, method: bytes, uri: bytes, realm: bytes) -> DigestCredenti
         nc=int(count, 16),
         cnonce=_param(params, "cnonce"),
         response=_param(params, "response").lower(),
+        client=client,
     )
 
 

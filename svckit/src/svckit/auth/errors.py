@@ -1,8 +1,8 @@
 """How asking the auth service can end, other than with a user."""
 
-from twisted.cred.error import UnauthorizedLogin
+from twisted.cred.error import LoginDenied, LoginFailed, UnauthorizedLogin
 
-__all__ = ["AuthUnavailable", "Malformed", "StaleNonce"]
+__all__ = ["AuthUnavailable", "Malformed", "NotAllowed", "StaleNonce", "TooManyTries"]
 
 
 class AuthUnavailable(Exception):
@@ -17,6 +17,19 @@ class StaleNonce(UnauthorizedLogin):
 
     A refusal to every other `twisted.cred` user (RFC 7616 section 3.3).
     """
+
+
+class TooManyTries(LoginFailed):
+    """Too many wrong logins by this user or from this address: nobody has looked at this one. An HTTP client gets 429."""
+
+    def __init__(self, seconds: int) -> None:
+        """`seconds` have to pass before the next try."""
+        super().__init__(f"too many wrong logins; the next in {seconds} s")
+        self.seconds = seconds
+
+
+class NotAllowed(LoginDenied):
+    """This is the user, and the rules do not let them do what they ask for. An HTTP client gets 403."""
 
 
 class Malformed(ValueError):

@@ -3,7 +3,10 @@
 An AMP value has at most 65,535 bytes; every limit here stays well below that, so no request can be too large for the wire.
 """
 
-__all__ = ["MAX_CNONCE", "MAX_METHOD", "MAX_PASSWORD", "MAX_REALM", "MAX_URI", "MAX_USER", "NONCE_LIFETIME"]
+__all__ = ["MAX_CLIENT", "MAX_CNONCE", "MAX_METHOD", "MAX_PASSWORD", "MAX_REALM", "MAX_URI", "MAX_USER", "NONCE_LIFETIME"]
+
+MAX_CLIENT = 64
+"""Bytes of a client's address, as text."""
 
 MAX_USER = 255
 """Bytes of a user's name, in UTF-8."""

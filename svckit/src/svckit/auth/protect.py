@@ -5,6 +5,8 @@ looking for children at it, so a request has its user before the resource beneat
 
     401  no credentials, wrong ones, malformed ones; the challenges are SHA-256 Digest, MD5 Digest, Basic, in this order
     401  with stale=true: the password is right, the nonce is not good any more
+    403  the user is who they say, and the auth service's rules do not let them do this
+    429  with Retry-After: too many wrong logins by this user or from this address; nobody has looked at this one
     503  with Retry-After: no auth service answers. Never open.
 
 twisted.web.guard is not used: it takes a replayed answer, one for another URI, and one without qop, offers no SHA-256, and
@@ -29,7 +31,10 @@ from zope.interface import implementer
 from . import basic, digest
 from .checker import RemoteChecker
 from .client import AuthClient
-from .errors import AuthUnavailable, Malformed, StaleNonce
+from .errors import AuthUnavailable, Malformed, NotAllowed, StaleNonce, TooManyTries
+from .hearing import check_portal
+from .limits import MAX_CLIENT
+from .nonce import NonceKey
 from .params import split_scheme
 
 __all__ = ["RETRY_AFTER", "Protected", "protect"]
@@ -72,7 +77,12 @@ class Protected:
     isLeaf = True
 
     def __init__(self, portal: Portal, client: AuthClient, realm: bytes, now: Callable[[], float] = time.time) -> None:
-        """`client` supplies the key for nonces; `now` is in seconds since 1970."""
+        """`client` supplies the key for nonces; `now` is in seconds since 1970.
+
+        Raises:
+            DeafPortal: no checker of the portal lists what Basic, or Digest, brings.
+        """
+        check_portal(portal)
         self.client = client
         self._portal = portal
         self._realm = realm
@@ -96,28 +106,34 @@ class Protected:
     async def _answer(self, request: Request, gone: list[object]) -> None:
         try:
             resource, stale = await self._log_in(request, gone)
-            key = await self.client.nonce_key() if resource is None else None
+            terms = await self.client.terms() if resource is None else None
         except AuthUnavailable as error:
             log.warn("nobody can be logged in: {error}", error=str(error))
-            if not gone:
-                request.setHeader(b"Retry-After", b"%d" % RETRY_AFTER)
-                _refuse(request, 503, b"No auth service answers\n")
-            return
-        if gone:
-            return
-        if resource is not None:
-            request.render(getChildForRequest(resource, request))
-        elif key is not None:
-            nonce = key.mint(self._realm, self._now())
-            challenges = [digest.challenge(name, self._realm, nonce, stale=stale) for name in digest.ALGORITHMS]
-            request.responseHeaders.setRawHeaders(b"WWW-Authenticate", [*challenges, basic.challenge(self._realm)])
-            _refuse(request, 401, b"Unauthorized\n")
+            _refuse(request, gone, 503, b"No auth service answers\n", RETRY_AFTER)
+        except TooManyTries as error:
+            _refuse(request, gone, 429, b"Too many wrong logins\n", error.seconds)
+        except NotAllowed:
+            _refuse(request, gone, 403, b"Forbidden\n")
+        else:
+            if gone:
+                return
+            if resource is not None:
+                request.render(getChildForRequest(resource, request))
+            elif terms is not None:
+                self._challenge(request, *terms, stale)
+
+    def _challenge(self, request: Request, key: NonceKey, algorithms: tuple[str, ...], stale: bool) -> None:
+        nonce = key.mint(self._realm, self._now())
+        challenges = [digest.challenge(name, self._realm, nonce, stale=stale) for name in algorithms]
+        request.responseHeaders.setRawHeaders(b"WWW-Authenticate", [*challenges, basic.challenge(self._realm)])
+        _refuse(request, [], 401, b"Unauthorized\n")
 
     async def _log_in(self, request: Request, gone: list[object]) -> tuple[IResource | None, bool]:
         """The user's resource, or None and whether it is only the nonce that is not good.
 
         Raises:
-            AuthUnavailable: nobody has looked at the credentials.
+            AuthUnavailable, TooManyTries: nobody has looked at the credentials.
+            NotAllowed: they are right, and not enough.
         """
         try:
             credentials = read_authorization(request, self._realm)
@@ -127,6 +143,8 @@ class Protected:
         except Malformed as error:
             log.info("malformed Authorization header: {error}", error=str(error))
             return None, False
+        except (TooManyTries, NotAllowed):
+            raise
         except LoginFailed as error:
             return None, isinstance(error, StaleNonce)
         if gone:
@@ -149,14 +167,24 @@ def read_authorization(request: Request, realm: bytes) -> ICredentials | None:
         raise Malformed("two Authorization headers")
     scheme, text = split_scheme(headers[0].strip(b" \t"))
     if scheme == b"basic":
-        return basic.read(text)
+        return basic.read(text, request.method, request.uri, _client(request))
     if scheme == b"digest":
-        return digest.read(text, request.method, request.uri, realm)
+        return digest.read(text, request.method, request.uri, realm, _client(request))
     raise Malformed("a scheme that was not offered")
 
 
-def _refuse(request: Request, status: int, text: bytes) -> None:
+def _client(request: Request) -> bytes:
+    """The client's IP address; empty where it has none."""
+    host = getattr(request.getClientAddress(), "host", None) or ""
+    return str(host).encode("ascii", "replace")[:MAX_CLIENT]
+
+
+def _refuse(request: Request, gone: list[object], status: int, text: bytes, retry_after: int | None = None) -> None:
+    if gone:
+        return
     request.setResponseCode(status)
+    if retry_after is not None:
+        request.setHeader(b"Retry-After", b"%d" % retry_after)
     request.setHeader(b"Content-Type", b"text/plain; charset=utf-8")
     request.setHeader(b"Content-Length", b"%d" % len(text))
     request.write(text)

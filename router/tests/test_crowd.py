@@ -23,6 +23,7 @@ DEADLINE = 6.0
 MARGIN = 8 << 20
 """Bytes that the allocator may keep after thousands of connections, their answers and their log lines."""
 NORMAL = b"GET /x HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"
+NEVER_WHOLE = b"GET /x HTTP/1.1\r\nHost: h\r\nSlow: "
 CONFIG = """
 routes = [{prefix = "/", service = "web"}]
 services.web = {target = "tcp", address = "127.0.0.1:%d"}
@@ -102,7 +103,7 @@ class Crowd:
             client = socket.socket()
             client.settimeout(PATIENCE)
             client.connect(router.at)
-            client.send(NORMAL[:1])
+            client.send(NEVER_WHOLE[:1])
             client.setblocking(False)
             self._selector.register(client, selectors.EVENT_READ, b"")
         self.sent = 1
@@ -114,7 +115,7 @@ class Crowd:
             client = key.fileobj
             assert isinstance(client, socket.socket)
             with contextlib.suppress(OSError):  # it may have its answer
-                client.send(NORMAL[self.sent : self.sent + 1])
+                client.send(NEVER_WHOLE[self.sent : self.sent + 1] or b"a")
         self.sent += 1
 
     def listen(self) -> int:

@@ -96,13 +96,23 @@ def test_everything_else_is_passed_on_and_the_worst_answer_told(parent: Parent) 
         (f"unix:/run/{number}", "/replicas/a%20b?x=1", "POST", b'{"drain":true}', "application/json") for number in (0, 1)
     ]
     parent.answers = [(200, b"yes\n"), (0, b"no answer")]
-    assert parent.ask("/x", "POST") == (503, b"no answer\n")
+    assert parent.ask("/x", "POST", b"", fields) == (503, b"no answer\n")
     parent.answers = [(404, b"no page\n"), (404, b"no page\n")]
     assert parent.ask("/x") == (404, b"no page\n")
 
 
 def test_a_body_too_large(parent: Parent) -> None:
-    assert parent.ask("/x", "POST", b"x" * LARGEST_BODY)[0] == 200
+    fields = "Content-Type: application/json\r\n"
+    assert parent.ask("/x", "POST", b"x" * LARGEST_BODY, fields)[0] == 200
     parent.asked.clear()
-    assert parent.ask("/x", "POST", b"x" * (LARGEST_BODY + 1)) == (413, b"too large\n")
+    assert parent.ask("/x", "POST", b"x" * (LARGEST_BODY + 1), fields) == (413, b"too large\n")
+    assert parent.asked == []
+
+
+@pytest.mark.parametrize(
+    ("fields", "status"),
+    [("", 415), ("Content-Type: text/plain\r\n", 415), ("Content-Type: application/json\r\nOrigin: http://a\r\n", 403)],
+)
+def test_what_a_web_page_may_have_sent_goes_to_no_worker(parent: Parent, fields: str, status: int) -> None:
+    assert parent.ask("/drain", "POST", b"{}", fields)[0] == status
     assert parent.asked == []

@@ -11,6 +11,8 @@ ONE = {
     "draining": False,
     "waiting": 1,
     "tls_sessions": 2,
+    "held": 3,
+    "pauses": {"connections": 1},
     "counts": {"accepted": 5, "answered 404": 1},
     "routes": [{"pattern": "/", "service": "web"}],
     "services": {
@@ -35,6 +37,8 @@ TWO = {
     **ONE,
     "draining": True,
     "waiting": 4,
+    "held": 4,
+    "pauses": {"connections": 2, "descriptors": 1},
     "counts": {"accepted": 2, "returned": 9},
     "services": {
         "web": {
@@ -64,6 +68,8 @@ def test_status() -> None:
         "draining": True,
         "waiting": 5,
         "tls_sessions": 4,
+        "held": 7,
+        "pauses": {"connections": 3, "descriptors": 1},
         "counts": {"accepted": 7, "answered 404": 1, "returned": 9},
         "routes": ONE["routes"],
         "services": {
@@ -127,3 +133,19 @@ def test_metrics_of_none() -> None:
 def test_what_are_no_metrics() -> None:
     with pytest.raises(ValueError, match="could not convert string to float"):
         merged_metrics({"0": b"portico_waiting many\n"})
+
+
+@pytest.mark.parametrize(
+    ("states", "merged"),
+    [
+        (("ready", "resting"), "ready"),
+        (("resting", "ready"), "ready"),
+        (("resting", "resting"), "resting"),
+        (("ready", "drained"), "drained"),
+        (("resting", "ejected"), "ejected"),
+    ],
+)
+def test_a_name_that_one_of_them_asks_for_is_not_at_rest(states: tuple[str, str], merged: str) -> None:
+    statuses = [{"services": {"app": {"target": "tcp", "replicas": [{"replica": "x:80", "state": state}]}}} for state in states]
+    (replica,) = merged_status(statuses)["services"]["app"]["replicas"]
+    assert replica["state"] == merged

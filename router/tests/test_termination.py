@@ -14,7 +14,7 @@ from portico.application import Application
 from portico.config import parse
 from portico.core.termination import NORMAL, PHASES, WHO
 from portico.targets import connect
-from portico.targets.split import SWEEP_INTERVAL
+from portico.targets.split import LAST_REQUESTS, SWEEP_INTERVAL
 
 from .support.reactor import HandReactor
 from .support.wires import Inbox, as_reactor, reset
@@ -27,7 +27,7 @@ routes = [
     {prefix = "/tls/", redirect = "https"},
 ]
 services.split = {target = "tcp", address = "SERVER", connect_timeout = 3.0}
-services.pin = {target = "tcp", address = "SERVER", keepalive = "pin"}
+services.pin = {target = "tcp", address = "SERVER", keepalive = "pin", tunnel_idle = 60}
 services.none = {target = "handoff", folder = "/nonexistent"}
 limits = {queue_size = 1, drain_time = 1.0}
 """
@@ -211,6 +211,20 @@ def client_sends_half_a_head(scene: Scene) -> None:
     scene.reactor.advance(10.1)
 
 
+@way("cD")
+def nothing_moves(scene: Scene) -> None:
+    scene.begun("/pin/")
+    scene.reactor.pump([1.0] * 100)
+
+
+@way("sD")
+def server_never_ends_its_side(scene: Scene) -> None:
+    client, server = scene.begun("/pin/")
+    client.sock.shutdown(socket.SHUT_WR)
+    scene.reactor.until(server.has_ended)
+    scene.reactor.pump([5.0] * 80)
+
+
 @way("SC")
 def server_refuses(scene: Scene) -> None:
     scene.refuse()
@@ -220,6 +234,7 @@ def server_refuses(scene: Scene) -> None:
 @way("SH")
 def server_ends_without_an_answer(scene: Scene) -> None:
     scene.asked()[1].sock.close()
+    scene.server().sock.close()  # it is asked once more
 
 
 @way("SD")
@@ -281,7 +296,7 @@ def no_descriptor(scene: Scene) -> None:
 @way("KR")
 def drained_between_two_requests(scene: Scene) -> None:
     scene.answered()
-    scene.drain()
+    scene.drain(LAST_REQUESTS)
 
 
 @way("KQ")

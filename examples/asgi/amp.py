@@ -19,7 +19,11 @@ class Unavailable(Exception):
 
 
 class AmpError(Exception):
-    """The other side says no; the text is the code of its error."""
+    """The other side says no; the text is the code of its error, `about` what it says of it."""
+
+    def __init__(self, code: str, about: str = "") -> None:
+        super().__init__(code)
+        self.about = about
 
 
 class Connection:
@@ -66,7 +70,7 @@ class Connection:
                 if answer is None or answer.done():
                     continue
                 if b"_error" in box:
-                    answer.set_exception(AmpError(box[b"_error_code"].decode()))
+                    answer.set_exception(AmpError(box[b"_error_code"].decode(), box.get(b"_error_description", b"").decode()))
                 else:
                     answer.set_result(box)
         for answer in self._asked.values():

@@ -5,6 +5,7 @@ is asyncio's.
 """
 
 import asyncio
+import random
 import time
 from pathlib import Path
 from typing import Any
@@ -32,12 +33,14 @@ class AuthService:
         self._connection: Connection | None = None
         self._connecting = asyncio.Lock()
         self.key: NonceKey | None = None
+        self.algorithms: tuple[str, ...] = ()
+        """Of Digest, in the order in which they are offered."""
 
     async def ask(self, command: bytes, **arguments: bytes) -> None:
         """Return if the credentials are right.
 
         Raises:
-            AmpError: they are not; DENIED, STALE, BUSY.
+            AmpError: they are not, or not enough; DENIED, STALE, BUSY, TOO_MANY, FORBIDDEN.
             Unavailable: nobody answers.
         """
         try:
@@ -54,15 +57,25 @@ class AuthService:
             return self._connection
 
     async def _connect(self) -> Connection:
-        for path in sorted(self._folder.glob("*.sock")):  # all clients in the same order: one replica sees every nonce count
+        replicas = list(self._folder.glob("*.sock"))
+        for path in random.sample(replicas, len(replicas)):
             try:
                 connection = await Connection.to(path)
                 answer = await connection.ask(b"Hello", version=b"%d" % VERSION, service=self._service.encode())
             except (OSError, Unavailable, AmpError):
                 continue
             self.key = NonceKey(answer[b"key"])
+            self.algorithms = tuple(answer[b"algorithms"].decode().split(","))
             return connection
         raise Unavailable
+
+
+class Refused(Exception):
+    """The answer to give in place of a challenge."""
+
+    def __init__(self, status: int, *headers: tuple[bytes, bytes]) -> None:
+        super().__init__(status)
+        self.status, self.headers = status, headers
 
 
 class Login:
@@ -83,11 +96,13 @@ class Login:
             await self._service.connected()
         except Unavailable:
             return await _refuse(send, 503, (b"retry-after", b"2"))
+        except Refused as error:
+            return await _refuse(send, error.status, *error.headers)
         if stale is None:
             return await self._app(scope, receive, send)
         assert self._service.key is not None
         nonce = self._service.key.mint(REALM, time.time())
-        challenges = [digest.challenge(name, REALM, nonce, stale=stale) for name in digest.ALGORITHMS]
+        challenges = [digest.challenge(name, REALM, nonce, stale=stale) for name in self._service.algorithms]
         return await _refuse(send, 401, *((b"www-authenticate", each) for each in (*challenges, basic.challenge(REALM))))
 
     async def _check(self, scope: Any, service: AuthService) -> bool | None:
@@ -95,6 +110,7 @@ class Login:
 
         Raises:
             Unavailable: nobody has looked at the credentials.
+            Refused: no other credentials of this user would do, or none are looked at for a while.
         """
         headers = [value for name, value in scope["headers"] if name == b"authorization"]
         if len(headers) != 1:
@@ -104,38 +120,52 @@ class Login:
         except Malformed:
             return False
         except AmpError as error:
-            if str(error) == "BUSY":
-                raise Unavailable from None
-            return str(error) == "STALE"
+            match str(error):
+                case "BUSY":
+                    raise Unavailable from None
+                case "FORBIDDEN":
+                    raise Refused(403) from None
+                case "TOO_MANY":
+                    raise Refused(429, (b"retry-after", error.about.encode())) from None
+                case code:
+                    return code == "STALE"
         return None
 
     async def _ask(self, header: bytes, scope: Any, service: AuthService) -> None:
         """Raises: Malformed: no credentials that were asked for. AmpError, Unavailable: as `AuthService.ask`."""
+        query = scope["query_string"]
+        request = {
+            "method": scope["method"].encode(),
+            "uri": scope["raw_path"] + (b"?" + query if query else b""),
+            "client": scope["client"][0].encode(),
+        }
         scheme, text = split_scheme(header)
         if scheme == b"basic":
             login = basic.read(text)
-            return await service.ask(b"CheckPassword", user=login.username, password=login.password)
+            return await service.ask(b"CheckPassword", user=login.username, password=login.password, **request)
         if scheme != b"digest":
             raise Malformed("a scheme that was not offered")
-        query = scope["query_string"]
-        uri = scope["raw_path"] + (b"?" + query if query else b"")
-        found = digest.read(text, scope["method"].encode(), uri, REALM)
+        found = digest.read(text, request["method"], request["uri"], REALM)
         return await service.ask(
             b"CheckDigest",
             user=found.username,
             realm=found.realm,
             algorithm=found.algorithm.encode(),
-            method=found.method,
-            uri=found.uri,
             nonce=found.nonce,
             nc=b"%d" % found.nc,
             cnonce=found.cnonce,
             response=found.response,
+            **request,
         )
 
 
 async def _refuse(send: Any, status: int, *headers: tuple[bytes, bytes]) -> None:
-    text = {401: b"Unauthorized\n", 503: b"No auth service answers\n"}[status]
+    text = {
+        401: b"Unauthorized\n",
+        403: b"Forbidden\n",
+        429: b"Too many wrong logins\n",
+        503: b"No auth service answers\n",
+    }[status]
     more = [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", b"%d" % len(text)), *headers]
     await send({"type": "http.response.start", "status": status, "headers": more})
     await send({"type": "http.response.body", "body": text})

@@ -13,7 +13,7 @@ import pytest
 from .support.compose import Compose, log_of, missing_engine
 from .support.deployments import WHOLE, Deployment, gunicorn, in_process, over_handoff, over_tcp, sites
 from .support.one_process import OneProcess
-from .support.site import Site, first_password, free_port, wait_for_answer
+from .support.site import ROOT, Site, first_password, free_port, wait_for_answer
 
 PROJECT = "portico-test"
 LEFT_OUT = pytest.StashKey[str]()
@@ -40,8 +40,12 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 
 @pytest.fixture(scope="session")
 def one_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OneProcess]:
-    port = free_port()
-    running = OneProcess.portico(port, tmp_path_factory.mktemp("one-process"))
+    port, folder = free_port(), tmp_path_factory.mktemp("one-process")
+    configuration = folder / "portico.toml"
+    # several deployments have it behind them, so it sees more wrong logins from one address than a site does
+    patient = "\n[in_process.options.authsvc]\nuser_tries = 1000\naddress_tries = 1000\n"
+    configuration.write_text((ROOT / "router/portico.toml").read_text() + patient)
+    running = OneProcess.portico(port, folder, configuration)
     try:
         wait_for_answer("127.0.0.1", port)
         yield running

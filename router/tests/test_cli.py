@@ -300,6 +300,13 @@ def test_run_in_process_with_a_service_that_takes_no_connections(file: Path, tmp
     assert "authsvc: has no make_factory" in refused(str(file), "--in-process", "--state", str(tmp_path / "var"))
 
 
+def test_run_in_process_with_an_option_that_a_service_without_a_route_does_not_have(file: Path, tmp_path: Path) -> None:
+    options = '[in_process]\nalso = ["authsvc"]\noptions = {authsvc = {colour = "red"}}\n'
+    file.write_text(CONFIG % 0 + options)
+    said = refused(str(file), "--in-process", "--state", str(tmp_path / "var"))
+    assert "authsvc: unknown option 'colour'" in said
+
+
 def test_run_serves_and_ends_in_good_order(file: Path) -> None:
     child = subprocess.Popen(
         (*PORTICO, "run", str(file)),

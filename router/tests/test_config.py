@@ -127,6 +127,11 @@ WRONG = {
     ),
     "unknown operators' key": ("[limits]", "[admin]\nport = 1\n[limits]", ["admin: ", "`port`", "expected one of address"]),
     "bad list": ("[limits]", "[in_process]\nalso = 'x'\n[limits]", ["in_process.also: ", "expected `array`, got `str`"]),
+    "options of nobody": (
+        "[limits]",
+        "[in_process.options.authsvc]\nuser_tries = 3\n[limits]",
+        ["in_process.options: ", "expected names that are in `also`", "'authsvc'"],
+    ),
 }
 
 

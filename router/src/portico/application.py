@@ -63,7 +63,7 @@ class Application(MultiService):
         for service in self._services.values():
             self._adopt(service.background)
         for name in config.in_process.also if state is not None else ():
-            self._adopt(self._assembly.made(name, {}, config)[1])
+            self._adopt(self._assembly.made(name, config.in_process.options.get(name, {}), config)[1])
 
     @property
     def addresses(self) -> list[Address]:

@@ -180,6 +180,8 @@ class InProcess(Struct, forbid_unknown_fields=True, frozen=True):
 
     also: list[str] = field(default_factory=list)
     """Services without a route to run in the process too."""
+    options: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """Their own options, by name."""
 
 
 class Config(Struct, forbid_unknown_fields=True, frozen=True):
@@ -266,6 +268,9 @@ def _check(config: Config) -> None:
             admin_address(config.admin.address)
         except ValueError as error:
             raise BadConfig(f"admin.address: {error}") from None
+    strangers = [name for name in config.in_process.options if name not in config.in_process.also]
+    if strangers:
+        raise BadConfig(f"in_process.options: expected names that are in `also`, found {strangers[0]!r}")
     for name, service in config.services.items():
         if isinstance(service, Tcp):
             _checked_address(service.address, f"services.{name}.address")

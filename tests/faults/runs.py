@@ -75,8 +75,8 @@ class Stage:
         await asyncio.to_thread(self.compose.scale, "static", replicas)
 
     def last(self) -> Container:
-        """The newest replica of static."""
-        return self.compose.containers("static")[-1]
+        """The last replica of static that runs: one that was killed often waits longer each time."""
+        return [container for container in self.compose.containers("static") if container.status == "running"][-1]
 
     async def signal(self, container: Container, name: str) -> None:
         do = f"import signal; os.kill(int(pid), signal.{name})"

@@ -26,7 +26,7 @@ routes = [
     {prefix = "/split/", service = "split"}, {prefix = "/pin/", service = "pin"}, {prefix = "/none/", service = "none"},
     {prefix = "/tls/", redirect = "https"},
 ]
-services.split = {target = "tcp", address = "SERVER", connect_timeout = 3.0}
+services.split = {target = "tcp", address = "SERVER", connect_timeout = 3.0, answer_timeout = 20, exchange_idle = 30}
 services.pin = {target = "tcp", address = "SERVER", keepalive = "pin", tunnel_idle = 60}
 services.none = {target = "handoff", folder = "/nonexistent"}
 limits = {queue_size = 1, drain_time = 1.0}
@@ -223,6 +223,25 @@ def server_never_ends_its_side(scene: Scene) -> None:
     client.sock.shutdown(socket.SHUT_WR)
     scene.reactor.until(server.has_ended)
     scene.reactor.pump([5.0] * 80)
+
+
+@way("cH")
+def client_sends_half_a_body(scene: Scene) -> None:
+    scene.client(b"POST /split/ HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n\r\nhalf")
+    scene.server()
+    scene.reactor.pump([SWEEP_INTERVAL] * 33)
+
+
+@way("cL")
+def client_takes_nothing(scene: Scene) -> None:
+    scene.flushing()
+    scene.reactor.pump([SWEEP_INTERVAL] * 33)
+
+
+@way("sH")
+def server_is_silent(scene: Scene) -> None:
+    scene.asked()
+    scene.reactor.pump([SWEEP_INTERVAL] * 23)
 
 
 @way("SC")

@@ -123,6 +123,10 @@ class Tcp(Struct, tag_field="target", tag="tcp", forbid_unknown_fields=True, fro
     or always the same one for the same `client`, or for the same `segment` of the path."""
     segment: Count | None = None
     """With `balance = "segment"`: which one, counted from 1; the third of `/ws/rooms/NAME` is NAME."""
+    answer_timeout: Seconds = 60.0
+    """With `split`: for the server to begin its answer when it has the whole request; then 504."""
+    exchange_idle: Seconds = 300.0
+    """With `split`: for an exchange under way in which no byte moves, in whichever direction; then it is broken off."""
     idle_connections: Count = 256
     """With `split`: idle connections kept to each address, for the next request."""
     idle_time: Seconds = 4.0

@@ -56,11 +56,12 @@ class Flow:
         return bool(self._pending or self._in_pipe)
 
     def send(self, piece: bytes) -> bool:
-        """Send; False if a part is held now. Not while spliced bytes are held.
+        """Send; False if a part is held now. Not while spliced bytes are held: they come first.
 
         Raises:
             SinkLost: the sink is gone.
         """
+        assert not self._in_pipe
         if self._pending:
             self._pending += piece
             return False
@@ -85,6 +86,7 @@ class Flow:
             OSError: the source is, or there is no descriptor for a pipe (`can_splice` tells).
         """
         assert self._pipe is not None
+        assert not self.held
         got = os.splice(source, self._pipe[1], most, flags=_SPLICE)
         if got:
             self._in_pipe = got

@@ -13,6 +13,8 @@ import errno
 import fcntl
 import os
 import socket
+import sys
+import termios
 from _socket import socket as RawSocket
 from collections.abc import Callable
 
@@ -52,8 +54,8 @@ class Pipes:
         return pipe
 
     def put(self, pipe: tuple[int, int], empty: bool) -> None:
-        """Give a pipe back."""
-        if empty and len(self._free) < self.KEPT:
+        """Give a pipe back. That it is empty is asked of the kernel too: what is in it would go to somebody else's client."""
+        if empty and len(self._free) < self.KEPT and not _bytes_in(pipe):
             self._free.append(pipe)
         else:
             os.close(pipe[0])
@@ -63,6 +65,10 @@ class Pipes:
         """Close those that are kept."""
         while self._free:
             self.put(self._free.pop(), False)
+
+
+def _bytes_in(pipe: tuple[int, int]) -> int:
+    return int.from_bytes(fcntl.ioctl(pipe[0], termios.FIONREAD, b"\0\0\0\0"), sys.byteorder)
 
 
 class NoPipes(Pipes):

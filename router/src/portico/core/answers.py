@@ -37,6 +37,7 @@ __all__ = [
     "MANY_FIELDS",
     "MISDIRECTED",
     "NOT_HTTP",
+    "NO_ANSWER",
     "NO_DESCRIPTORS",
     "NO_HANDSHAKE",
     "NO_REPLICA",
@@ -113,6 +114,7 @@ QUEUE_DRAINED = _unavailable("the server is going down", OPERATOR + QUEUE)
 GATEWAY_TIMEOUT = _answer(
     504, "Gateway Timeout", "the service did not accept the connection in time", ended=SERVER_TIME + CONNECT
 )
+NO_ANSWER = _answer(504, "Gateway Timeout", "the service did not answer in time", ended=SERVER_TIME + RESPONSE)
 VERSION = _answer(505, "HTTP Version Not Supported", "this server speaks HTTP/1.1 and HTTP/1.0")
 BAD_PROXY = Answer(0, "no sound PROXY header from a sender that must send one", b"")
 NOT_HTTP = Answer(0, "not HTTP, and nothing else matches", b"")

@@ -78,6 +78,14 @@ class Backend(Watched):
         if not self.up.send(request):
             self.want(READ | WRITE)
 
+    def wait_for_server(self) -> None:
+        """It is slow: tell the session when it has taken what is held. Whether its answer is read is the client's affair."""
+        self.want(self.wanted | WRITE)
+
+    def takes_no_more(self) -> None:
+        """What it has said is read, as fast as the client takes it."""
+        self.want(self.wanted & READ)
+
     def resume(self) -> None:
         """The client takes bytes again."""
         self.want(self.wanted | READ)
@@ -107,8 +115,9 @@ class Backend(Watched):
                     session.resume_upload()
             except SinkLost:
                 session.upload_failed()
-        if events & READ or (events & (ERROR | HANGUP) and self.wanted & READ):
-            self._read(session)
+        if self.wanted & READ:
+            if events & (READ | ERROR | HANGUP):
+                self._read(session)
         elif events & (ERROR | HANGUP):
             session.upload_failed()  # the client is slow, so what the server has said waits; but it takes nothing more
 

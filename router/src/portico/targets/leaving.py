@@ -9,9 +9,21 @@ import socket
 from typing import TYPE_CHECKING
 
 from ..arrival import Arrival
-from ..core.answers import SILENT, Answer
+from ..core.answers import NO_ANSWER, SILENT, Answer
 from ..core.onward import Request
-from ..core.termination import CONNECT, DATA, LAST, NORMAL, REQUEST, RESPONSE, ROUTER, Phase, Who
+from ..core.termination import (
+    CLIENT_TIME,
+    CONNECT,
+    DATA,
+    LAST,
+    NORMAL,
+    REQUEST,
+    RESPONSE,
+    ROUTER,
+    SERVER_TIME,
+    Phase,
+    Who,
+)
 from ..flow import RESET, Flow
 from ..linger import Linger
 from ..pump import NO_PIPES
@@ -87,7 +99,34 @@ class Leaving(Watched):
             return LAST
         return DATA if self._backend.responding else RESPONSE
 
+    @property
+    def is_connecting(self) -> bool:
+        """Whether a connection to the server is being made."""
+        return self._connecting is not None
+
+    @property
+    def moved(self) -> int:
+        """Bytes that have gone through, both ways."""
+        backend = self._backend
+        return self._up + self.down.moved + (0 if backend is None else backend.up.moved - self._base)
+
+    @property
+    def awaits_answer(self) -> bool:
+        """Whether it is the server's turn: it has the whole request."""
+        backend = self._backend
+        return backend is not None and not backend.responding and self._upload is None and not backend.up.held
+
     # -- the ways out
+
+    def stall(self) -> None:
+        """Nothing has moved for too long."""
+        backend = self._backend
+        if self.awaits_answer:
+            self.refuse(NO_ANSWER)
+        elif self.down.held or (self._upload is not None and not (backend is not None and backend.up.held)):
+            self.abort(CLIENT_TIME)
+        else:
+            self.abort(SERVER_TIME)
 
     def _finish(self) -> None:
         """The last answer is out. What the client may still be sending is read away first: unread, it would make a reset."""

@@ -186,7 +186,7 @@ class Session(Leaving):
             self._upload, self._buffer = None, upload.excess
         if backend.up.held:
             self.want(self.wanted & ~READ)
-            backend.want(READ | WRITE)
+            backend.wait_for_server()
 
     def _refuse_body(self, backend: Backend) -> None:
         if backend.responding:
@@ -210,7 +210,7 @@ class Session(Leaving):
         self._ending = NORMAL
         if self._upload is not None:
             self.want(self.wanted & ~READ)
-        self._backend.want(READ)
+        self._backend.takes_no_more()
 
     def wait_until_taken(self) -> None:
         """The client is slow: say when it has taken what is held."""
@@ -233,6 +233,8 @@ class Session(Leaving):
         self._up += backend.up.moved - self._base
         self._backend = None
         self._split.release(backend, reusable and self._upload is None)
+        if self._upload is not None:
+            self.want(self.wanted & ~READ)  # there is nowhere to put the rest of it
         if not self.down.held:
             self._next()
 

@@ -28,6 +28,7 @@ from .connect import Connecting, Replica
 from .leaving import Leaving
 from .pool import Pool
 from .session import Session
+from .stalled import Stalled
 
 __all__ = ["SWEEP_INTERVAL", "Split"]
 
@@ -81,6 +82,7 @@ class Split:
         self._candidates, self._refusals, self._readmit, self._access = candidates, refusals, readmit, access
         self._switched, self._fewer = switched, fewer
         self.pool = Pool(settings.idle_connections, settings.idle_time)
+        self._stalled = Stalled(settings.answer_timeout, settings.exchange_idle)
         self._sessions: set[Leaving] = set()
         self._sweeper = LoopingCall(self._sweep)
         self._sweeper.clock = reactor
@@ -103,6 +105,8 @@ class Split:
         self.pool.sweep(now)
         for session in [each for each in self._sessions if each.idle and now - each.idle_since >= self._idle_timeout]:
             session.end(CLIENT_TIME + REQUEST)
+        for session in self._stalled.look(self._sessions, now):
+            session.stall()
 
     # -- for sessions
 
@@ -159,7 +163,7 @@ class Split:
     def release(self, backend: Backend, reusable: bool) -> None:
         """The exchange is over."""
         backend.replica.load -= 1
-        if reusable and not (self.draining or backend.replica.drained):
+        if reusable and not (self.draining or backend.replica.drained or backend.up.held):
             backend.session = None
             backend.reused = True
             self.pool.put(backend, self.now)

@@ -40,7 +40,7 @@ class Compose:
         self.project = project
         self.port = port
         self.client = docker.from_env(timeout=int(SECONDS_FOR_A_CALL))
-        self._environment = {**os.environ, "PORTICO_LISTEN": f"127.0.0.1:{port}", "PORTICO_DRAIN_TIME": "4"}
+        self.environment = {**os.environ, "PORTICO_LISTEN": f"127.0.0.1:{port}", "PORTICO_DRAIN_TIME": "4"}
 
     def call(self, *arguments: str, seconds: float = SECONDS_FOR_A_CALL) -> str:
         """`docker compose ARGUMENTS`, for this project; its standard output.
@@ -50,7 +50,7 @@ class Compose:
         """
         command = ["docker", "compose", "--project-name", self.project, "--ansi", "never", *arguments]
         done = subprocess.run(
-            command, cwd=ROOT, env=self._environment, capture_output=True, text=True, timeout=seconds, check=False
+            command, cwd=ROOT, env=self.environment, capture_output=True, text=True, timeout=seconds, check=False
         )
         assert done.returncode == 0, f"{' '.join(command)} ended with {done.returncode}\n{done.stdout}\n{done.stderr}"
         return done.stdout

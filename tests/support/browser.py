@@ -50,13 +50,22 @@ class Browser:
         try:
             connecting = connect(self._address(), max_size=None, open_timeout=30)
             self._wire: ClientConnection = self._open_wire.enter_context(connecting)
-            page = self._call("Target.createTarget", url="about:blank")["targetId"]
-            self._session = str(self._call("Target.attachToTarget", targetId=page, flatten=True)["sessionId"])
-            self._call("Page.enable")
+            self._open_page()
         except BaseException:
             self._end()
             raise
         return self
+
+    def renew(self) -> None:
+        """Go on with a new page in a new profile: no connections, and nothing remembered."""
+        self._session = None
+        profile = self._call("Target.createBrowserContext", disposeOnDetach=True)["browserContextId"]
+        self._open_page(browserContextId=profile)
+
+    def _open_page(self, **where: object) -> None:
+        page = self._call("Target.createTarget", url="about:blank", **where)["targetId"]
+        self._session = str(self._call("Target.attachToTarget", targetId=page, flatten=True)["sessionId"])
+        self._call("Page.enable")
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._open_wire.close()

@@ -97,6 +97,16 @@ class Compose:
         )
         inside(self.container(service), kill)
 
+    def give(self, container: Container, text: str, *command: str) -> None:
+        """Run a command in the container, as its user, with `text` as its standard input.
+
+        Raises:
+            subprocess.CalledProcessError: it failed.
+        """
+        assert container.id is not None
+        whole = ["docker", "exec", "-i", container.id, *command]
+        subprocess.run(whole, input=text, text=True, check=True, capture_output=True, timeout=SECONDS_FOR_A_CALL)
+
     def wait_healthy(self, service: str, seconds: float = 60.0) -> None:
         """Until every container of the service is healthy.
 

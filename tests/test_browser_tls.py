@@ -14,7 +14,7 @@ from .support.certificate import write_certificate
 from .support.one_process import OneProcess
 from .support.payload import MIB
 from .support.programs import program
-from .support.site import ROOT, free_port, json_lines, wait_for_listener
+from .support.site import ROOT, first_password, free_port, json_lines, wait_for_listener
 
 ECHO = """
 new Promise((resolve, reject) => {
@@ -56,6 +56,7 @@ def secured(trust: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[O
 @pytest.fixture(scope="module")
 def browser(secured: OneProcess, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
     with Browser(program("chromium"), tmp_path_factory.mktemp("browser")) as browser:
+        browser.log_in_as("admin", first_password(secured.log))
         browser.open(f"https://localhost:{secured.port}/")
         yield browser
 
@@ -79,6 +80,7 @@ def test_a_file_is_chosen_and_uploaded_while_a_websocket_stays_open(browser: Bro
     said = browser.run("document.querySelector('#upload-said').textContent")
     digest = hashlib.sha256(file.read_bytes()).hexdigest()
     assert said == f"{file.name} is there, SHA-256 {digest}"
+    assert browser.dialogues == 1  # before the file was sent
     say(browser, "after the upload")
     assert browser.run("document.querySelectorAll('#talk .bad').length") == 0  # so it is the same WebSocket
 

@@ -261,7 +261,7 @@ def test_two_replicas_of_the_auth_service_stand_in_for_each_other(compose: Compo
 def test_what_is_open_goes_on_when_the_router_is_killed(compose: Compose, compose_site: Site) -> None:
     payload, path = Payload(1024 * MIB), f"/uploads/{uuid.uuid4().hex}.bin"
     upload = compose_site.http()
-    assert payload.put(upload, path).status == 201
+    assert payload.put(upload, path, compose_site.authorization).status == 201
     upload.close()
 
     download = compose_site.http()
@@ -269,7 +269,7 @@ def test_what_is_open_goes_on_when_the_router_is_killed(compose: Compose, compos
     answer = download.getresponse()
     begun = answer.read(10 * MIB)
     kept = http.client.HTTPConnection("127.0.0.1", compose.port, timeout=60)
-    kept.request("PUT", f"{path}.second", headers={"Content-Length": "10"})
+    kept.request("PUT", f"{path}.second", headers={"Content-Length": "10", "Authorization": compose_site.authorization})
     kept.send(b"01234")
     with connect(compose_site.ws_url + "/ws/autobahn/echo", open_timeout=10) as websocket:
         websocket.send("before")

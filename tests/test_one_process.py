@@ -66,11 +66,11 @@ def test_the_password_is_shown_once_and_stays(tmp_path: Path) -> None:
 
 
 def test_an_upload_of_200_mb_does_not_pass_through_memory(one_process: OneProcess) -> None:
-    site = Site("127.0.0.1", one_process.port, "")
+    site = Site("127.0.0.1", one_process.port, first_password(one_process.log))
     connection = site.http()
-    assert Payload(MIB).put(connection, "/uploads/warm-up").read()
+    assert b"sha256" in Payload(MIB).put(connection, "/uploads/warm-up", site.authorization).read()
     before = peak_memory(one_process.process.pid)
-    assert Payload(200 * MIB).put(connection, "/uploads/large").status == 201
+    assert Payload(200 * MIB).put(connection, "/uploads/large", site.authorization).status == 201
     connection.close()
     assert peak_memory(one_process.process.pid) - before < 40 * MIB
 

@@ -310,3 +310,9 @@ def test_replicas_that_start_at_once_agree(tmp_path: Path, database: str) -> Non
     store = Store(tmp_path, database)
     assert len(store.names()) == 1
     store.close()
+
+
+def test_sqlite_keeps_no_pages_in_our_memory(tmp_path: Path) -> None:
+    """They have H(A1) on them."""
+    with Store(tmp_path).engine.connect() as connection:
+        assert connection.exec_driver_sql("PRAGMA cache_size").scalar() == 0

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from svckit.auth import AuthUnavailable, NotAllowed, Protected, RemoteChecker, StaleNonce, TooManyTries, protect
 from svckit.auth.digest import ALGORITHMS, IDigestCredentials, make_ha1
 from svckit.auth.nonce import NonceKey, open_nonce
-from svckit.auth.protect import RETRY_AFTER, _OneResource
+from svckit.auth.protect import _OneResource
+from svckit.auth.reception import RETRY_AFTER
 from twisted.cred.checkers import ICredentialsChecker
 from twisted.cred.credentials import IUsernamePassword
 from twisted.cred.error import UnauthorizedLogin
@@ -416,7 +417,7 @@ def test_a_client_that_leaves_while_it_is_being_asked_about(end: str) -> None:
 
 def test_protect_asks_the_folder_that_it_was_given() -> None:
     protected = protect(Resource(), Path("/nowhere"), Clock())
-    checkers = protected._portal.checkers
+    checkers = protected.reception.portal.checkers
     assert all(isinstance(checker, RemoteChecker) for checker in checkers.values())
     assert next(iter(checkers.values())).client is protected.client
 

@@ -48,6 +48,13 @@ class FailingAtOnce(Recorder):
         raise RuntimeError("connected")
 
 
+class FailingAtTheEnd(Recorder):
+    """Fails when its connection is lost."""
+
+    def connectionLost(self, reason: Failure = Failure(ConnectionDone())) -> None:  # noqa: B008
+        raise RuntimeError("lost")
+
+
 class Adopter:
     """A connected pair and all that `adopt` wants."""
 
@@ -331,6 +338,13 @@ def test_a_client_that_goes_before_everything_is_out_is_lost(adopter: Adopter) -
     assert adopter.released == []
     assert adopter.lost == [transport]
     assert not adopter.protocol.lost.check(HandedBack)
+
+
+def test_a_protocol_that_fails_at_its_end_is_not_counted_for_ever(adopter: Adopter) -> None:
+    transport = adopter.adopt(build=FailingAtTheEnd)
+    with pytest.raises(RuntimeError, match="lost"):
+        transport.connectionLost(Failure(ConnectionDone()))
+    assert adopter.lost == [transport]
 
 
 def test_an_abort_before_everything_is_out_wins(adopter: Adopter) -> None:

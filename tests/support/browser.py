@@ -7,7 +7,7 @@ import time
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from websockets.sync.client import ClientConnection, connect
 
@@ -44,18 +44,28 @@ class Browser:
         self._open_wire = ExitStack()
         self._number = 0
         self._session: str | None = None
+        self._login = ("", "")
 
     def __enter__(self) -> Self:
         try:
             connecting = connect(self._address(), max_size=None, open_timeout=30)
             self._wire: ClientConnection = self._open_wire.enter_context(connecting)
-            page = self._call("Target.createTarget", url="about:blank")["targetId"]
-            self._session = str(self._call("Target.attachToTarget", targetId=page, flatten=True)["sessionId"])
-            self._call("Page.enable")
+            self._open_page()
         except BaseException:
             self._end()
             raise
         return self
+
+    def renew(self) -> None:
+        """Go on with a new page in a new profile: no connections, and nothing remembered."""
+        self._session = None
+        profile = self._call("Target.createBrowserContext", disposeOnDetach=True)["browserContextId"]
+        self._open_page(browserContextId=profile)
+
+    def _open_page(self, **where: object) -> None:
+        page = self._call("Target.createTarget", url="about:blank", **where)["targetId"]
+        self._session = str(self._call("Target.attachToTarget", targetId=page, flatten=True)["sessionId"])
+        self._call("Page.enable")
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._open_wire.close()
@@ -79,24 +89,44 @@ class Browser:
             time.sleep(0.05)
         raise TimeoutError(f"the browser does not start: {self._log.read_text(errors='replace')}")
 
+    def log_in_as(self, user: str, password: str) -> None:
+        """Fill in every dialogue for a login from now on; `dialogues` counts them."""
+        self._login, self.dialogues = (user, password), 0
+        self._call("Fetch.enable", handleAuthRequests=True)
+
     def _call(self, method: str, **parameters: object) -> dict[str, object]:
-        self._number += 1
-        message: dict[str, object] = {"id": self._number, "method": method, "params": parameters}
-        if self._session is not None:
-            message["sessionId"] = self._session
-        self._wire.send(json.dumps(message))
-        answer = self._hear("id", self._number)
+        answer = self._hear("id", self._send(method, **parameters))
         assert "error" not in answer, answer
         result = answer["result"]
         assert isinstance(result, dict)
         return result
 
+    def _send(self, method: str, **parameters: object) -> int:
+        self._number += 1
+        message: dict[str, object] = {"id": self._number, "method": method, "params": parameters}
+        if self._session is not None:
+            message["sessionId"] = self._session
+        self._wire.send(json.dumps(message))
+        return self._number
+
     def _hear(self, key: str, value: object) -> dict[str, object]:
         """The next message whose `key` is `value`; others are let go."""
         while True:
-            message: dict[str, object] = json.loads(self._wire.recv(timeout=60))
+            message = json.loads(self._wire.recv(timeout=60))
             if message.get(key) == value:
-                return message
+                found: dict[str, object] = message
+                return found
+            if message.get("method") == "Fetch.requestPaused":
+                self._send("Fetch.continueRequest", requestId=message["params"]["requestId"])
+            elif message.get("method") == "Fetch.authRequired":
+                self._fill_in(message["params"])
+
+    def _fill_in(self, asked: dict[str, Any]) -> None:
+        """What a user does with the dialogue for a login."""
+        self.dialogues += 1
+        user, password = self._login
+        typed = {"response": "ProvideCredentials", "username": user, "password": password}
+        self._send("Fetch.continueWithAuth", requestId=asked["requestId"], authChallengeResponse=typed)
 
     def open(self, url: str) -> None:
         """Load a page and wait until it is there."""

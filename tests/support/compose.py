@@ -40,7 +40,7 @@ class Compose:
         self.project = project
         self.port = port
         self.client = docker.from_env(timeout=int(SECONDS_FOR_A_CALL))
-        self._environment = {**os.environ, "PORTICO_LISTEN": f"127.0.0.1:{port}", "PORTICO_DRAIN_TIME": "4"}
+        self.environment = {**os.environ, "PORTICO_LISTEN": f"127.0.0.1:{port}", "PORTICO_DRAIN_TIME": "4"}
 
     def call(self, *arguments: str, seconds: float = SECONDS_FOR_A_CALL) -> str:
         """`docker compose ARGUMENTS`, for this project; its standard output.
@@ -50,7 +50,7 @@ class Compose:
         """
         command = ["docker", "compose", "--project-name", self.project, "--ansi", "never", *arguments]
         done = subprocess.run(
-            command, cwd=ROOT, env=self._environment, capture_output=True, text=True, timeout=seconds, check=False
+            command, cwd=ROOT, env=self.environment, capture_output=True, text=True, timeout=seconds, check=False
         )
         assert done.returncode == 0, f"{' '.join(command)} ended with {done.returncode}\n{done.stdout}\n{done.stderr}"
         return done.stdout
@@ -96,6 +96,16 @@ class Compose:
             "    if rest.rpartition(')')[2].split()[1] == '1': os.kill(int(pid), signal.SIGKILL)\n"
         )
         inside(self.container(service), kill)
+
+    def give(self, container: Container, text: str, *command: str) -> None:
+        """Run a command in the container, as its user, with `text` as its standard input.
+
+        Raises:
+            subprocess.CalledProcessError: it failed.
+        """
+        assert container.id is not None
+        whole = ["docker", "exec", "-i", container.id, *command]
+        subprocess.run(whole, input=text, text=True, check=True, capture_output=True, timeout=SECONDS_FOR_A_CALL)
 
     def wait_healthy(self, service: str, seconds: float = 60.0) -> None:
         """Until every container of the service is healthy.

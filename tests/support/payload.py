@@ -28,9 +28,10 @@ class Payload:
             left -= len(piece)
             yield piece
 
-    def put(self, connection: http.client.HTTPConnection, path: str) -> http.client.HTTPResponse:
-        """Upload it piece by piece; the response."""
+    def put(self, connection: http.client.HTTPConnection, path: str, authorization: str) -> http.client.HTTPResponse:
+        """Upload it piece by piece, with the header `Authorization`; the response."""
         connection.putrequest("PUT", path)
+        connection.putheader("Authorization", authorization)
         connection.putheader("Content-Length", str(self.size))
         connection.endheaders()
         for piece in self:

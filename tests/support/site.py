@@ -6,6 +6,7 @@ import json
 import socket
 import ssl
 import time
+from base64 import b64encode
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,6 +61,16 @@ class Site:
     @property
     def ws_url(self) -> str:
         return f"{'wss' if self.secure else 'ws'}://{self.host}:{self.port}"
+
+    @property
+    def login(self) -> tuple[str, str]:
+        """Who may write, for `requests`."""
+        return "admin", self.password
+
+    @property
+    def authorization(self) -> str:
+        """The value of a header `Authorization`, by Basic, for who may write."""
+        return "Basic " + b64encode(":".join(self.login).encode()).decode()
 
     @property
     def curl_flags(self) -> list[str]:

@@ -25,7 +25,7 @@ def main(root: str, seconds_per_mib: str, *options: str) -> None:
     if float(seconds_per_mib):
         slow_down(float(seconds_per_mib))
     given = dict(option.split("=", 1) for option in options)
-    settings = Settings(service="uploads", replica="r1", state=Path(root), options={"root": root, **given})
+    settings = Settings(service="uploads", replica="r1", state=Path(root), options={"root": root, "writes": "anyone", **given})
     port = reactor.listenTCP(0, make_factory(settings, reactor), interface="127.0.0.1")
     print(port.getHost().port, flush=True)
     reactor.run()

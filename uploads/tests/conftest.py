@@ -92,7 +92,8 @@ class Service:
 
     def __init__(self, root: Path, run: Any = maybeDeferred, **options: object) -> None:
         self.root, self.clock = root, Clock()
-        settings = Settings(service="uploads", replica="r1", state=root.parent, options={"root": str(root), **options})
+        options = {"root": str(root), "writes": "anyone", **options}
+        settings = Settings(service="uploads", replica="r1", state=root.parent, options=options)
         self.site = make_site(settings, self.clock, run)  # type: ignore[arg-type]
         self.connections: list[Connection] = []
 

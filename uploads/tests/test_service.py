@@ -26,7 +26,7 @@ PATIENCE = 60.0
 
 
 def make(tmp_path: Path, **options: object) -> Any:
-    settings = Settings(service="uploads", replica="r1", state=tmp_path / "state", options=options)
+    settings = Settings(service="uploads", replica="r1", state=tmp_path / "state", options={"writes": "anyone", **options})
     return make_factory(settings, MemoryReactorClock())  # type: ignore[arg-type]
 
 
@@ -45,7 +45,15 @@ def test_options_may_be_text(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "options",
-    [{"max_size": "-1"}, {"parallel": "0"}, {"idle_timeout": "0"}, {"threads": "0"}, {"max_size": "16 GiB"}, {"maxsize": "1"}],
+    [
+        {"writes": "nobody"},
+        {"max_size": "-1"},
+        {"parallel": "0"},
+        {"idle_timeout": "0"},
+        {"threads": "0"},
+        {"max_size": "16 GiB"},
+        {"maxsize": "1"},
+    ],
 )
 def test_bad_options_are_said_at_the_start(tmp_path: Path, options: dict[str, str]) -> None:
     with pytest.raises(BadOptions, match="uploads"):
@@ -60,6 +68,18 @@ def test_a_root_that_cannot_be_is_said_at_the_start(tmp_path: Path) -> None:
 
 def test_every_option_has_a_default() -> None:
     assert Options().threads == 8
+
+
+def test_writing_needs_a_login_and_somebody_to_ask_unless_anyone_may(tmp_path: Path) -> None:
+    def writers(auth: Path | None, **options: object) -> Any:
+        settings = Settings(service="uploads", replica="r1", state=tmp_path / "state", auth=auth, options=options)
+        return make_factory(settings, MemoryReactorClock()).writers  # type: ignore[arg-type, attr-defined]
+
+    assert writers(tmp_path) is not None
+    assert writers(tmp_path, writes="anyone") is None
+    assert writers(None, writes="anyone") is None
+    with pytest.raises(BadOptions, match=r'uploads: writes: .*PORTICO_AUTH.*writes = "anyone"'):
+        writers(None)
 
 
 class Child:

@@ -243,6 +243,7 @@ def test_one_event_at_the_end_of_a_conversation(connect, tools, events, clock, s
         "status": 101,
         "code": 1000,
         "by": "client",
+        "user": None,
         "received": 3,
         "sent": 4,
         "ms": 1250.0,

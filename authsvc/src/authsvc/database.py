@@ -75,6 +75,7 @@ def _sqlite_durable(connection: sqlite3.Connection, record: object) -> None:
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA foreign_keys = ON")
     connection.execute("PRAGMA secure_delete = ON")  # a password that was changed is gone from the file, too
+    connection.execute("PRAGMA cache_size = 0")  # no H(A1) stays in our memory: the kernel's cache has the file anyway
 
 
 def _sqlite_quick(connection: sqlite3.Connection, record: object) -> None:

@@ -158,9 +158,11 @@ class AdoptedServer(tcp.Server):
 
     def connectionLost(self, reason: Failure) -> None:
         known = hasattr(self, "socket")
-        super().connectionLost(reason)
-        if known and not self._released:
-            self._on_lost(self)
+        try:
+            super().connectionLost(reason)
+        finally:  # the protocol's own connectionLost may fail
+            if known and not self._released:
+                self._on_lost(self)
 
 
 def adopt(

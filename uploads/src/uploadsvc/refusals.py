@@ -2,8 +2,12 @@
 
 import errno
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from twisted.web.http import RESPONSES
+
+if TYPE_CHECKING:
+    from svckit.auth import NoEntry
 
 __all__ = [
     "BAD_TARGET",
@@ -22,6 +26,7 @@ __all__ = [
     "TOO_LARGE",
     "Refusal",
     "bad_name",
+    "no_entry",
     "not_allowed",
     "of_error",
 ]
@@ -85,6 +90,11 @@ _BY_ERRNO = {
 def bad_name(why: object) -> Refusal:
     """400, with the reason."""
     return Refusal(400, f"Not a name for an upload: {why}.")
+
+
+def no_entry(found: "NoEntry") -> Refusal:
+    """What the login of a writer has come to."""
+    return Refusal(found.status, f"{found.text}.", found.headers)
 
 
 def not_allowed(allowed: bytes) -> Refusal:

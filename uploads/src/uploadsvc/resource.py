@@ -155,8 +155,10 @@ def _empty(request: UploadRequest, status: int, *headers: tuple[bytes, bytes]) -
 
 def _refuse(request: UploadRequest, refusal: Refusal) -> int:
     request.setResponseCode(refusal.status)
+    for name, _ in refusal.all_headers():
+        request.responseHeaders.removeHeader(name)
     for name, value in refusal.all_headers():
-        request.setHeader(name, value)
+        request.responseHeaders.addRawHeader(name, value)  # a challenge has several of a name
     request.write(refusal.body)
     request.finish()
     return NOT_DONE_YET

@@ -3,7 +3,7 @@
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from msgspec import Meta
 from svckit.reactors import Reactor
@@ -20,6 +20,9 @@ from .request import UploadSite
 from .resource import Uploads
 from .sink import Run
 from .store import Store
+
+if TYPE_CHECKING:
+    from svckit.auth import Reception
 
 __all__ = ["SWEEP_INTERVAL", "Options", "make_factory", "make_service", "make_site"]
 
@@ -43,6 +46,8 @@ class Options:
     """Seconds without a byte from the client; there is no limit on the whole."""
     threads: Annotated[int, Meta(ge=1)] = 8
     """Threads that write; an upload uses one at a time."""
+    writes: Literal["login", "anyone"] = "login"
+    """Who may put and delete: users with a login, or anyone. Anyone may get and list."""
 
 
 def make_factory(settings: Settings, reactor: Reactor) -> IProtocolFactory:
@@ -92,6 +97,7 @@ def make_site(settings: Settings, reactor: Reactor, run: Run) -> UploadSite:
         BadOptions: see `make_factory`.
     """
     options = settings.options_as(Options)
+    writers = _writers(settings, options, reactor)
     store = _store(settings, options)
     try:
         swept = store.prepare(time.time())
@@ -102,4 +108,17 @@ def make_site(settings: Settings, reactor: Reactor, run: Run) -> UploadSite:
     if swept:
         log.info("{count} abandoned parts swept away", count=swept)
     intake = Intake(store, run, options.max_size, options.parallel)
-    return UploadSite(Uploads(intake), reactor, intake, timeout=options.idle_timeout)
+    return UploadSite(Uploads(intake), reactor, intake, writers, timeout=options.idle_timeout)
+
+
+def _writers(settings: Settings, options: Options, reactor: Reactor) -> "Reception | None":
+    if options.writes == "anyone":
+        return None
+    if settings.auth is None:
+        raise BadOptions(
+            f"{settings.service}: writes: a login is needed to put and delete, and there is no auth service to ask: "
+            'PORTICO_AUTH names the folder of its sockets; or let anyone write: writes = "anyone"'
+        )
+    from svckit.auth import receive  # only where there is one to ask: it brings in all of twisted.cred
+
+    return receive(settings.auth, reactor, service=settings.service)

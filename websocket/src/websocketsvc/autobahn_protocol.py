@@ -25,9 +25,11 @@ __all__ = ["HardenedFactory", "harden"]
 
 
 class Hardened(WebSocketServerProtocol):
-    """Goes before the user's class in the order of method resolution; adds nothing that such a class would see."""
+    """Goes before the user's class in the order of method resolution; adds only `handshake` to what such a class sees."""
 
     factory: "HardenedFactory"
+    handshake: Handshake
+    """The client's request, and its user where the path wants a login."""
     transport: Any  # ITCPTransport and IConsumer in one
     utf8validator: Any
     autoPingTimeout: float
@@ -45,6 +47,7 @@ class Hardened(WebSocketServerProtocol):
         self.utf8validator = Utf8()
 
     def begin(self, handshake: Handshake, rest: bytes) -> None:
+        self.handshake = handshake
         # Autobahn splits the head with str.splitlines, for which NEL ends a line.
         self.dataReceived(handshake.encode(more=True).replace(b"\x85", b"?") + rest)
 

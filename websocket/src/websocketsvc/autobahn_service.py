@@ -8,6 +8,7 @@ from twisted.logger import Logger
 
 from .autobahn_protocol import HardenedFactory
 from .door import DoorFactory
+from .login import login_for
 from .mounts import load_mounts
 from .options import AutobahnOptions
 
@@ -31,4 +32,5 @@ def make_factory(settings: Settings, reactor: IReactorTime) -> DoorFactory:
             raise TypeError("not a subclass of autobahn.twisted.websocket.WebSocketServerProtocol")
         return HardenedFactory(named, options, reactor)
 
-    return DoorFactory(load_mounts(settings, options, options.mounts, wrap), options, reactor)
+    mounts = load_mounts(settings, options, options.mounts, wrap)
+    return DoorFactory(mounts, options, reactor, login_for(settings, mounts, reactor))

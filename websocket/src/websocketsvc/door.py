@@ -1,7 +1,7 @@
 """The door: reads the opening request of a connection, and either says why not or lets the mount's conversation in.
 
 Both services have the same one, so both refuse alike: by path 404, by handshake 400, 403, 405, 426 or 505, by size 431, by
-time 408, by number 503. What is behind it differs: Autobahn, or txWS around a stream factory.
+time 408, by number 503, by login 401, 403, 429 or 503. What is behind it differs: Autobahn, or txWS around a stream factory.
 
 The request arrives at once or in pieces, as the router replays it; what follows it in the same read goes to the conversation
 with it. From then on the transport's bytes go to the conversation directly. The door stays the protocol of the connection
@@ -10,7 +10,8 @@ in Twisted's eyes: it ends it when the service drains, and writes the one line i
 
 from svckit.lease import IDrainable
 from twisted.internet.address import IPv4Address, IPv6Address
-from twisted.internet.interfaces import IAddress, IDelayedCall, IReactorTime, ITCPTransport
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.interfaces import IAddress, IDelayedCall, IPushProducer, IReactorTime, ITCPTransport
 from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -19,12 +20,14 @@ from zope.interface import implementer
 from .conversation import Conversation
 from .handshake import Handshake, HeadReader, check_upgrade, parse_request
 from .linger import linger
+from .login import Login, is_own_page
 from .mounts import Mount
 from .options import Options
 from .refusals import Refusal
 
 __all__ = ["Door", "DoorFactory"]
 
+log = Logger()
 access = Logger(namespace="access")  # not an attribute of a class: there a Logger forgets its namespace
 
 RETRY_AFTER = 5
@@ -40,7 +43,12 @@ class Door(Protocol):
     _conversation: Conversation | None = None
     _timer: IDelayedCall | None = None
     _path = ""
+    _user: str | None = None
     _status: int | None = None
+    _asking: "Deferred[None] | None" = None
+    _waiting = False
+    """Whether the auth service is being asked."""
+    _rest = b""
 
     def connectionMade(self) -> None:
         self._began = self.factory.clock.seconds()
@@ -52,6 +60,9 @@ class Door(Protocol):
     def dataReceived(self, data: bytes) -> None:
         if self._status is not None:
             return  # refused, and waiting for the client to hang up
+        if self._waiting:
+            self._rest += data  # what was under way when we stopped reading
+            return
         found = self._reader.feed(data)
         if isinstance(found, Refusal):
             self._refuse(found)
@@ -59,6 +70,7 @@ class Door(Protocol):
             self._decide(*found)
 
     def _decide(self, head: bytes, rest: bytes) -> None:
+        del self._reader  # and the head with it
         request = parse_request(head)
         if isinstance(request, Refusal):
             self._refuse(request)
@@ -73,8 +85,51 @@ class Door(Protocol):
             self._refuse(handshake)
         elif self.factory.open_doors > self.factory.options.max_connections:
             self._refuse(_no_room("All connections of this service are taken."))
+        elif mount.login:
+            self._rest = rest
+            self._ask(mount, handshake)
         else:
             self._let_in(mount, handshake, rest)
+
+    def _ask(self, mount: Mount, handshake: Handshake) -> None:
+        """Let nothing in before the auth service has spoken; it has a deadline of its own."""
+        assert self.transport is not None
+        assert self.factory.login is not None, "a mount with a login, and nobody to ask"
+        if mount.origins is None and not is_own_page(handshake):
+            self._refuse(Refusal(403, "Pages of this origin may not connect."))
+            return
+        self._stop_timer()
+        self._wait(True)
+        self._asking = Deferred.fromCoroutine(self._log_in(self.factory.login, mount, handshake))
+        self._asking.addErrback(self._cannot_ask)
+
+    async def _log_in(self, login: Login, mount: Mount, handshake: Handshake) -> None:
+        assert self.transport is not None
+        found = await login(handshake, self.transport.getPeer())
+        if not self._waiting:
+            return  # the client has left, or the service shuts down
+        self._wait(False)
+        rest, self._rest = self._rest, b""
+        if isinstance(found, Refusal):
+            self._refuse(found)
+        else:
+            self._user = found.user
+            self._let_in(mount, found, rest)
+
+    def _cannot_ask(self, failure: Failure) -> None:
+        if not failure.check(CancelledError):
+            log.failure("an opening request failed at its login", failure)
+            if self._waiting:
+                self._refuse(Refusal(500, "Something is wrong here."))
+
+    def _wait(self, wait: bool) -> None:
+        """Nothing is read meanwhile."""
+        self._waiting = wait
+        if IPushProducer.providedBy(self.transport):
+            if wait:
+                self.transport.pauseProducing()
+            else:
+                self.transport.resumeProducing()
 
     def _let_in(self, mount: Mount, handshake: Handshake, rest: bytes) -> None:
         assert self.transport is not None
@@ -94,6 +149,8 @@ class Door(Protocol):
     def _refuse(self, refusal: Refusal) -> None:
         assert self.transport is not None
         self._stop_timer()
+        if self._waiting:
+            self._wait(False)
         self._status = refusal.status
         self.transport.write(refusal.encode())
         self._timer = linger(self.transport, self.factory.clock, self.factory.options.close_timeout)
@@ -117,6 +174,9 @@ class Door(Protocol):
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         self._stop_timer()
+        self._waiting = False
+        if self._asking is not None:
+            self._asking.cancel()
         self.factory.open_doors -= 1
         if self._conversation is not None:
             self.__dict__.pop("dataReceived", None)  # or the two would keep each other in memory
@@ -132,6 +192,7 @@ class Door(Protocol):
             "{client} {path} {status} {code}",
             client=peer.host if isinstance(peer, IPv4Address | IPv6Address) else str(peer),
             path=self._path or None,
+            user=self._user,
             status=self._status,
             code=ending and ending.code,
             by=ending and ending.by,
@@ -146,10 +207,12 @@ class DoorFactory(Factory):
 
     noisy = False
 
-    def __init__(self, mounts: list[Mount], options: Options, clock: IReactorTime) -> None:
+    def __init__(self, mounts: list[Mount], options: Options, clock: IReactorTime, login: Login | None = None) -> None:
+        """`login` is needed where a mount wants one."""
         self.mounts = {mount.path: mount for mount in mounts}
         self.options = options
         self.clock = clock
+        self.login = login
         self.open_doors = 0
 
     def startFactory(self) -> None:

@@ -111,6 +111,8 @@ class Handshake:
     origin: str | None
     subprotocols: tuple[str, ...]
     """Offered by the client, in its order of preference."""
+    user: str | None = None
+    """Who has logged in, where the path wants a login."""
 
     def encode(self, more: bool = False) -> bytes:
         """The request anew, with the fields that a handshake needs, each once.

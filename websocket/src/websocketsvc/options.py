@@ -41,6 +41,9 @@ class Options(Limits):
     """Connections at a time; one more is answered with 503."""
     origins: str = "*"
     """Origins whose pages may connect, blank-separated (`https://example.org null`); `*` is any, and any client without."""
+    login: str = ""
+    """Prefixes of paths whose WebSockets need a login, blank-separated (`/ws/autobahn/private/`); there `*` in `origins` is
+    the site's own pages only."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,6 +4,7 @@ from svckit.settings import Settings
 from twisted.internet.interfaces import IProtocolFactory, IReactorTime
 
 from .door import DoorFactory
+from .login import login_for
 from .mounts import load_mounts
 from .options import TxwsOptions
 from .txws_protocol import WebSocketFactory
@@ -26,4 +27,5 @@ def make_factory(settings: Settings, reactor: IReactorTime) -> DoorFactory:
             raise TypeError("neither a protocol factory nor what makes one")
         return WebSocketFactory(made, options, reactor, subprotocols)
 
-    return DoorFactory(load_mounts(settings, options, options.mounts, wrap), options, reactor)
+    mounts = load_mounts(settings, options, options.mounts, wrap)
+    return DoorFactory(mounts, options, reactor, login_for(settings, mounts, reactor))

@@ -10,20 +10,25 @@ from .digest import DigestCredentials, IDigestCredentials
 from .errors import AuthUnavailable, Malformed, NotAllowed, StaleNonce, TooManyTries
 from .hearing import DeafPortal, check_portal
 from .protect import Protected, protect
+from .reception import Asked, NoEntry, Reception, receive
 
 __all__ = [
+    "Asked",
     "AuthClient",
     "AuthUnavailable",
     "DeafPortal",
     "DigestCredentials",
     "IDigestCredentials",
     "Malformed",
+    "NoEntry",
     "NotAllowed",
     "PasswordCredentials",
     "Protected",
+    "Reception",
     "RemoteChecker",
     "StaleNonce",
     "TooManyTries",
     "check_portal",
     "protect",
+    "receive",
 ]

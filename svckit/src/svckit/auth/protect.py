@@ -1,13 +1,8 @@
 """A resource that nobody reaches without a login: HTTP Basic (RFC 7617) and Digest (RFC 7616) at the auth service.
 
 A login is asked for at every request (RFC 9110 section 11); there is no session. The wrapper is a leaf: twisted.web stops
-looking for children at it, so a request has its user before the resource beneath is asked for anything. What a client gets:
-
-    401  no credentials, wrong ones, malformed ones; the challenges are SHA-256 Digest, MD5 Digest, Basic, in this order
-    401  with stale=true: the password is right, the nonce is not good any more
-    403  the user is who they say, and the auth service's rules do not let them do this
-    429  with Retry-After: too many wrong logins by this user or from this address; nobody has looked at this one
-    503  with Retry-After: no auth service answers. Never open.
+looking for children at it, so a request has its user before the resource beneath is asked for anything. What a client gets
+where it is not let in, `reception` says.
 
 twisted.web.guard is not used: it takes a replayed answer, one for another URI, and one without qop, offers no SHA-256, and
 answers 500 to a malformed header.
@@ -18,8 +13,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from twisted.cred.credentials import ICredentials
-from twisted.cred.error import LoginFailed
 from twisted.cred.portal import IRealm, Portal
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
@@ -28,19 +21,11 @@ from twisted.web.resource import IResource, getChildForRequest
 from twisted.web.server import NOT_DONE_YET, Request
 from zope.interface import implementer
 
-from . import basic, digest
 from .checker import RemoteChecker
 from .client import AuthClient
-from .errors import AuthUnavailable, Malformed, NotAllowed, StaleNonce, TooManyTries
-from .hearing import check_portal
-from .limits import MAX_CLIENT
-from .nonce import NonceKey
-from .params import split_scheme
+from .reception import Asked, NoEntry, Reception, address_text
 
-__all__ = ["RETRY_AFTER", "Protected", "protect"]
-
-RETRY_AFTER = 2
-"""Seconds after which a client may try again when no auth service answered."""
+__all__ = ["Protected", "protect"]
 
 log = Logger()
 
@@ -82,11 +67,8 @@ class Protected:
         Raises:
             DeafPortal: no checker of the portal lists what Basic, or Digest, brings.
         """
-        check_portal(portal)
         self.client = client
-        self._portal = portal
-        self._realm = realm
-        self._now = now
+        self.reception = Reception(portal, client, realm, now)
 
     def getChildWithDefault(self, name: bytes, request: Any) -> IResource:
         """For whoever asks although this is a leaf: the segment is not used up."""
@@ -104,87 +86,26 @@ class Protected:
         return NOT_DONE_YET
 
     async def _answer(self, request: Request, gone: list[object]) -> None:
-        try:
-            resource, stale = await self._log_in(request, gone)
-            terms = await self.client.terms() if resource is None else None
-        except AuthUnavailable as error:
-            log.warn("nobody can be logged in: {error}", error=str(error))
-            _refuse(request, gone, 503, b"No auth service answers\n", RETRY_AFTER)
-        except TooManyTries as error:
-            _refuse(request, gone, 429, b"Too many wrong logins\n", error.seconds)
-        except NotAllowed:
-            _refuse(request, gone, 403, b"Forbidden\n")
-        else:
-            if gone:
-                return
-            if resource is not None:
-                request.render(getChildForRequest(resource, request))
-            elif terms is not None:
-                self._challenge(request, *terms, stale)
-
-    def _challenge(self, request: Request, key: NonceKey, algorithms: tuple[str, ...], stale: bool) -> None:
-        nonce = key.mint(self._realm, self._now())
-        challenges = [digest.challenge(name, self._realm, nonce, stale=stale) for name in algorithms]
-        request.responseHeaders.setRawHeaders(b"WWW-Authenticate", [*challenges, basic.challenge(self._realm)])
-        _refuse(request, [], 401, b"Unauthorized\n")
-
-    async def _log_in(self, request: Request, gone: list[object]) -> tuple[IResource | None, bool]:
-        """The user's resource, or None and whether it is only the nonce that is not good.
-
-        Raises:
-            AuthUnavailable, TooManyTries: nobody has looked at the credentials.
-            NotAllowed: they are right, and not enough.
-        """
-        try:
-            credentials = read_authorization(request, self._realm)
-            if credentials is None:
-                return None, False
-            _, resource, logout = await self._portal.login(credentials, request, IResource)
-        except Malformed as error:
-            log.info("malformed Authorization header: {error}", error=str(error))
-            return None, False
-        except (TooManyTries, NotAllowed):
-            raise
-        except LoginFailed as error:
-            return None, isinstance(error, StaleNonce)
+        headers = request.requestHeaders.getRawHeaders(b"Authorization") or ()
+        asked = Asked(request.method, request.uri, headers, address_text(request.getClientAddress()))
+        found = await self.reception.admit(asked, request, IResource)
+        if isinstance(found, NoEntry):
+            if not gone:
+                _refuse(request, found)
+            return
+        resource, logout = found
         if gone:
             logout()
-        else:
-            request.notifyFinish().addBoth(lambda _: logout())
-        return IResource(resource), False
+            return
+        request.notifyFinish().addBoth(lambda _: logout())
+        request.render(getChildForRequest(IResource(resource), request))
 
 
-def read_authorization(request: Request, realm: bytes) -> ICredentials | None:
-    """The credentials that a request brings; None if it brings none.
-
-    Raises:
-        Malformed: they cannot be read, there are two of them, or their scheme was not offered.
-    """
-    headers = request.requestHeaders.getRawHeaders(b"Authorization")
-    if not headers:
-        return None
-    if len(headers) > 1:
-        raise Malformed("two Authorization headers")
-    scheme, text = split_scheme(headers[0].strip(b" \t"))
-    if scheme == b"basic":
-        return basic.read(text, request.method, request.uri, _client(request))
-    if scheme == b"digest":
-        return digest.read(text, request.method, request.uri, realm, _client(request))
-    raise Malformed("a scheme that was not offered")
-
-
-def _client(request: Request) -> bytes:
-    """The client's IP address; empty where it has none."""
-    host = getattr(request.getClientAddress(), "host", None) or ""
-    return str(host).encode("ascii", "replace")[:MAX_CLIENT]
-
-
-def _refuse(request: Request, gone: list[object], status: int, text: bytes, retry_after: int | None = None) -> None:
-    if gone:
-        return
-    request.setResponseCode(status)
-    if retry_after is not None:
-        request.setHeader(b"Retry-After", b"%d" % retry_after)
+def _refuse(request: Request, refusal: NoEntry) -> None:
+    text = refusal.text.encode("utf-8") + b"\n"
+    request.setResponseCode(refusal.status)
+    for name, value in refusal.headers:
+        request.responseHeaders.addRawHeader(name, value)
     request.setHeader(b"Content-Type", b"text/plain; charset=utf-8")
     request.setHeader(b"Content-Length", b"%d" % len(text))
     request.write(text)

@@ -123,7 +123,7 @@ def test_lengths_that_contradict_are_refused(service: Any, head: bytes) -> None:
     connection = service.connect()
     connection.send(b"PUT /uploads/x HTTP/1.1\r\nHost: x\r\n" + head + b"\r\nabcde")
     assert connection.transport.value().startswith(b"HTTP/1.1 400 ")
-    assert connection.transport.disconnecting
+    assert connection.transport.half_closed
     connection.lose()
     assert service.files() == {}
 
@@ -132,7 +132,7 @@ def test_more_than_said_is_the_next_request(service: Any) -> None:
     connection = service.connect()
     connection.send(HEAD + BODY + b"surplus\r\n\r\n")
     assert service.files() == {"x": BODY}
-    assert connection.transport.value().count(b"HTTP/1.1 400 ") == 1 and connection.transport.disconnecting
+    assert connection.transport.value().count(b"HTTP/1.1 400 ") == 1 and connection.transport.half_closed
 
 
 # -- refusals before the body

@@ -38,6 +38,12 @@ HEAD_DEADLINE = 10.0
 MOST_FIELDS = 128
 """Header fields of a second or later request; for the first one the router has a limit."""
 
+LINGER_TIME = 2.0
+"""Seconds that a refused client has to end its side, once the answer is out."""
+
+LINGER_BYTES = 1 << 20
+"""Bytes of such a client's that are read away at most."""
+
 _sound_field = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]++:[\t\x20-\x7e\x80-\xff]*+\Z").match
 _request_line = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]++ [\x21-\x7e\x80-\xff]++ HTTP/([0-9]\.[0-9])\Z").match
 
@@ -60,10 +66,17 @@ class GuardedChannel(http.HTTPChannel):
     _draining = False
     _leaving = False
     _client_ended = False
+    _refused = False
+    _we_ended = False
+    _left_to_read_away = LINGER_BYTES
+    _linger_timer: IDelayedCall | None = None
     _head_timer: IDelayedCall | None = None
     _optimisticEagerReadSize = 0  # else pipelined requests would pile up here, and grow with every hand-back
 
     def dataReceived(self, data: bytes) -> None:
+        if self._refused:
+            self._read_away(len(data))
+            return
         super().dataReceived(data)
         if self._handlingRequest and any(self._dataBuffer) and not self._ending:
             self.transport.pauseProducing()  # what came behind a body; twisted.web would go on reading
@@ -114,11 +127,32 @@ class GuardedChannel(http.HTTPChannel):
         """A line of a head is longer than `MAX_LENGTH`; twisted.web would close without a word."""
         self._refuse(TOO_LARGE)
 
+    def _respondToBadRequestAndDisconnect(self) -> None:
+        self._refuse(BAD_REQUEST)
+
+    # -- an early answer, and the end: a socket closed with unread bytes in it is reset, and that may eat the answer
+
     def _refuse(self, answer: bytes) -> None:
-        self._leaving = True
+        """Answer, end our side when all is out, and read away what the client still sends, for a while."""
+        if self._refused:
+            return
+        self._leaving = self._refused = True
+        self._stop_head_timer()
         self.clearLineBuffer()
         self.transport.write(answer)
-        self.loseConnection()
+        if self._we_ended:
+            return  # a service has answered early: it reads away, and cuts
+        if self._client_ended or not hasattr(self.transport, "loseWriteConnection"):
+            self.loseConnection()
+            return
+        self.transport.unregisterProducer()
+        self.transport.pauseProducing()  # earlier answers may have to go out first, which may take long
+        self.transport.loseWriteConnection()
+
+    def _read_away(self, count: int) -> None:
+        self._left_to_read_away -= count
+        if self._left_to_read_away <= 0:
+            self.loseConnection()
 
     # -- the deadline of a head
 
@@ -146,13 +180,19 @@ class GuardedChannel(http.HTTPChannel):
         """Answer what is whole, then close; what is not whole never will be."""
         self._client_ended = True
         if not self._handlingRequest or self._leaving:
-            self.transport.loseConnection()
+            self.loseConnection()  # not the transport's own: with us as its producer it would wait for more when all is out
 
     def writeConnectionLost(self) -> None:
         """We have ended our side, after an early answer; the rest is being read away."""
+        self._we_ended = True
+        if self._refused:
+            self._linger_timer = self.callLater(LINGER_TIME, self.loseConnection)
+            self.transport.resumeProducing()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         self._stop_head_timer()
+        if self._linger_timer is not None and self._linger_timer.active():
+            self._linger_timer.cancel()
         super().connectionLost(reason)
 
     @property
@@ -171,13 +211,12 @@ class GuardedChannel(http.HTTPChannel):
         """Give the connection back; the idle timeout goes on, as the client may not be reading the last answer."""
         self._leaving = True
         assert self.lease is not None
-        unread += self.clearLineBuffer()
-        self.transport.unregisterProducer()
         if self.lease.returnable:
+            unread += self.clearLineBuffer()
+            self.transport.unregisterProducer()
             self.lease.hand_back(unread)
         else:
-            self.transport.write(MISDIRECTED)
-            self.transport.loseConnection()
+            self._refuse(MISDIRECTED)
 
     def isSecure(self) -> bool:
         return getattr(self.transport, "secure", False) or super().isSecure()

@@ -1,0 +1,336 @@
+"""How connections to a GuardedSite end, over real sockets: when all is out, at once, and so that the last answer arrives."""
+
+import socket
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from handoff_support import FakeReactor, no_descriptor_leaks, tcp_pair
+from svckit.lease import Lease, Ownership
+from svckit.transport import AdoptedServer, address_of
+from svckit.web import (
+    BAD_REQUEST,
+    BAD_VERSION,
+    HEAD_DEADLINE,
+    HEAD_TIMEOUT,
+    LINGER_BYTES,
+    LINGER_TIME,
+    MISDIRECTED,
+    TOO_LARGE,
+    GuardedChannel,
+    GuardedSite,
+)
+from twisted.internet.error import ConnectionDone
+from twisted.internet.interfaces import IPushProducer
+from twisted.python.failure import Failure
+from twisted.web.resource import Resource
+from twisted.web.server import NOT_DONE_YET, Request
+from zope.interface import implementer
+
+PEER = address_of("203.0.113.7", 4711)
+BIG = bytes(range(256)) * 20_000  # more than the kernel takes for a client that does not read
+GET = b"GET /a/%s HTTP/1.1\r\nHost: x\r\n\r\n"
+
+
+class HalfClosing(FakeReactor):
+    """Tells of a client's end as Twisted's own reactors do: writing goes on."""
+
+    def _call(self, selectable: Any, method: Callable[[], Any]) -> None:
+        def read_or_write() -> Any:
+            why = method()
+            if method.__name__ == "doRead" and isinstance(why, ConnectionDone):
+                self.removeReader(selectable)
+                selectable.readConnectionLost(Failure(why))
+                return None
+            return why
+
+        super()._call(selectable, read_or_write)
+
+
+@implementer(IPushProducer)
+class Producer:
+    """Writes BIG in pieces, as the consumer takes them."""
+
+    def __init__(self, request: Request) -> None:
+        self.request, self.at, self.paused, self.writing = request, 0, False, False
+
+    def resumeProducing(self) -> None:
+        self.paused = False
+        if self.writing:
+            return
+        self.writing = True
+        while not self.paused and self.at < len(BIG):
+            self.at += 50_000
+            self.request.write(BIG[self.at - 50_000 : self.at])
+        self.writing = False
+        if not self.paused and self.request.producer is not None:
+            self.request.unregisterProducer()
+            self.request.finish()
+
+    def pauseProducing(self) -> None:
+        self.paused = True
+
+    def stopProducing(self) -> None:
+        self.paused = True
+
+
+class Answers(Resource):
+    """BIG for everything: at once, when the test says so (`slow`), or by a producer (`produced`)."""
+
+    isLeaf = True
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.slow: list[Request] = []
+
+    def render(self, request: Request) -> bytes | int:
+        if request.path == b"/a/slow":
+            self.slow.append(request)
+            return NOT_DONE_YET
+        if request.path == b"/a/produced":
+            request.setHeader(b"Content-Length", b"%d" % len(BIG))
+            producer = Producer(request)
+            request.registerProducer(producer, True)
+            producer.resumeProducing()
+            return NOT_DONE_YET
+        return b"small" if request.path == b"/a/small" else BIG
+
+
+class Table:
+    """One connection, the client's end in the test's hand. The clock moves only when the test says so."""
+
+    def __init__(self) -> None:
+        self.reactor, self.root = HalfClosing(), Answers()
+        self.site = site = GuardedSite(self.root, self.reactor, timeout=60)  # type: ignore[arg-type]
+        self.client, sock = tcp_pair()
+        self.client.setblocking(False)
+        channel = site.buildProtocol(PEER)
+        assert isinstance(channel, GuardedChannel)
+        self.channel = channel
+        channel.lease = Lease(Ownership((("/a/", True),)), None)
+        self.lost: list[AdoptedServer] = []
+        self.transport = AdoptedServer(sock, channel, PEER, self.reactor, self.lost.append)  # type: ignore[arg-type]
+        channel.makeConnection(self.transport)
+        self.received = b""
+        self.client_sees_end = False
+
+    def send(self, data: bytes) -> None:
+        assert self.client.send(data) == len(data)
+
+    def end_side(self) -> None:
+        self.client.shutdown(socket.SHUT_WR)
+
+    def _read(self) -> bool:
+        try:
+            while not self.client_sees_end:
+                piece = self.client.recv(1 << 20)
+                self.received += piece
+                self.client_sees_end = not piece
+        except BlockingIOError:
+            pass
+        return self.client_sees_end
+
+    def read_to_end(self) -> bytes:
+        """All that comes until the service has ended its side."""
+        self.reactor.until(self._read)
+        return self.received
+
+    def read(self, count: int) -> bytes:
+        """All that has come as soon as it is so much."""
+        self.reactor.until(lambda: self._read() or len(self.received) >= count)
+        return self.received
+
+    def closed(self) -> None:
+        self.reactor.until(lambda: self.lost)
+
+
+@pytest.fixture
+def table() -> Iterator[Table]:
+    with no_descriptor_leaks():
+        made = Table()
+        yield made
+        made.client.close()
+        if not made.lost:
+            made.transport.abortConnection()
+        made.closed()
+    assert not made.reactor.failures
+    assert not made.reactor.getDelayedCalls()
+
+
+def count(answers: bytes) -> list[int]:
+    """The sizes of the bodies, all of them whole."""
+    sizes = []
+    while answers:
+        head, _, answers = answers.partition(b"\r\n\r\n")
+        fields = dict(line.lower().split(b": ") for line in head.split(b"\r\n")[1:])
+        size = int(fields[b"content-length"])
+        assert len(answers) >= size
+        assert answers[:size] in (BIG, b"small", b"late")
+        sizes.append(size)
+        answers = answers[size:]
+    return sizes
+
+
+# -- a client that has ended its side; the clock stands still: nothing waits for a timeout
+
+
+@pytest.mark.parametrize("path", [b"big", b"produced"])
+@pytest.mark.parametrize("often", [1, 3])
+def test_a_half_closed_client_gets_all_and_the_end_at_once(table: Table, path: bytes, often: int) -> None:
+    table.send(GET % path * often)
+    table.end_side()
+    assert count(table.read_to_end()) == [len(BIG)] * often
+    table.closed()
+
+
+@pytest.mark.parametrize("path", [b"big", b"produced"])
+@pytest.mark.parametrize("often", [1, 3])
+def test_a_client_that_ends_its_side_within_the_answer(table: Table, path: bytes, often: int) -> None:
+    table.send(GET % path * often)
+    table.read(1)
+    table.end_side()
+    assert count(table.read_to_end()) == [len(BIG)] * often
+    table.closed()
+
+
+@pytest.mark.parametrize("path", [b"big", b"produced"])
+def test_a_client_that_ends_its_side_after_the_answer(table: Table, path: bytes) -> None:
+    table.send(GET % path)
+    table.read(len(BIG))
+    table.reactor.settle()
+    assert not table.lost
+    table.end_side()
+    assert count(table.read_to_end()) == [len(BIG)]
+    table.closed()
+
+
+def test_a_client_that_reads_only_after_its_end_has_been_seen(table: Table) -> None:
+    table.send(GET % b"big")
+    table.end_side()
+    table.reactor.until(lambda: table.channel._client_ended)
+    table.reactor.settle()
+    assert not table.lost
+    assert count(table.read_to_end()) == [len(BIG)]
+    table.closed()
+
+
+def test_a_late_answer_behind_big_ones_comes_to_a_half_closed_client(table: Table) -> None:
+    table.send(GET % b"big" + GET % b"slow" + GET % b"big")
+    table.end_side()
+    table.reactor.until(lambda: table.root.slow)
+    table.read(len(BIG))
+    table.reactor.settle()
+    assert not table.lost
+    (late,) = table.root.slow
+    late.setHeader(b"Content-Length", b"4")
+    late.write(b"late")
+    late.finish()
+    assert count(table.read_to_end()) == [len(BIG), 4, len(BIG)]
+    table.closed()
+
+
+# -- a refusal, and a client that goes on sending
+
+NEXT = b"GET /a/small HTTP/1.1\r\nHost: x\r\n"
+REFUSED: list[tuple[bytes, bytes]] = [
+    (b"GET /b/ HTTP/1.1\r\n", MISDIRECTED),
+    (b"GET  /a/ HTTP/1.1\r\n", BAD_REQUEST),
+    (NEXT + b"A : b\r\n", BAD_REQUEST),
+    (NEXT + b"Content-Length: x\r\n\r\n", BAD_REQUEST),
+    (NEXT + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n", BAD_REQUEST),
+    (b"GET /a/ HTTP/1.2\r\n", BAD_VERSION),
+    (NEXT + b"A: " + b"a" * (GuardedChannel.MAX_LENGTH + 2), TOO_LARGE),
+]
+refusals = pytest.mark.parametrize(
+    ("bad", "answer"), REFUSED, ids=["421", "400-line", "400-field", "400-length", "400-chunk", "505", "431"]
+)
+
+
+def refused(table: Table, bad: bytes, answer: bytes) -> None:
+    table.send(GET % b"small" + bad)
+    assert table.read_to_end().endswith(b"\r\n\r\nsmall" + answer)
+
+
+@refusals
+def test_what_a_refused_client_still_sends_is_read_away(table: Table, bad: bytes, answer: bytes) -> None:
+    refused(table, bad, answer)
+    for _ in range(8):
+        table.send(GET % b"small" * 500)
+        table.reactor.settle()
+    assert not table.lost
+    table.end_side()
+    table.closed()
+    assert table.client.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) == 0  # no reset
+    assert table.received.count(b"HTTP/1.1 ") == 2
+
+
+def test_a_late_head_is_refused_so_too(table: Table) -> None:
+    table.send(GET % b"small" + NEXT)
+    table.read(1)
+    table.reactor.settle()
+    table.reactor.advance(HEAD_DEADLINE)
+    assert table.read_to_end().endswith(b"small" + HEAD_TIMEOUT)
+    table.send(b"\r\n")
+    table.reactor.settle()
+    assert not table.lost
+    table.end_side()
+    table.closed()
+
+
+def test_a_refused_client_that_does_not_end_its_side_is_left_after_a_while(table: Table) -> None:
+    refused(table, *REFUSED[0])
+    table.reactor.advance(LINGER_TIME - 0.1)
+    table.reactor.settle()
+    assert not table.lost
+    table.reactor.advance(0.1)
+    table.closed()
+
+
+def test_a_refused_client_that_sends_without_end_is_left(table: Table) -> None:
+    refused(table, *REFUSED[0])
+    sent = 0
+    while not table.lost:
+        try:
+            sent += table.client.send(b"x" * 50_000)
+        except BlockingIOError:
+            pass
+        except OSError:
+            break
+        table.reactor.turn()
+        assert sent < LINGER_BYTES * 20
+    table.closed()
+    assert sent >= LINGER_BYTES
+
+
+def test_a_refused_client_that_has_ended_its_side_is_not_waited_for(table: Table) -> None:
+    table.send(GET % b"small" + REFUSED[0][0])
+    table.end_side()
+    assert table.read_to_end().endswith(MISDIRECTED)
+    table.closed()
+
+
+@pytest.mark.parametrize("ends", [True, False])
+def test_a_refusal_behind_a_big_answer_cuts_nothing_of_it(table: Table, ends: bool) -> None:
+    table.send(GET % b"big" + REFUSED[0][0])
+    table.reactor.settle()
+    table.reactor.advance(LINGER_TIME * 5)  # the client takes its time to read
+    table.reactor.settle()
+    if ends:
+        table.end_side()
+    answers = table.read_to_end()
+    assert answers.endswith(MISDIRECTED)
+    assert count(answers.removesuffix(MISDIRECTED)) == [len(BIG)]
+    table.reactor.settle()
+    if not ends:
+        assert not table.lost
+        table.reactor.advance(LINGER_TIME)
+    table.closed()
+
+
+def test_draining_does_not_cut_the_wait(table: Table) -> None:
+    refused(table, *REFUSED[0])
+    table.channel.drain()
+    table.reactor.settle()
+    assert not table.lost
+    table.channel.expire()
+    table.closed()

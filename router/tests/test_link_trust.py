@@ -12,6 +12,7 @@ from portico.arrival import Arrival, HandedBack
 from portico.balancing import Balancer
 from portico.config import Handoff, Limits
 from portico.core.answers import LEFT, STRANGE, STRANGE_AND_SILENT, TWICE
+from portico.doubts import DOUBTS, DOUBTS_TIME
 from portico.link import BATCH, Link
 from portico.poller import Poller
 from portico.provenance import Provenance
@@ -185,9 +186,10 @@ def test_a_flood_gets_one_batch_a_turn(reactor: HandReactor, replica: HandReplic
 
 
 def test_hand_backs_wait_outside_while_taken_cannot_be_said(
-    reactor: HandReactor, replica: HandReplica, ready: Link, owner: Owner
+    reactor: HandReactor, replica: HandReplica, ready: Link, owner: Owner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A replica that reads nothing and hands back without end: what the router holds for it is bounded."""
+    monkeypatch.setattr("portico.doubts.DOUBTS", 100_000)  # it is one connection each time
     _, filler = come(b"x" * 60_000)
     while ready.offer(filler):
         pass
@@ -416,6 +418,48 @@ def test_what_comes_with_hand_backs_is_bounded(
     for client, accepted in pairs:
         client.close()
         accepted.close()
+
+
+@pytest.mark.parametrize("sealed", [b"", bytes(16)])
+def test_a_flood_of_what_is_doubted_ends_the_link(
+    reactor: HandReactor,
+    replica: HandReplica,
+    ready: Link,
+    owner: Owner,
+    monkeypatch: pytest.MonkeyPatch,
+    sealed: bytes,
+) -> None:
+    """They cost it nothing to make; each would hold a descriptor of ours for seconds, and write to the log."""
+    monkeypatch.setattr("portico.doubts.DOUBTS", 5)
+    pairs = [socket.socketpair() for _ in range(8)]
+    before = open_descriptors()
+    for number, (_, theirs) in enumerate(pairs, 1):
+        replica.send(Connection(number, FORGED, LISTENER, HEAD, None, sealed), theirs.fileno())
+    reactor.settle()
+    assert ready.breached
+    assert ready.ended
+    assert len(owner.returned_) <= 5
+    for each in owner.returned_:
+        each.close()
+    assert open_descriptors() == before - 2  # the link and its cell
+    for pair in pairs:
+        for end in pair:
+            end.close()
+
+
+def test_a_few_that_are_doubted_now_and_then_end_nothing(
+    reactor: HandReactor, replica: HandReplica, ready: Link, owner: Owner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("portico.doubts.DOUBTS", 5)
+    ours, theirs = socket.socketpair()
+    for number in range(1, 21):
+        replica.hand_back(number, theirs.fileno(), HEAD)
+        reactor.settle()
+        reactor.advance(DOUBTS_TIME / 5)
+    assert [each.doubt for each in back(owner)] == [STRANGE] * 20
+    assert not ready.ended
+    ours.close()
+    theirs.close()
 
 
 def test_a_linger_that_it_left_on_the_socket_is_taken_back(
@@ -659,6 +703,25 @@ def test_what_cannot_be_told_is_answered_and_logged_and_the_link_goes_on(
     assert Inbox(ours).has_ended()
     assert len(target._links) == 1
     ours.close()
+
+
+def test_who_floods_with_what_is_doubted_is_left_alone_and_holds_few_descriptors(
+    reactor: HandReactor, replica: HandReplica, answers: Answers, make_target: Callable[..., HandoffTarget]
+) -> None:
+    target = make_target()
+    linked(reactor, target, replica)
+    ours, theirs = socket.socketpair()
+    for number in range(1, DOUBTS + 2):
+        replica.hand_back(number, theirs.fileno(), HEAD)
+        if not number % BATCH:
+            reactor.settle()
+            replica.hear()
+    reactor.settle()
+    assert target._links == {}
+    assert set(target._suspended) == {str(replica.path)}
+    assert 0 < len(answers.given) <= DOUBTS
+    ours.close()
+    theirs.close()
 
 
 # -- what has been with a replica, on its way to a tcp server

@@ -28,6 +28,7 @@ from .support.wires import LISTENER, Answers, Inbox, Logged, arrive, as_reactor,
 from .test_link import HEAD, PATTERNS, HandReplica, Owner, come
 
 FORGED = ("203.0.113.66", 666)
+TCP_CLOSE = 7  # as the kernel numbers its states
 
 
 @pytest.fixture
@@ -399,6 +400,43 @@ def test_one_connection_twice_is_routed_once(reactor: HandReactor, replica: Hand
     assert back(owner)[2].doubt is None
     client.close()
     accepted.close()
+
+
+def test_a_copy_comes_again_with_requests_that_nobody_sent(
+    reactor: HandReactor, replica: HandReplica, ready: Link, owner: Owner
+) -> None:
+    """Not defended, and `docs/security.md` says so. Only whose it is cannot be made up, and with a reset it is over."""
+    client, copy = tcp_pair()
+    address = client.getsockname()
+    for number in range(1, 5):
+        if number == 3:
+            client.close()  # our end is open
+        replica.send(Connection(number, FORGED, LISTENER, b"GET /a/%d HTTP/1.1\r\n\r\n" % number), copy.fileno())
+        reactor.settle()
+        arrival = back(owner)[-1]
+        assert (arrival.doubt, arrival.client) == (None, address)
+        assert arrival.preface.startswith(b"GET /a/%d " % number)
+        arrival.close()
+    copy.send(b"to nobody")
+    reactor.until(lambda: copy.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1) == bytes([TCP_CLOSE]))
+    replica.hand_back(5, copy.fileno(), HEAD)
+    reactor.settle()
+    assert back(owner)[-1].doubt == LEFT
+    copy.close()
+
+
+def test_nothing_is_made_up_by_a_service_from_which_nothing_is_taken_back(
+    reactor: HandReactor, replica: HandReplica, answers: Answers, make_target: Callable[..., HandoffTarget]
+) -> None:
+    """As often as it tries."""
+    linked(reactor, make_target(hand_back=False), replica)
+    client, copy = tcp_pair()
+    for number in range(1, 4):
+        replica.hand_back(number, copy.fileno(), b"GET /a/ HTTP/1.1\r\n\r\n")
+        reactor.settle()
+        assert answers.kinds == [STRANGE] * number
+    client.close()
+    copy.close()
 
 
 def test_what_comes_with_hand_backs_is_bounded(

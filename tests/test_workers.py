@@ -15,6 +15,7 @@ import pytest
 
 from .support.cell import Cell, cell
 from .support.load import Load
+from .support.raw import RawConnection
 from .support.talk import Talk
 
 PATHS = ("/static/hello.txt", "/app/x")
@@ -89,6 +90,37 @@ def test_both_workers_are_in_the_status(running: Cell) -> None:
     for worker in "01":
         assert f'portico_accepted_total{{worker="{worker}"}}' in running.ask("/metrics")[1].decode()
     assert running.ask("/status", "DELETE")[0] == 415  # it may come from a web page, and goes no further
+
+
+@pytest.mark.parametrize("ends", [1, 2])
+def test_a_worker_that_is_started_again_knows_what_is_drained(running: Cell, ends: int) -> None:
+    """Also where all end at once. The status of both together would say so anyway: it tells the worst."""
+    static = json.loads(running.ask("/status")[1])["services"]["static"]["replicas"][0]["replica"]
+    app = f"127.0.0.2:{running.server_port}"
+    drained = {"app": app, "static": static}
+
+    def all_know() -> bool:
+        """A worker sees the addresses of `app` when it has a connection for it."""
+        with RawConnection("127.0.0.1", running.port) as connection:
+            assert connection.get("/app/", Connection="close").status == 200
+        states = [[each.get(replica) for replica in drained.values()] for each in running.states()]
+        assert not any("ready" in each for each in states), states
+        return states == [["drained", "drained"]] * 2
+
+    try:
+        for service, replica in drained.items():
+            assert running.drain(service, replica) == 200
+        wait_for(all_know, running)
+        old = running.workers()[:ends]
+        for pid in old:
+            os.kill(pid, signal.SIGKILL)
+        wait_for(lambda: len(running.workers()) == 2 and not set(old) & set(running.workers()), running)
+        wait_for(lambda: running.is_ready, running)
+        wait_for(all_know, running)
+    finally:
+        for service, replica in drained.items():
+            running.drain(service, replica, "undrain")
+    wait_for(lambda: [each[static] for each in running.states()] == ["ready", "ready"], running)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])

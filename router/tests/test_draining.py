@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from portico.application import Application
 from portico.draining import NotThere, Undrainable
 from svckit.handoff.replica import HandoffReplica
 
 from .support.deployment import Deployment, deployed, request
 from .support.reactor import HandReactor
-from .support.wires import Inbox, parse_response
+from .support.wires import Inbox, as_reactor, parse_response
 
 HANDOFF = 'target = "handoff"\nfolder = "FOLDER/alpha"'
 TCP = 'target = "tcp"\naddress = "server.test:80"'
@@ -218,6 +219,25 @@ def test_a_service_in_this_process_cannot_be_drained(
             deployment.application.drain("alpha", "this process", True)
         with pytest.raises(NotThere, match="alpha has no replica one"):
             deployment.application.drain("alpha", "one", True)
+
+
+def test_a_router_that_starts_beside_another_is_told_what_is_drained(rig: Rig) -> None:
+    """As a worker is. It has found no replica by then; when it does, they are drained."""
+    rig.drain("one")
+    services: Any = rig.application.status()["services"]
+    rig.application = Application(rig.deployment.parsed(config(rig.settings)), as_reactor(rig.reactor))
+    rig.application._assembly._resolver._run = lambda call: call()
+    rig.application.inherit({"alpha": services["alpha"]["drained"], "gone": ["one"]})
+    rig.application.privilegedStartService()
+    rig.application.startService()
+    rig.reactor.settle()
+    assert rig.who() == {"two"}
+    assert rig.states() == {"one": "drained", "two": "ready"}
+    rig.drain("one", False)
+    assert rig.who() == {"one", "two"}
+    stopped: list[object] = []
+    rig.application.stopService().addCallback(stopped.append)
+    rig.reactor.until(lambda: (rig.reactor.advance(0.1), stopped)[1])
 
 
 # -- handoff only

@@ -22,6 +22,10 @@ class Parent:
         self.reactor = reactor
         self.answers: list[Answer] = [(200, b"alive\n"), (200, b"alive\n")]
         self.asked: list[Asked] = []
+        self.changes: list[int] = []
+
+    def changed(self) -> None:
+        self.changes.append(len(self.asked))
 
     def fetch(self, admin: str, path: str, method: str, body: bytes | None, content_type: str | None) -> Answer:
         self.asked.append((admin, path, method, body, content_type))
@@ -32,7 +36,8 @@ class Parent:
             SimpleNamespace(number=number, status=lambda number=number: {"worker": number, "pid": 9, "state": "ready"})
             for number in (0, 1)
         ]
-        site = make_gathering_site(workers, "unix:/run/{}".format, as_reactor(self.reactor))  # type: ignore[arg-type]
+        reactor = as_reactor(self.reactor)
+        site = make_gathering_site(workers, "unix:/run/{}".format, reactor, self.changed)  # type: ignore[arg-type]
         channel = site.buildProtocol(None)
         assert channel is not None
         transport = StringTransport()
@@ -107,6 +112,16 @@ def test_a_body_too_large(parent: Parent) -> None:
     parent.asked.clear()
     assert parent.ask("/x", "POST", b"x" * (LARGEST_BODY + 1), fields) == (413, b"too large\n")
     assert parent.asked == []
+
+
+@pytest.mark.parametrize("answers", [(200, 200), (200, 404), (0, 200)])
+def test_what_is_drained_is_looked_at_after_each_drain(parent: Parent, answers: tuple[int, int]) -> None:
+    """Once all have answered, and whatever they did."""
+    parent.answers = [(status, b"{}") for status in answers]
+    for page in ("/drain", "/undrain"):
+        parent.ask(page, "POST", b"{}", "Content-Type: application/json\r\n")
+    parent.ask("/status")
+    assert parent.changes == [2, 4]
 
 
 @pytest.mark.parametrize(

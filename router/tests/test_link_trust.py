@@ -12,6 +12,7 @@ from portico.arrival import Arrival, HandedBack
 from portico.balancing import Balancer
 from portico.config import Handoff, Limits
 from portico.core.answers import LEFT, STRANGE, STRANGE_AND_SILENT, TWICE
+from portico.doubts import DOUBTS, DOUBTS_TIME
 from portico.link import BATCH, Link
 from portico.poller import Poller
 from portico.provenance import Provenance
@@ -27,6 +28,7 @@ from .support.wires import LISTENER, Answers, Inbox, Logged, arrive, as_reactor,
 from .test_link import HEAD, PATTERNS, HandReplica, Owner, come
 
 FORGED = ("203.0.113.66", 666)
+TCP_CLOSE = 7  # as the kernel numbers its states
 
 
 @pytest.fixture
@@ -185,9 +187,10 @@ def test_a_flood_gets_one_batch_a_turn(reactor: HandReactor, replica: HandReplic
 
 
 def test_hand_backs_wait_outside_while_taken_cannot_be_said(
-    reactor: HandReactor, replica: HandReplica, ready: Link, owner: Owner
+    reactor: HandReactor, replica: HandReplica, ready: Link, owner: Owner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A replica that reads nothing and hands back without end: what the router holds for it is bounded."""
+    monkeypatch.setattr("portico.doubts.DOUBTS", 100_000)  # it is one connection each time
     _, filler = come(b"x" * 60_000)
     while ready.offer(filler):
         pass
@@ -399,6 +402,43 @@ def test_one_connection_twice_is_routed_once(reactor: HandReactor, replica: Hand
     accepted.close()
 
 
+def test_a_copy_comes_again_with_requests_that_nobody_sent(
+    reactor: HandReactor, replica: HandReplica, ready: Link, owner: Owner
+) -> None:
+    """Not defended, and `docs/security.md` says so. Only whose it is cannot be made up, and with a reset it is over."""
+    client, copy = tcp_pair()
+    address = client.getsockname()
+    for number in range(1, 5):
+        if number == 3:
+            client.close()  # our end is open
+        replica.send(Connection(number, FORGED, LISTENER, b"GET /a/%d HTTP/1.1\r\n\r\n" % number), copy.fileno())
+        reactor.settle()
+        arrival = back(owner)[-1]
+        assert (arrival.doubt, arrival.client) == (None, address)
+        assert arrival.preface.startswith(b"GET /a/%d " % number)
+        arrival.close()
+    copy.send(b"to nobody")
+    reactor.until(lambda: copy.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1) == bytes([TCP_CLOSE]))
+    replica.hand_back(5, copy.fileno(), HEAD)
+    reactor.settle()
+    assert back(owner)[-1].doubt == LEFT
+    copy.close()
+
+
+def test_nothing_is_made_up_by_a_service_from_which_nothing_is_taken_back(
+    reactor: HandReactor, replica: HandReplica, answers: Answers, make_target: Callable[..., HandoffTarget]
+) -> None:
+    """As often as it tries."""
+    linked(reactor, make_target(hand_back=False), replica)
+    client, copy = tcp_pair()
+    for number in range(1, 4):
+        replica.hand_back(number, copy.fileno(), b"GET /a/ HTTP/1.1\r\n\r\n")
+        reactor.settle()
+        assert answers.kinds == [STRANGE] * number
+    client.close()
+    copy.close()
+
+
 def test_what_comes_with_hand_backs_is_bounded(
     reactor: HandReactor, replica: HandReplica, ready: Link, owner: Owner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -416,6 +456,48 @@ def test_what_comes_with_hand_backs_is_bounded(
     for client, accepted in pairs:
         client.close()
         accepted.close()
+
+
+@pytest.mark.parametrize("sealed", [b"", bytes(16)])
+def test_a_flood_of_what_is_doubted_ends_the_link(
+    reactor: HandReactor,
+    replica: HandReplica,
+    ready: Link,
+    owner: Owner,
+    monkeypatch: pytest.MonkeyPatch,
+    sealed: bytes,
+) -> None:
+    """They cost it nothing to make; each would hold a descriptor of ours for seconds, and write to the log."""
+    monkeypatch.setattr("portico.doubts.DOUBTS", 5)
+    pairs = [socket.socketpair() for _ in range(8)]
+    before = open_descriptors()
+    for number, (_, theirs) in enumerate(pairs, 1):
+        replica.send(Connection(number, FORGED, LISTENER, HEAD, None, sealed), theirs.fileno())
+    reactor.settle()
+    assert ready.breached
+    assert ready.ended
+    assert len(owner.returned_) <= 5
+    for each in owner.returned_:
+        each.close()
+    assert open_descriptors() == before - 2  # the link and its cell
+    for pair in pairs:
+        for end in pair:
+            end.close()
+
+
+def test_a_few_that_are_doubted_now_and_then_end_nothing(
+    reactor: HandReactor, replica: HandReplica, ready: Link, owner: Owner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("portico.doubts.DOUBTS", 5)
+    ours, theirs = socket.socketpair()
+    for number in range(1, 21):
+        replica.hand_back(number, theirs.fileno(), HEAD)
+        reactor.settle()
+        reactor.advance(DOUBTS_TIME / 5)
+    assert [each.doubt for each in back(owner)] == [STRANGE] * 20
+    assert not ready.ended
+    ours.close()
+    theirs.close()
 
 
 def test_a_linger_that_it_left_on_the_socket_is_taken_back(
@@ -659,6 +741,25 @@ def test_what_cannot_be_told_is_answered_and_logged_and_the_link_goes_on(
     assert Inbox(ours).has_ended()
     assert len(target._links) == 1
     ours.close()
+
+
+def test_who_floods_with_what_is_doubted_is_left_alone_and_holds_few_descriptors(
+    reactor: HandReactor, replica: HandReplica, answers: Answers, make_target: Callable[..., HandoffTarget]
+) -> None:
+    target = make_target()
+    linked(reactor, target, replica)
+    ours, theirs = socket.socketpair()
+    for number in range(1, DOUBTS + 2):
+        replica.hand_back(number, theirs.fileno(), HEAD)
+        if not number % BATCH:
+            reactor.settle()
+            replica.hear()
+    reactor.settle()
+    assert target._links == {}
+    assert set(target._suspended) == {str(replica.path)}
+    assert 0 < len(answers.given) <= DOUBTS
+    ours.close()
+    theirs.close()
 
 
 # -- what has been with a replica, on its way to a tcp server

@@ -20,6 +20,7 @@ ONE = {
             "target": "handoff",
             "folder": "/run/web",
             "queued": 1,
+            "drained": ["/run/web/b.sock", "/run/web/c.sock"],
             "replicas": [
                 {"replica": "a", "state": "ready", "open": 7, "capacity": 10},
                 {"replica": "b", "state": "connecting", "open": 0, "capacity": 10},
@@ -29,6 +30,7 @@ ONE = {
             "target": "tcp",
             "address": "app:80",
             "queued": 0,
+            "drained": [],
             "replicas": [{"replica": "x:80", "state": "ready", "open": 3}],
         },
     },
@@ -45,6 +47,7 @@ TWO = {
             "target": "handoff",
             "folder": "/run/web",
             "queued": 2,
+            "drained": ["/run/web/a.sock", "/run/web/b.sock"],
             "replicas": [
                 {"replica": "b", "state": "ready", "open": 4, "capacity": 10},
                 {"replica": "a", "state": "ready", "open": 8, "capacity": 10},
@@ -55,9 +58,10 @@ TWO = {
             "target": "tcp",
             "address": "app:80",
             "queued": 0,
+            "drained": [],
             "replicas": [{"replica": "x:80", "state": "ejected", "open": 4}],
         },
-        "new": {"target": "tcp", "address": "new:80", "queued": 1, "replicas": []},
+        "new": {"target": "tcp", "address": "new:80", "queued": 1, "drained": [], "replicas": []},
     },
 }
 
@@ -77,6 +81,7 @@ def test_status() -> None:
                 "target": "handoff",
                 "folder": "/run/web",
                 "queued": 3,
+                "drained": ["/run/web/a.sock", "/run/web/b.sock", "/run/web/c.sock"],
                 "replicas": [
                     {"replica": "a", "state": "ready", "open": 8, "capacity": 10},  # each router is told of all
                     {"replica": "b", "state": "connecting", "open": 4, "capacity": 10},
@@ -87,9 +92,10 @@ def test_status() -> None:
                 "target": "tcp",
                 "address": "app:80",
                 "queued": 0,
+                "drained": [],
                 "replicas": [{"replica": "x:80", "state": "ejected", "open": 7}],
             },
-            "new": {"target": "tcp", "address": "new:80", "queued": 1, "replicas": []},
+            "new": {"target": "tcp", "address": "new:80", "queued": 1, "drained": [], "replicas": []},
         },
     }
 

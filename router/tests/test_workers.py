@@ -2,13 +2,15 @@
 
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from portico.drains import FROM_DRAINS, Drains
 from portico.lifeline import Lifeline
 from portico.workers import BAD_USAGE, KILL_TIME, LONGEST_DELAY, READY, SHORTEST_DELAY, SOON, TO_PARENT, Worker, Workers
+from twisted.internet.defer import Deferred
 from twisted.internet.error import ProcessDone, ProcessExitedAlready, ProcessTerminated
 from twisted.internet.interfaces import IReactorProcess
 from twisted.python.failure import Failure
@@ -25,6 +27,16 @@ class Played:
         self.worker, self.pid = worker, pid
         self.signals: list[int] = []
         self.over = False
+        self.told: list[bytes] = []
+        self.pipes = {FROM_DRAINS}
+
+    def writeToChild(self, descriptor: int, data: bytes) -> None:
+        if descriptor not in self.pipes:
+            raise KeyError(descriptor)
+        self.told.append(data)
+
+    def closeChildFD(self, descriptor: int) -> None:
+        self.pipes.remove(descriptor)
 
     def signalProcess(self, number: int) -> None:
         if self.over:
@@ -175,6 +187,56 @@ def test_a_reload_is_for_those_that_can_hear_it(stage: Stage) -> None:
     assert two.signals == [signal.SIGHUP]
     two.over = True
     stage.workers.reload()  # it ends just now
+
+
+# -- what is drained
+
+
+class Asking(Drains):
+    """Answers when the test says so."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[list[int], Deferred[bytes]]] = []
+
+    def ask(self, workers: Sequence[Worker]) -> "Deferred[bytes]":
+        self.asked.append(([worker.number for worker in workers if worker.state == "ready"], Deferred()))
+        return self.asked[-1][1]
+
+
+def test_without_drains_a_worker_is_told_so_at_once(stage: Stage) -> None:
+    assert [(each.told, each.pipes) for each in stage.reactor.started] == [([b""], set())] * 2
+
+
+def test_a_worker_is_told_what_is_drained_when_the_others_have_said_so() -> None:
+    reactor, drains = Spawning(), Asking()
+    workers = Workers(2, lambda number: [], as_reactor(reactor), drains)
+    workers.start()
+    for each, (ready, answer) in zip(reactor.started, drains.asked, strict=True):
+        assert (each.told, ready) == ([], [])
+        answer.callback(b"{}")
+        assert (each.told, each.pipes) == ([b"{}"], set())
+        each.ready()
+    reactor.started[0].ends(number=signal.SIGKILL)
+    reactor.advance(1)
+    ready, answer = drains.asked[-1]
+    assert ready == [1]
+    answer.callback(b"drained")
+    assert [each.told for each in reactor.started] == [[b"{}"], [b"{}"], [b"drained"]]
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_a_worker_that_ends_before_it_could_be_told(again: bool) -> None:
+    reactor, drains = Spawning(), Asking()
+    workers = Workers(1, lambda number: [], as_reactor(reactor), drains)
+    workers.start()
+    old = reactor.started[0]
+    old.pipes.clear()
+    if again:
+        old.ends(number=signal.SIGKILL)
+        reactor.advance(1)
+    drains.asked[0][1].callback(b"drained")
+    assert [each.told for each in reactor.started] == [[]] * len(reactor.started)
+    assert len(reactor.started) == 1 + again
 
 
 # -- the worker's side

@@ -3,6 +3,7 @@
 The two servers have one name, which nothing but a file of our own resolves, so that they are two addresses of one tcp service.
 """
 
+import json
 import os
 import signal
 import subprocess
@@ -102,6 +103,7 @@ listener.close()
 for thread in threads:
     thread.join()
 """
+STARTING = "Site starting on '/tmp/portico-"
 
 
 class Cell:
@@ -168,6 +170,22 @@ class Cell:
         """A page of the operators' port."""
         answer: tuple[int, bytes] = fetch(f"unix:{self.folder}/admin", page, method)
         return answer
+
+    def drain(self, service: str, replica: str, command: str = "drain") -> int:
+        """POST to the operators' port; the status."""
+        body = json.dumps({"service": service, "replica": replica}).encode()
+        status: int = fetch(f"unix:{self.folder}/admin", f"/{command}", "POST", body, "application/json")[0]
+        return status
+
+    def states(self) -> list[dict[str, str]]:
+        """Each worker's own word on its replicas, by name; empty where it does not answer."""
+        (folder,) = {Path(line.split("'")[1]).parent for line in self.log.splitlines() if STARTING in line}
+        found = [fetch(f"unix:{folder}/{number}", "/status") for number in range(2)]
+        statuses = [json.loads(body) if status == 200 else {"services": {}} for status, body in found]
+        return [
+            {replica["replica"]: replica["state"] for service in status["services"].values() for replica in service["replicas"]}
+            for status in statuses
+        ]
 
     def workers(self) -> list[int]:
         """The process ids, from the kernel: children of the parent."""

@@ -1,5 +1,6 @@
 """The router put together from its configuration, as one Twisted service: start, reload, status, drain."""
 
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from msgspec import convert
@@ -183,7 +184,8 @@ class Application(MultiService):
     def status(self) -> dict[str, object]:
         """For `/status`."""
         services = {
-            name: {**service.target.status(), "queued": service.queued} for name, service in sorted(self._services.items())
+            name: {**service.target.status(), "queued": service.queued, "drained": sorted(service.target.drained)}
+            for name, service in sorted(self._services.items())
         }
         return {
             "listeners": ["{}:{}".format(*at) for at in self.addresses],
@@ -207,6 +209,11 @@ class Application(MultiService):
             NotThere, Undrainable: the text names what is wrong.
         """
         drain(self._services, service, replica, drained)
+
+    def inherit(self, drained: Mapping[str, Collection[str]]) -> None:
+        """Before the start: what is drained in the routers beside this one, by service, as `/status` has it."""
+        for name, service in self._services.items():
+            service.target.inherit(drained.get(name, ()))
 
     def report(self) -> Report:
         """The same, typed."""

@@ -39,9 +39,16 @@ Page = tuple[int, bytes, bytes]
 class _Gathering(Resource):
     isLeaf = True
 
-    def __init__(self, workers: Sequence[Worker], address_of: Callable[[int], str], reactor: Reactor) -> None:
+    def __init__(
+        self,
+        workers: Sequence[Worker],
+        address_of: Callable[[int], str],
+        reactor: Reactor,
+        changed: Callable[[], object],
+    ) -> None:
         super().__init__()
         self._workers, self._address_of, self._reactor = workers, address_of, reactor
+        self._changed = changed
 
     def render(self, request: Request) -> Any:
         """Ask them all, then answer."""
@@ -75,7 +82,15 @@ class _Gathering(Resource):
             for worker in self._workers
         ]
         make = {"/status": self._status, "/metrics": self._metrics}.get(path) if method == "GET" else None
-        return gatherResults(asked, consumeErrors=True).addCallback(make or _worst)
+        told = gatherResults(asked, consumeErrors=True)
+        if method not in ("GET", "HEAD"):
+            told.addCallback(self._remember)
+        return told.addCallback(make or _worst)
+
+    def _remember(self, answers: list[Answer]) -> list[Answer]:
+        """Also where not all have done as they were told."""
+        self._changed()
+        return answers
 
     def _status(self, answers: list[Answer]) -> Page:
         """What those say that answer; the list of workers shows which do not."""
@@ -112,9 +127,11 @@ def _answer(page: Page, request: Request) -> None:
     request.finish()
 
 
-def make_gathering_site(workers: Sequence[Worker], address_of: Callable[[int], str], reactor: Reactor) -> Site:
-    """`address_of` a worker's number is where it has its operators' port."""
-    site = Site(_Gathering(workers, address_of, reactor), parsePOSTFormSubmission=False)
+def make_gathering_site(
+    workers: Sequence[Worker], address_of: Callable[[int], str], reactor: Reactor, changed: Callable[[], object]
+) -> Site:
+    """`address_of` a worker's number is where it has its operators' port; `changed` is called when they were told something."""
+    site = Site(_Gathering(workers, address_of, reactor, changed), parsePOSTFormSubmission=False)
     site.noisy = False
     site.log = lambda request: None  # type: ignore[method-assign]
     return site

@@ -16,7 +16,7 @@ from twisted.logger import Logger
 
 from svckit import logs
 
-from . import balancing, provenance
+from . import balancing, drains, provenance
 from .application import Application
 from .certificates import BadCertificates
 from .config import BadConfig, Config
@@ -61,6 +61,8 @@ def run(
             balancing.agree_on(kept.seed)
             provenance.agree_on(kept.seed)
         application = Application(config, reactor, state, kept)
+        if worker is not None:
+            application.inherit(drains.told())
         application.privilegedStartService()
         application.startService()
     except (BadOptions, BadCertificates, LookupError, OSError, CannotListenError) as error:

@@ -43,7 +43,8 @@ def _service(found: Sequence[Status]) -> dict[str, Any]:
             replicas.setdefault(replica["replica"], []).append(replica)
     shared = found[0].get("target") == "handoff"
     together = [_replica(each, shared) for each in replicas.values()]
-    return {**found[0], "queued": _sum(found, "queued"), "replicas": together}
+    drained = sorted({name for service in found for name in service.get("drained", ())})
+    return {**found[0], "queued": _sum(found, "queued"), "drained": drained, "replicas": together}
 
 
 def _replica(found: Sequence[Status], shared: bool) -> dict[str, Any]:

@@ -24,6 +24,7 @@ from svckit import logs
 
 from .adminport import open_admin
 from .config import UNIX, Config
+from .drains import Drains
 from .gathering import make_gathering_site
 from .keeper import Keeper
 from .network import NetworkWatch
@@ -100,9 +101,10 @@ class Parent:
                 keeper = str(self._folder / "keeper")
                 self._keeper = KeeperReader(Keeper(keeper, log=_log), reactor)
             admin = config.admin is not None
-            self.workers = Workers(count, partial(self._command, (*arguments, "--keeper", keeper), admin), reactor)
+            command = partial(self._command, (*arguments, "--keeper", keeper), admin)
+            self.workers = Workers(count, command, reactor, Drains(self._admin_of, reactor) if admin else None)
             if config.admin is not None:
-                site = make_gathering_site(self.workers.all, self._admin_of, reactor)
+                site = make_gathering_site(self.workers.all, self._admin_of, reactor, self.workers.drained)
                 self._admin = open_admin(config.admin.address, site, reactor)
         except BaseException:
             self.close()

@@ -9,7 +9,8 @@ of a connection is believed that can be known otherwise:
 - What the kernel does not know (a client that a PROXY header has named, and all that belongs to TLS) goes to the replica with a
   seal: a keyed hash of these facts and of the socket's cookie, a number that no other socket has until the next boot. It comes
   back with the connection, and without it the facts are not believed. Only these connections pay for it.
-- While one is in the router's hands, a second descriptor of the same socket is not taken.
+- While one is in the router's hands, a second descriptor of the same socket is not taken. Later it may come again, as it does
+  when the next replica hands it back; whether it comes from somebody who had it before cannot be told.
 
 Routers that follow each other, or stand side by side, know each other's where they borrow their ports from the same keeper, or
 have the same PORTICO_SEAL_KEY; else the key is the process's own.
@@ -25,10 +26,10 @@ from _socket import socket as RawSocket
 from collections.abc import Callable, Mapping
 
 from svckit.handoff.codec import Connection, encode
-from twisted.logger import Logger
 
 from .arrival import Arrival, HandedBack
 from .core.answers import LEFT, STRANGE, STRANGE_AND_SILENT, TWICE
+from .doubts import Doubts, Foreign
 from .listener import plain
 
 __all__ = ["HANDED_BACK_BYTES", "SEAL_SIZE", "Foreign", "Provenance", "key_from"]
@@ -42,10 +43,6 @@ _SOL_SOCKET, _DOMAIN, _TYPE = int(socket.SOL_SOCKET), int(socket.SO_DOMAIN), int
 _SO_COOKIE, _SO_NETNS_COOKIE = 57, 71  # which Python has no names for
 _STREAM = int(socket.SOCK_STREAM)
 _FAMILIES = (int(socket.AF_INET), int(socket.AF_INET6), int(socket.AF_UNIX))
-
-
-class Foreign(ValueError):
-    """Nothing that a router ever gave: the replica breaks the protocol."""
 
 
 def key_from(environment: Mapping[str, str] = os.environ) -> bytes:
@@ -66,11 +63,9 @@ def agree_on(seed: bytes) -> None:
 class Provenance:
     """Knows one service's connections again."""
 
-    log = Logger()
-
     def __init__(self, service: str, key: bytes = b"") -> None:
         """`key` is for tests; see `agree_on`."""
-        self._service = service.encode()
+        self._service, self._doubts = service.encode(), Doubts(service)
         self._mac = hashlib.blake2b(key=key or _key, digest_size=SEAL_SIZE)
         self._networks: set[bytes] = set()
         ours = RawSocket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -105,7 +100,7 @@ class Provenance:
         """The connection, with what is true of it; `descriptor` is the arrival's then. With a `doubt` it must not be routed.
 
         Raises:
-            Foreign: the descriptor is none that a router gives; it is still the caller's.
+            Foreign: the descriptor is none that a router gives, or too much is doubted already; it is still the caller's.
         """
         try:
             sock = RawSocket(socket.AF_INET, socket.SOCK_STREAM, 0, descriptor)
@@ -151,7 +146,11 @@ class Provenance:
         return arrival
 
     def _doubted(self, arrival: HandedBack, why: str) -> HandedBack:
-        self.log.warn("{service} hands back what is not put through: {why}", service=self._service.decode(), why=why)
+        try:
+            self._doubts.add(why, arrival.since)
+        except Foreign:
+            arrival.sock.detach()
+            raise
         arrival.doubt = STRANGE if arrival.preface else STRANGE_AND_SILENT
         return arrival
 

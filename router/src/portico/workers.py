@@ -1,7 +1,8 @@
 """Worker processes: started, told what the parent is told, started again when they die, and waited for.
 
-Each worker is a whole router with links of its own to the replicas. It borrows its ports from the parent, their keeper. Two
-pipes join it to the parent: on one it says that it is ready, the other ends when the parent does, however that comes about.
+Each worker is a whole router with links of its own to the replicas. It borrows its ports from the parent, their keeper. Three
+pipes join it to the parent: on one it says that it is ready, one ends when the parent does, however that comes about, and on
+one it is told at its start which replicas are drained.
 """
 
 import contextlib
@@ -12,12 +13,14 @@ from typing import Any
 
 from svckit.reactors import Reactor
 from svckit.signals import KILLED
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, succeed
 from twisted.internet.error import ProcessExitedAlready
 from twisted.internet.interfaces import IDelayedCall, IReactorProcess
 from twisted.internet.protocol import ProcessProtocol
 from twisted.logger import Logger
 from twisted.python.failure import Failure
+
+from .drains import FROM_DRAINS, Drains
 
 __all__ = ["FROM_PARENT", "READY", "TO_PARENT", "Worker", "Workers"]
 
@@ -59,8 +62,8 @@ class Worker(ProcessProtocol):
         """Start a process."""
         self.state, self._reload_due, self._restart = "starting", False, None
         self._since = self._workers.reactor.seconds()
-        descriptors: dict[int, int | str] = {0: 0, 1: 1, 2: 2, FROM_PARENT: "w", TO_PARENT: "r"}
-        self._process = IReactorProcess(self._workers.reactor).spawnProcess(
+        descriptors: dict[int, int | str] = {0: 0, 1: 1, 2: 2, FROM_PARENT: "w", TO_PARENT: "r", FROM_DRAINS: "w"}
+        process = self._process = IReactorProcess(self._workers.reactor).spawnProcess(
             self,
             sys.executable,
             self._command,
@@ -69,6 +72,14 @@ class Worker(ProcessProtocol):
         )
         self.pid = self._process.pid
         self.log.info("worker {worker} is process {pid}", worker=self.number, pid=self.pid)
+        self._workers.drained().addCallback(self._tell_drained, process)
+
+    def _tell_drained(self, drained: bytes, process: Any) -> None:
+        """It waits for that, unless it has ended meanwhile."""
+        if process is self._process:
+            with contextlib.suppress(KeyError):  # it is about to end, and has closed the pipe
+                process.writeToChild(FROM_DRAINS, drained)
+                process.closeChildFD(FROM_DRAINS)
 
     def childDataReceived(self, childFD: int, data: bytes) -> None:
         """It says that it is ready."""
@@ -129,9 +140,11 @@ class Worker(ProcessProtocol):
 class Workers:
     """All of them."""
 
-    def __init__(self, count: int, command: Callable[[int], Sequence[str]], reactor: Reactor) -> None:
-        """`command` starts the worker of a number, counted from 0."""
-        self.reactor = reactor
+    def __init__(
+        self, count: int, command: Callable[[int], Sequence[str]], reactor: Reactor, drains: Drains | None = None
+    ) -> None:
+        """`command` starts the worker of a number, counted from 0; `drains` is None where nothing can be drained."""
+        self.reactor, self._drains = reactor, drains
         self.all = [Worker(number, command(number), self) for number in range(count)]
         self.stopping = False
         self.status = 0
@@ -143,6 +156,10 @@ class Workers:
         """Start them all."""
         for worker in self.all:
             worker.start()
+
+    def drained(self) -> "Deferred[bytes]":
+        """Ask those that are ready what is drained, for one that starts, and in case that all of them end at once."""
+        return succeed(b"") if self._drains is None else self._drains.ask(self.all)
 
     def reload(self) -> None:
         """SIGHUP for all."""

@@ -479,7 +479,7 @@ def make_target(
     readmitted: list[Arrival] = []
     yield make
     for target in made:
-        target._close()
+        target.close()
     for arrival in readmitted:
         arrival.close()
 

@@ -82,6 +82,7 @@ class HandoffTarget:
         """Socket files of the replicas that an operator wants no new connections to go to."""
         self._balancer = balancer
         self._drained: Deferred[None] | None = None
+        self._place_until = 0.0
         self._retired: Deferred[None] | None = None
         self._scanner = LoopingCall(self._tick)
         self._scanner.clock = reactor
@@ -121,12 +122,31 @@ class HandoffTarget:
 
     def stop(self) -> "Deferred[None]":
         """Drain: fires when each connection that was offered is taken, or was given up."""
+        return self.place().addCallback(lambda _: self.close())
+
+    def leave(self) -> None:
+        """Take nothing back any more: the router ends, and another one is to have it."""
+        for link in self._links.values():
+            link.leave()
+
+    def place(self) -> "Deferred[None]":
+        """Link no replica any more; fires when `placed` holds. Until `close` connections can still be offered."""
+        self._place_until = self._place_until or self._reactor.seconds() + self._take_timeout
         drained = self._drained = Deferred()
-        drained.addCallback(lambda _: self._close())
         self._look_whether_drained()
         return drained
 
-    def _close(self) -> None:
+    @property
+    def placed(self) -> bool:
+        """Whether nothing is on its way, and nothing waits for a replica that is there and will have room in a moment."""
+        links = self._links.values()
+        if any(link.untaken for link in links):
+            return False
+        late = self._reactor.seconds() >= self._place_until
+        return late or not self._service.queued or not any(link.has_a_future for link in links)
+
+    def close(self) -> None:
+        """End all links."""
         if self._scanner.running:
             self._scanner.stop()
         for link in list(self._links.values()):
@@ -165,8 +185,9 @@ class HandoffTarget:
         if self._retired is not None:
             if self._drained is None and not any(link.load or link.untaken for link in self._links.values()):
                 self.stop().chainDeferred(self._retired)
-        elif self._drained is None:
-            self._scan()
+        else:
+            if self._drained is None:
+                self._scan()
             self._service.room()  # also after ETOOMANYREFS, which has no event of its own
         self._look_whether_drained()
 
@@ -283,5 +304,5 @@ class HandoffTarget:
 
     def _look_whether_drained(self) -> None:
         drained = self._drained
-        if drained is not None and not drained.called and not any(link.untaken for link in self._links.values()):
+        if drained is not None and not drained.called and self.placed:
             drained.callback(None)

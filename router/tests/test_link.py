@@ -623,7 +623,7 @@ def target(
     )
     service.target = target
     yield target
-    target._close()
+    target.close()
 
 
 def greet(reactor: HandReactor, *replicas: HandReplica) -> None:

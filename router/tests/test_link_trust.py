@@ -4,8 +4,10 @@ import os
 import socket
 import struct
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import nullcontext, suppress
+from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from portico.arrival import Arrival, HandedBack
@@ -561,7 +563,7 @@ def make_target(
     readmitted: list[Arrival] = []
     yield make
     for target in made:
-        target._close()
+        target.close()
     for arrival in readmitted:
         arrival.close()
 
@@ -658,6 +660,53 @@ def test_a_folder_full_of_files_costs_one_bounded_look(
         (folder / f"{number}.sock").touch()
     make_target()
     assert len(seen) == 10
+
+
+def test_dead_files_do_not_keep_a_living_replica_waiting(
+    reactor: HandReactor, folder: Path, make_target: Callable[..., HandoffTarget], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(handoff, "TRIES_AT_ONCE", 4)
+    paths = [str(folder / f"dead{number}.sock") for number in range(10)]
+    living, tried = str(folder / "living.sock"), list[str]()
+
+    def scandir(folder: Path) -> nullcontext[list[SimpleNamespace]]:
+        """The living one comes last, each time."""
+        return nullcontext([SimpleNamespace(path=path, name=path, inode=partial(int, inode)) for path, inode in inodes.items()])
+
+    def connect(path: str) -> socket.socket:
+        tried.append(path)
+        if path != living:
+            raise ConnectionRefusedError
+        return pair[0]
+
+    inodes = {path: number for number, path in enumerate(paths)}
+    monkeypatch.setattr(handoff.os, "scandir", scandir)
+    monkeypatch.setattr(handoff.socketfile, "connect", connect)
+    pair = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    target = make_target()
+    assert tried == paths[:4]
+    reactor.pump([SCAN_INTERVAL] * 2)
+    assert tried == [*paths, *paths[:2]]  # each in its turn
+    inodes[living] = 77
+    reactor.advance(SCAN_INTERVAL)
+    assert tried[12:] == [living, *paths[2:5]]  # one that has not been tried comes first
+    assert list(target._links) == [living]
+    inodes[paths[7]] = 78  # another file of that name
+    reactor.advance(SCAN_INTERVAL)
+    assert tried[16:] == [paths[7], paths[5], paths[6], paths[8]]
+    pair[1].close()
+
+
+def test_dead_files_do_not_count_as_links(
+    reactor: HandReactor, folder: Path, make_target: Callable[..., HandoffTarget]
+) -> None:
+    for number in range(60):
+        HandReplica(folder, f"dead{number}").die()
+    living = [HandReplica(folder, f"living{number}") for number in range(3)]
+    target = make_target()  # which looks once
+    assert len(target._links) == 3
+    for replica in living:
+        replica.die()
 
 
 def _refuse() -> socket.socket:

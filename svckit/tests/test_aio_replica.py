@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import svckit.handoff.link as twisted_link
 import svckit.handoff.replica as twisted_side
 from aio_support import Stage, on_stage, settle, until
 from handoff_support import CLIENT, LISTENER
@@ -46,6 +47,7 @@ def test_its_limits_and_answers_are_those_of_the_twisted_replica() -> None:
     for name in ("LOAD_DELAY", "HAND_BACK_TIMEOUT", "FAREWELL_TIME", "REST", "RESERVED_DESCRIPTORS"):
         assert getattr(replica, name) == getattr(twisted_side, name)
     assert replica.GOODBYE_TIME == live.GOODBYE_TIME
+    assert link.TAKE_TIMEOUT == twisted_link.TAKE_TIMEOUT
     for name in answers.__all__:
         assert getattr(answers, name) == getattr(web, name)
 
@@ -425,3 +427,56 @@ async def test_when_the_drain_time_is_up_what_is_left_says_goodbye_and_is_cut(
     assert await polite.end() == b"bye"
     assert await stubborn.end() == b""
     await stage.replica.drain(0)  # a second one does nothing
+
+
+# -- a router that hangs
+
+
+@on_stage
+async def test_what_a_router_that_hangs_does_not_take_goes_to_another_one(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(link, "TAKE_TIMEOUT", 0.01)
+    first, second = await stage.router(), await stage.router()
+    await stage.hand(first)
+    stage.accepted[0].hand_back(b"x")
+    message, _ = await stage.given_back(second)
+    assert message.unread == b"x"
+    assert first.cell.is_withdrawn
+
+
+@on_stage
+async def test_what_it_said_while_we_were_away_counts(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(link, "TAKE_TIMEOUT", 0.0)
+    router = await stage.router()
+    await stage.hand(router)
+    stage.accepted[0].hand_back(b"x")
+    router.take(1)
+    await until(lambda: all(each.settled for each in stage.replica._links))
+    await settle()
+    assert len(stage.replica._links) == 1
+
+
+@on_stage
+async def test_a_router_that_never_says_farewell_does_not_hold_the_drain(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(link, "TAKE_TIMEOUT", 0.01)
+    first, second = await stage.router(), await stage.router()
+    client = await stage.hand(first)
+    stage.accepted[0].on_drain = lambda: stage.accepted[0].hand_back(b"")
+    drain = asyncio.create_task(stage.replica.drain(60))
+    second.say(Farewell())
+    _, sock = await stage.given_back(second)
+    await asyncio.wait_for(drain, 10)
+    assert first.cell.is_withdrawn
+    sock.send(b"alive")
+    await client.expect(b"alive")
+
+
+@on_stage
+async def test_what_is_on_its_way_when_the_replica_must_go_gets_421_and_no_reset(stage: Stage) -> None:
+    router, _ = await stage.router(), await stage.router()
+    client = await stage.hand(router)
+    stage.accepted[0].hand_back(b"GET")
+    await stage.hear(router, Connection)
+    stage.replica.close()
+    assert await client.end() == answers.MISDIRECTED

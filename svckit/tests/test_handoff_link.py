@@ -10,7 +10,7 @@ from handoff_support import CLIENT, LISTENER, FakeReactor, PlayedRouter, link_pa
 from svckit.handoff import packets
 from svckit.handoff.cell import Cell, is_revoked
 from svckit.handoff.codec import VERSION, Connection, Draining, Farewell, Hello, Load, Taken, Welcome, encode, encode_routes
-from svckit.handoff.link import BATCH, Link, Returned
+from svckit.handoff.link import BATCH, RETRY, TAKE_TIMEOUT, Link, Returned
 
 HELLO = Hello(1, 100, "static", "a-1")
 
@@ -559,3 +559,71 @@ def test_connections_that_came_meanwhile_are_left_to_the_router(table: Table) ->
     table.link.end()
     assert table.owner.adopted == []
     assert not table.cut()
+
+
+# -- a router that hangs
+
+
+def test_a_router_that_takes_nothing_in_time_is_left(table: Table) -> None:
+    table.router.welcome()
+    table.reactor.settle()
+    for unread in (b"first", b"second"):
+        table.link.hand_back(table.back(unread))
+    table.reactor.advance(TAKE_TIMEOUT - 0.5)
+    table.router.take(1)
+    table.reactor.settle()  # one after the other is not hanging
+    table.reactor.advance(TAKE_TIMEOUT - 0.1)
+    assert not table.link.ended
+    table.reactor.advance(0.1)
+    assert [each.unread for each in table.owner.given_back] == [b"second"]
+    assert table.router.cell.is_withdrawn
+
+
+def test_its_time_begins_when_there_is_something_to_take(table: Table) -> None:
+    table.router.welcome()
+    table.reactor.settle()
+    table.link.hand_back(table.back())
+    table.router.take(1)
+    table.reactor.settle()
+    table.reactor.advance(TAKE_TIMEOUT - 0.1)
+    table.link.hand_back(table.back())
+    table.reactor.advance(TAKE_TIMEOUT - 0.1)
+    assert not table.link.ended
+    table.reactor.advance(0.1)
+    assert table.link.ended
+
+
+def test_what_it_said_while_we_were_away_counts(table: Table) -> None:
+    table.router.welcome()
+    table.reactor.settle()
+    table.link.hand_back(table.back())
+    table.router.take(1)  # not read yet
+    table.reactor.advance(TAKE_TIMEOUT)
+    assert not table.link.ended
+    assert table.link.settled
+
+
+@pytest.mark.parametrize("says", [False, True])
+def test_farewell_has_its_time_too(table: Table, says: bool) -> None:
+    table.router.welcome()
+    table.reactor.settle()
+    table.link.say_draining()
+    if says:
+        table.router.say(Farewell())
+    table.reactor.advance(TAKE_TIMEOUT)
+    assert table.link.ended is not says
+
+
+def test_descriptors_that_find_no_room_are_not_the_routers_fault(table: Table, monkeypatch: pytest.MonkeyPatch) -> None:
+    def send(link: socket.socket, packet: bytes, descriptor: int | None = None) -> None:
+        raise OSError(errno.ETOOMANYREFS, "too many")
+
+    table.router.welcome()
+    table.reactor.settle()
+    monkeypatch.setattr(packets, "send", send)
+    table.link.hand_back(table.back())
+    table.reactor.pump([RETRY / 2] * int(4 * TAKE_TIMEOUT / RETRY))
+    assert not table.link.ended
+    monkeypatch.undo()
+    table.reactor.advance(RETRY)
+    assert [type(each) for each in table.router.hear()] == [Hello, Connection]

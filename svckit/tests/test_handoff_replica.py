@@ -13,8 +13,8 @@ import pytest
 from handoff_support import CLIENT, LISTENER, FakeReactor, PlayedRouter, Recorder, Recorders, no_descriptor_leaks, tcp_pair
 from svckit.handoff import packets
 from svckit.handoff.codec import CONNECTION_OVERHEAD, MESSAGE_LIMIT, Connection, Draining, Farewell, Hello, Load, Message, Taken
+from svckit.handoff.link import TAKE_TIMEOUT
 from svckit.handoff.replica import (
-    FAREWELL_TIME,
     HAND_BACK_TIMEOUT,
     LOAD_DELAY,
     RESERVED_DESCRIPTORS,
@@ -444,9 +444,9 @@ def test_without_a_router_it_waits_for_the_next_one(stage: Stage) -> None:
     assert not [each for each in second.hear() if isinstance(each, Connection)]
     second.welcome(*PATTERNS)
     assert stage.hear(second, Connection)[0] == Connection(1, CLIENT, LISTENER, get("/b/x"))
-    stage.reactor.advance(HAND_BACK_TIMEOUT)  # it no longer counts
     second.take(1)
     stage.reactor.settle()
+    stage.reactor.advance(HAND_BACK_TIMEOUT)  # it no longer counts
     second.returned[0].send(b"answered")
     assert client.recv(100) == b"answered"
 
@@ -569,10 +569,67 @@ def test_farewell_is_awaited_from_every_router(stage: Stage) -> None:
 def test_a_router_that_never_says_farewell_does_not_hold_the_drain_for_ever(stage: Stage) -> None:
     stage.router()
     stage.stop()
-    stage.reactor.advance(DRAIN_TIME + GOODBYE_TIME + FAREWELL_TIME - 0.01)
+    stage.reactor.advance(TAKE_TIMEOUT - 0.01)
     assert stage.drained == []
     stage.reactor.advance(0.01)
     assert stage.drained == [None]
+
+
+def test_what_a_router_that_hangs_does_not_take_goes_to_another_one(stage: Stage) -> None:
+    first, second = stage.router(), stage.router()
+    stage.hand(first, get("/a/1") + get("/b/x"))
+    stage.hear(first, Connection)
+    stage.reactor.advance(TAKE_TIMEOUT)
+    assert stage.hear(second, Connection)[0] == Connection(1, CLIENT, LISTENER, get("/b/x"))
+    assert first.cell.is_withdrawn
+    with pytest.raises(BrokenPipeError):
+        first.take(1)
+
+
+def test_in_a_drain_idle_connections_of_a_router_that_hangs_go_to_another_one(stage: Stage) -> None:
+    first, second = stage.router(), stage.router()
+    client = stage.hand(first, get("/a/1"))
+    stage.expect(client, b"</a/1>")
+    stage.stop()
+    second.say(Farewell())
+    stage.reactor.settle()
+    stage.reactor.advance(TAKE_TIMEOUT)
+    assert stage.hear(second, Connection)[0] == Connection(1, CLIENT, LISTENER, b"")
+    assert stage.drained == []
+    second.take(1)
+    stage.reactor.settle()
+    assert stage.drained == [None]
+    second.returned[0].send(b"alive")
+    assert client.recv(100) == b"alive"
+
+
+def test_what_is_on_its_way_when_the_replica_must_go_gets_421_and_no_reset(stage: Stage) -> None:
+    hanging, dying = stage.router(), stage.router()
+    clients = [stage.hand(router, get("/a/slow") + get("/b/x")) for router in (hanging, dying)]
+    stage.stop()
+    for router in (hanging, dying):
+        router.say(Farewell())
+    stage.reactor.settle()
+    stage.reactor.advance(DRAIN_TIME - 0.01)
+    dying.die()
+    for request in stage.pages.slow:
+        request.finish()
+    stage.reactor.until(lambda: not stage.replica._live)
+    stage.reactor.advance(TAKE_TIMEOUT)
+    assert len(stage.replica._parked) == 2
+    stage.reactor.advance(GOODBYE_TIME + 0.01)
+    assert stage.drained == [None]
+    for client in clients:
+        stage.expect(client, MISDIRECTED)
+
+
+def test_what_was_sent_to_a_router_at_the_last_moment_gets_421(stage: Stage) -> None:
+    router = stage.router()
+    client = stage.hand(router, get("/a/1") + get("/b/x"))
+    stage.hear(router, Connection)
+    stage.replica._close_links()
+    stage.expect(client, MISDIRECTED)
+    assert router.cell.is_withdrawn
 
 
 def test_without_descriptors_for_a_link_it_rests_and_tries_again(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -236,12 +236,32 @@ class Application(MultiService):
             entrance.stop()
         self.router.patience.close_idle()
         services = [*self._services.values(), *self._leaving]
-        last = [service for service in services if isinstance(service.target, HandoffTarget)]
-        parts = [service.target.stop() for service in services if service not in last]
+        last = [service.target for service in services if isinstance(service.target, HandoffTarget)]
+        parts = [service.target.stop() for service in services if service.target not in last]
         drained = DeferredList([*parts, self._without_tls()], consumeErrors=True)
         # replicas last: the next request on a kept connection of another service may be theirs
-        drained.addCallback(lambda _: DeferredList([service.target.stop() for service in last], consumeErrors=True))
-        return drained.addCallback(self._stop_rest)
+        return drained.addCallback(self._leave, last).addCallback(self._stop_rest)
+
+    def _leave(self, _: object, targets: list[HandoffTarget]) -> "Deferred[None]":
+        """First take nothing back on any link, then place what is here, and only then end the links, all at once.
+
+        What a replica hands back from now on it keeps for another router: taken here it might find its links ended.
+        """
+        for target in targets:
+            target.leave()
+        return self._place(targets)
+
+    def _place(self, targets: list[HandoffTarget]) -> "Deferred[None]":
+        """Fires when all targets have placed theirs, and all links have ended."""
+        placed = DeferredList([target.place() for target in targets], consumeErrors=True)
+        return placed.addCallback(self._placed, targets)
+
+    def _placed(self, _: object, targets: list[HandoffTarget]) -> "Deferred[None] | None":
+        if not all(target.placed for target in targets):  # the last of one was the first of another
+            return self._place(targets)
+        for target in targets:
+            target.close()
+        return None
 
     @property
     def _tls_sessions(self) -> list[TlsSession]:

@@ -92,7 +92,7 @@ class Link:
         self._progress = 0.0  # when TAKEN was last said
         self._custody: Custody[Arrival] = Custody()
         self._unsent: deque[bytes] = deque()
-        self._blocked = self._revoked = False
+        self._blocked = self._revoked = self._leaving = False
         self._came: list[HandedBack] = []
         self._heard = 0  # the number of the last hand-back
         self._watched = READ
@@ -119,7 +119,12 @@ class Link:
     @property
     def willing(self) -> bool:
         """Whether a connection may be offered now."""
-        return not (self.connecting or self.draining or self.ended or self._blocked or self.drained)
+        return self.has_a_future and not (self.connecting or self._blocked)
+
+    @property
+    def has_a_future(self) -> bool:
+        """Whether it is willing, or will be."""
+        return not (self.draining or self.ended or self.drained or self._revoked)
 
     @property
     def untaken(self) -> int:
@@ -201,7 +206,7 @@ class Link:
                 self._take_from_the_dead()
                 break
             self._unsent.popleft()
-        if self._came:
+        if self._came and not self._leaving:
             came, self._came = self._came, []
             self._owner.returned(self, came)
 
@@ -268,7 +273,7 @@ class Link:
         self._came += came
         if self.ended:
             self._let_go_of_untaken()
-        elif number:
+        elif number and not self._leaving:
             self._send(encode(Taken(number, 0)))  # said before we act on them
             if not self.ended:
                 self._watch()
@@ -316,9 +321,18 @@ class Link:
 
     # -- the end
 
+    def leave(self) -> None:
+        """Take nothing back any more, as the router ends: at the end of the link it is the replica's, for another router.
+
+        It is kept until then, as it is ours where the replica dies first.
+        """
+        self._leaving = True
+
     def revoke(self) -> None:
         """Take back what the replica has not taken in time. It may wake up later: the cell tells it that it came too late."""
         self._revoked = True
+        if self._leaving:
+            self._send(encode(Farewell()))  # which also tells whether the replica is dead
         self._cell.revoke()
         self._sock.shutdown(socket.SHUT_RD)  # from now on it cannot say TAKEN; what it had said is still to be read
         for _ in range(len(self._custody) + BATCH):

@@ -10,7 +10,7 @@ bounded for each service, and a replica that breaks the protocol is left alone f
 import os
 import resource
 from collections.abc import Callable, Collection
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 
 from svckit.handoff import socketfile
@@ -44,6 +44,8 @@ ENTRIES = 4_096
 """Entries of the folder that are looked at."""
 LINKS_AT_ONCE = 16
 """New links in one look."""
+TRIES_AT_ONCE = 128
+"""Files that are tried in one look; those that have refused come after all others, the longest ago first."""
 SHARE_ON_THE_WAY = 8
 """A service may have an eighth of the descriptors on their way that the router's user may have (RLIMIT_NOFILE, unix(7))."""
 
@@ -78,10 +80,12 @@ class HandoffTarget:
         self._readmit, self._access = readmit, access
         self._links: dict[str, Link] = {}
         self._suspended: dict[str, tuple[float, float]] = {}  # until when, and for how long
+        self._refused: dict[str, int] = {}  # dead files by their inodes, the one that was tried last at the end
         self.drained: set[str] = set()
         """Socket files of the replicas that an operator wants no new connections to go to."""
         self._balancer = balancer
         self._drained: Deferred[None] | None = None
+        self._place_until = 0.0
         self._retired: Deferred[None] | None = None
         self._scanner = LoopingCall(self._tick)
         self._scanner.clock = reactor
@@ -121,12 +125,31 @@ class HandoffTarget:
 
     def stop(self) -> "Deferred[None]":
         """Drain: fires when each connection that was offered is taken, or was given up."""
+        return self.place().addCallback(lambda _: self.close())
+
+    def leave(self) -> None:
+        """Take nothing back any more: the router ends, and another one is to have it."""
+        for link in self._links.values():
+            link.leave()
+
+    def place(self) -> "Deferred[None]":
+        """Link no replica any more; fires when `placed` holds. Until `close` connections can still be offered."""
+        self._place_until = self._place_until or self._reactor.seconds() + self._take_timeout
         drained = self._drained = Deferred()
-        drained.addCallback(lambda _: self._close())
         self._look_whether_drained()
         return drained
 
-    def _close(self) -> None:
+    @property
+    def placed(self) -> bool:
+        """Whether nothing is on its way, and nothing waits for a replica that is there and will have room in a moment."""
+        links = self._links.values()
+        if any(link.untaken for link in links):
+            return False
+        late = self._reactor.seconds() >= self._place_until
+        return late or not self._service.queued or not any(link.has_a_future for link in links)
+
+    def close(self) -> None:
+        """End all links."""
         if self._scanner.running:
             self._scanner.stop()
         for link in list(self._links.values()):
@@ -165,8 +188,9 @@ class HandoffTarget:
         if self._retired is not None:
             if self._drained is None and not any(link.load or link.untaken for link in self._links.values()):
                 self.stop().chainDeferred(self._retired)
-        elif self._drained is None:
-            self._scan()
+        else:
+            if self._drained is None:
+                self._scan()
             self._service.room()  # also after ETOOMANYREFS, which has no event of its own
         self._look_whether_drained()
 
@@ -175,7 +199,7 @@ class HandoffTarget:
         try:
             owner = self._folder.stat().st_uid
             with os.scandir(self._folder) as entries:
-                found = {entry.path for entry in islice(entries, ENTRIES) if entry.name.endswith(".sock")}
+                found = {entry.path: entry.inode() for entry in islice(entries, ENTRIES) if entry.name.endswith(".sock")}
         except OSError:
             return
         self.drained.intersection_update(found)
@@ -184,16 +208,23 @@ class HandoffTarget:
             for path, (until, span) in self._suspended.items()
             if path in found or until + LONGEST_SUSPENSION > now
         }
-        fresh = (path for path in found if path not in self._links and self._suspended.get(path, (0.0, 0.0))[0] <= now)
-        for path in islice(fresh, LINKS_AT_ONCE):
-            if len(self._links) < self._most_replicas:
-                self._connect(path, owner)
+        self._refused = {path: inode for path, inode in self._refused.items() if found.get(path) == inode}
+        ordered = chain((path for path in found if path not in self._refused), list(self._refused))
+        fresh = (path for path in ordered if path not in self._links and self._suspended.get(path, (0.0, 0.0))[0] <= now)
+        room = min(LINKS_AT_ONCE, self._most_replicas - len(self._links))
+        for path in islice(fresh, TRIES_AT_ONCE):
+            if room <= 0:
+                return
+            room -= self._connect(path, found[path], owner)
 
-    def _connect(self, path: str, folder_owner: int) -> None:
+    def _connect(self, path: str, inode: int, folder_owner: int) -> bool:
+        """Whether somebody is there."""
+        self._refused.pop(path, None)
         try:
             sock = socketfile.connect(path)
         except OSError:  # a dead replica's file, or one that is not ready
-            return
+            self._refused[path] = inode
+            return False
         name = self._service.name
         uid, expected = uid_of_peer(sock), self._uid(folder_owner)
         if expected is not None and uid != expected:
@@ -207,10 +238,11 @@ class HandoffTarget:
             )
             sock.close()
             self._suspend(path)
-            return
+            return True
         link = Link(sock, path, name, self._patterns, self, self._poller, self._reactor.seconds, self._provenance)
         link.drained = path in self.drained
         self._links[path] = link
+        return True
 
     def _uid(self, folder_owner: int) -> int | None:
         """The user whose replicas are linked; None where nothing tells.
@@ -283,5 +315,5 @@ class HandoffTarget:
 
     def _look_whether_drained(self) -> None:
         drained = self._drained
-        if drained is not None and not drained.called and not any(link.untaken for link in self._links.values()):
+        if drained is not None and not drained.called and self.placed:
             drained.callback(None)

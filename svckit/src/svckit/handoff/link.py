@@ -12,6 +12,7 @@ from collections import deque
 from typing import Protocol
 
 from twisted.internet.error import ConnectionDone
+from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
@@ -43,6 +44,8 @@ BATCH = 32
 """Packets read at one go, so that the service's own connections get their turn."""
 RETRY = 0.05
 """Seconds until a hand-back is tried again when too many descriptors are on their way; no event tells that there are fewer."""
+TAKE_TIMEOUT = 2.0
+"""Seconds for the next TAKEN of our hand-backs, and for FAREWELL: a router that says neither hangs, and its link is ended."""
 
 
 class Returned:
@@ -89,7 +92,9 @@ class Link:
         self._arrived: deque[tuple[Connection, int]] = deque()
         self._patterns: tuple[tuple[str, bool], ...] = ()
         self._cell = -1
-        self.welcomed = self.ended = self.said_farewell = False
+        self.welcomed = self.ended = self.said_farewell = self._draining = False
+        self._waits_since = 0.0
+        self._alarm: IDelayedCall | None = None
         reactor.addReader(self)  # type: ignore[arg-type]
         self._send(owner.hello())
 
@@ -160,6 +165,7 @@ class Link:
             case Taken(number, _):
                 for returned in self._custody.taken(number):
                     returned.sock.close()
+                self._waits_since = self._reactor.seconds()
                 if self.said_farewell and self.settled:
                     self._owner.farewell(self)
             case Routes(last, patterns):
@@ -192,6 +198,8 @@ class Link:
 
     def say_draining(self) -> None:
         """Ask the router for no more connections."""
+        self._watch()
+        self._draining = True
         self._send(Draining())
 
     def say_load(self) -> None:
@@ -200,6 +208,7 @@ class Link:
 
     def hand_back(self, returned: Returned) -> None:
         """Send a connection back; it is in our custody until the router takes it."""
+        self._watch()
         number = self._custody.sent(returned)
         message = Connection(number, returned.client, returned.listener, returned.unread, returned.tls, returned.seal)
         self._send(message, returned.sock)
@@ -221,6 +230,7 @@ class Link:
                 return
             except OSError as error:
                 if error.errno == errno.ETOOMANYREFS:
+                    self._waits_since = self._reactor.seconds()  # not this router's fault
                     self._reactor.removeWriter(self)  # type: ignore[arg-type]
                     self._reactor.callLater(RETRY, self.doWrite)
                     return
@@ -238,6 +248,32 @@ class Link:
         self._flush()
         if self.said_farewell and self.settled and not self.ended:
             self._owner.farewell(self)
+
+    # -- a router that hangs
+
+    @property
+    def _owed(self) -> bool:
+        """Whether the router has to say something."""
+        return bool(self._custody) or (self._draining and not self.said_farewell)
+
+    def _watch(self) -> None:
+        """Before something is asked of the router; its time begins anew with each TAKEN."""
+        if not self._owed:
+            self._waits_since = self._reactor.seconds()
+        if self._alarm is None and not self.ended:
+            self._alarm = self._reactor.callLater(TAKE_TIMEOUT, self._look_whether_it_hangs)
+
+    def _look_whether_it_hangs(self) -> None:
+        self._alarm = None
+        self.doRead()  # it may be we who were away, and what it said lies here
+        if self.ended or not self._owed:
+            return
+        left = self._waits_since + TAKE_TIMEOUT - self._reactor.seconds()
+        if left > 0:
+            self._alarm = self._reactor.callLater(left, self._look_whether_it_hangs)
+            return
+        self.log.warn("a router hangs, its link is ended")
+        self.end()
 
     # -- the end
 
@@ -267,6 +303,9 @@ class Link:
         if not gone and self._custody and self._cell >= 0:
             self._withdraw()
         self.ended = True
+        if self._alarm is not None:
+            self._alarm.cancel()
+            self._alarm = None
         self._reactor.removeReader(self)  # type: ignore[arg-type]
         self._reactor.removeWriter(self)  # type: ignore[arg-type]
         self._sock.close()

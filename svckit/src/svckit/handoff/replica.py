@@ -57,6 +57,7 @@ class HandoffReplica(Service):
         self._live = LiveConnections(factory, self.ownership, reactor, settings.drain_time, self._fewer)
         self._parked: list[tuple[Returned, IDelayedCall]] = []
         self._load_report: IDelayedCall | None = None
+        self._closed = False
         self._drained: Deferred[None] | None = None
         self._last_call: IDelayedCall | None = None
         soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -187,7 +188,7 @@ class HandoffReplica(Service):
 
     def _return(self, returned: Returned, link: Link | None) -> None:
         """Send it by the link that it came from, by another one, or when there is one again."""
-        if len(returned.unread) > MESSAGE_LIMIT - CONNECTION_OVERHEAD:
+        if self._closed or len(returned.unread) > MESSAGE_LIMIT - CONNECTION_OVERHEAD:
             self._misdirected(returned)
             return
         if link is None or link.ended or not link.welcomed:
@@ -246,8 +247,13 @@ class HandoffReplica(Service):
     def _close_links(self) -> None:
         if self._last_call is not None and self._last_call.active():
             self._last_call.cancel()
+        self._closed = True  # from now on nothing can wait for a router
         for link in list(self._links):
             link.end()
+        parked, self._parked = self._parked, []
+        for returned, timeout in parked:
+            timeout.cancel()
+            self._misdirected(returned)
         if self._load_report is not None:
             self._load_report.cancel()
             self._load_report = None

@@ -39,6 +39,8 @@ BATCH = 32
 """Packets read at one go, so that the service's own connections get their turn."""
 RETRY = 0.05
 """Seconds until a hand-back is tried again when too many descriptors are on their way; no event tells that there are fewer."""
+TAKE_TIMEOUT = 2.0
+"""Seconds for the next TAKEN of our hand-backs, and for FAREWELL: a router that says neither hangs, and its link is ended."""
 
 log = logging.getLogger("svckit.handoff")
 
@@ -67,7 +69,9 @@ class Link:
         self._arrived: deque[tuple[Connection, int]] = deque()
         self._patterns: tuple[tuple[str, bool], ...] = ()
         self._cell = -1
-        self.welcomed = self.ended = self.said_farewell = False
+        self.welcomed = self.ended = self.said_farewell = self._draining = False
+        self._waits_since = 0.0
+        self._alarm: asyncio.TimerHandle | None = None
         loop.add_reader(sock, self._read)
         self._send(owner.hello())
 
@@ -129,6 +133,7 @@ class Link:
             case Taken(number, _):
                 for returned in self._custody.taken(number):
                     returned.sock.close()
+                self._waits_since = self._loop.time()
                 if self.said_farewell and self.settled:
                     self._owner.farewell(self)
             case Routes(last, patterns):
@@ -161,6 +166,8 @@ class Link:
 
     def say_draining(self) -> None:
         """Ask the router for no more connections."""
+        self._watch()
+        self._draining = True
         self._send(Draining())
 
     def say_load(self) -> None:
@@ -169,6 +176,7 @@ class Link:
 
     def hand_back(self, returned: Returned) -> None:
         """Send a connection back; it is in our custody until the router takes it."""
+        self._watch()
         number = self._custody.sent(returned)
         self._send(returned.told._replace(number=number, unread=returned.unread), returned.sock)
 
@@ -189,6 +197,7 @@ class Link:
                 return
             except OSError as error:
                 if error.errno == errno.ETOOMANYREFS:
+                    self._waits_since = self._loop.time()  # not this router's fault
                     self._loop.remove_writer(self._sock)
                     self._loop.call_later(RETRY, self._writable)
                     return
@@ -209,6 +218,32 @@ class Link:
         self._flush()
         if self.said_farewell and self.settled:
             self._owner.farewell(self)
+
+    # -- a router that hangs
+
+    @property
+    def _owed(self) -> bool:
+        """Whether the router has to say something."""
+        return bool(self._custody) or (self._draining and not self.said_farewell)
+
+    def _watch(self) -> None:
+        """Before something is asked of the router; its time begins anew with each TAKEN."""
+        if not self._owed:
+            self._waits_since = self._loop.time()
+        if self._alarm is None and not self.ended:
+            self._alarm = self._loop.call_later(TAKE_TIMEOUT, self._look_whether_it_hangs)
+
+    def _look_whether_it_hangs(self) -> None:
+        self._alarm = None
+        self._read()  # it may be we who were away, and what it said lies here
+        if self.ended or not self._owed:
+            return
+        left = self._waits_since + TAKE_TIMEOUT - self._loop.time()
+        if left > 0:
+            self._alarm = self._loop.call_later(left, self._look_whether_it_hangs)
+            return
+        log.warning("a router hangs, its link is ended")
+        self.end()
 
     # -- the end
 
@@ -234,6 +269,9 @@ class Link:
         if not gone and self._custody and self._cell >= 0:
             self._withdraw()
         self.ended = True
+        if self._alarm is not None:
+            self._alarm.cancel()
+            self._alarm = None
         self._loop.remove_reader(self._sock)
         self._loop.remove_writer(self._sock)
         self._sock.close()

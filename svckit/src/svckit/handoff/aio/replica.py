@@ -63,6 +63,7 @@ class Replica:
         self._open: dict[Accepted, Link | None] = {}
         self._parked: dict[Returned, asyncio.TimerHandle] = {}
         self._load_report: asyncio.TimerHandle | None = None
+        self._closed = False
         self._drained: asyncio.Event | None = None
 
     def __len__(self) -> int:
@@ -174,7 +175,7 @@ class Replica:
 
     def _return(self, returned: Returned, link: Link | None) -> None:
         """Send it by the link that it came from, by another one, or when there is one again."""
-        if len(returned.unread) > MESSAGE_LIMIT - CONNECTION_OVERHEAD:
+        if self._closed or len(returned.unread) > MESSAGE_LIMIT - CONNECTION_OVERHEAD:
             _misdirected(returned)
             return
         if link is None or link.ended or not link.welcomed:
@@ -242,6 +243,7 @@ class Replica:
     def close(self) -> None:
         """End at once, whatever is open; a `drain` ends with this."""
         self._stop_listening()
+        self._closed = True  # from now on nothing can wait for a router
         for link in list(self._links):
             link.end()
         for returned, timeout in self._parked.items():

@@ -14,8 +14,8 @@ STATIC, UPLOADS = Page("static", "/static/x", b""), Page("uploads", "/uploads/x"
 NOW = 1_800_000_000.0
 
 
-def asked(page: Page = STATIC, connected: float = 0, began: float = 5, ended: float = 6) -> Asked:
-    return Asked(1, page, NOW + connected, NOW + began, NOW + ended, port=4711)
+def asked(page: Page = STATIC, before: Page | None = None) -> Asked:
+    return Asked(1, page, before, connected=NOW, began=NOW + 5, ended=NOW + 6, port=4711)
 
 
 def line(at: float, ms: float = 1, replica: str = "a1", service: str = "static", **other: Any) -> dict[str, object]:
@@ -87,13 +87,23 @@ def test_nobody_killed_explains_nothing() -> None:
     assert not explained(asked(), [], [killed()])
 
 
-def test_the_router_explains_what_nobody_had_taken_or_what_was_on_its_way_back() -> None:
+def test_the_router_explains_what_nobody_had_taken_for_this_request() -> None:
     router = killed(ROUTER)
-    assert explained(asked(), [], [router])
-    assert explained(asked(UPLOADS), [taken()], [router])
-    assert not explained(asked(), [taken()], [router])
-    assert not explained(asked(UPLOADS), [taken(), taken(5.1, "uploads", "u")], [router])
-    assert not explained(asked(), [taken(5.1)], [router])
+    first, crosses, stays = asked(), asked(UPLOADS, before=STATIC), asked(before=STATIC)
+    assert explained(first, [], [router])
+    assert explained(crosses, [taken()], [router])
+    assert explained(crosses, [taken(0.5), taken(1, "uploads", "u")], [router])  # its last line is missing
+    assert not explained(stays, [taken()], [router])
+    assert not explained(first, [taken(5.1)], [router])
+    assert not explained(crosses, [taken(), taken(5.1, "uploads", "u")], [router])
+
+
+def test_what_a_service_has_answered_was_not_with_the_router() -> None:
+    assert not explained(asked(), [], [killed(ROUTER)], answered=True)
+
+
+def test_the_router_at_another_time_is_no_explanation() -> None:
+    assert not explained(asked(), [], [killed(ROUTER, 6.1, 6.5)])
 
 
 # -- an engine that is busy restarting a container

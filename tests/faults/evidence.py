@@ -110,18 +110,21 @@ def takers(lines: Iterable[dict[str, object]], asked: Asked) -> list[Taker]:
     return sorted(found, key=lambda taker: taker.at)
 
 
-def explained(asked: Asked, taken: list[Taker], killed: Iterable[Killed]) -> bool:
-    """Whether a lost request was in the hands of what was killed.
+def explained(asked: Asked, taken: list[Taker], killed: Iterable[Killed], answered: bool = False) -> bool:
+    """Whether a lost request was in the hands of what was killed. `answered`: a service says that it has answered it.
 
-    That is the last that had taken its connection. It is the router where nobody has, or where the last
-    one had to hand it back.
+    That is the last that had taken its connection. It is the router while nobody has taken it for this request: the first of
+    a connection, or one that makes a service hand it back. A killed router's last lines are missing, so whose the connection
+    was before is what the client knows.
     """
     last = taken[-1] if taken else None
     for each in killed:
         if not each.explains(asked):
             continue
         if each.name == ROUTER:
-            if last is None or (last.service != asked.page.service and last.at <= asked.began + SLACK):
+            passes = asked.before is None or asked.before.service != asked.page.service
+            since = asked.connected if asked.before is None else asked.began
+            if passes and not answered and (last is None or last.at < since - SLACK):
                 return True
         elif last is not None and last.replica.startswith(each.name) and last.at <= each.until:
             return True

@@ -32,6 +32,8 @@ class Asked:
 
     number: int
     page: Page
+    before: Page | None = None
+    """What was answered last on the same connection: that service has it."""
     connected: float = 0.0
     """Just before its connection was opened."""
     began: float = 0.0
@@ -77,7 +79,7 @@ class Load:
 
     async def _client(self, kind: str) -> None:
         stream: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
-        connected = 0.0
+        connected, before = 0.0, None
         pages = itertools.cycle(self.pages if kind == "crossing" else self.pages[:1])
         while not self._end:
             asked = Asked(next(self._numbers), next(pages), began=time.time())
@@ -85,16 +87,17 @@ class Load:
             try:
                 async with asyncio.timeout(TIMEOUT):
                     if stream is None:
-                        connected = time.time()
+                        connected, before = time.time(), None
                         try:
                             stream = await asyncio.open_connection(self.host, self.port)
                         except OSError as error:
                             asked.result, asked.why = "refused", repr(error)
                             await asyncio.sleep(0.05)
                             continue
-                    asked.connected = connected
+                    asked.connected, asked.before = connected, before
                     asked.port = stream[1].get_extra_info("sockname")[1]
                     stays = await self._ask(asked, *stream, kind)
+                    before = asked.page
             except (OSError, EOFError, ValueError, TimeoutError) as error:
                 asked.why, stays = f"{kind}: {error!r}", False
             asked.ended = time.time()

@@ -267,10 +267,10 @@ def judge(outcome: Outcome, load: Load, logs: Logs, killed: list[Killed]) -> Non
         if asked.result != "lost":
             continue
         taken = takers(lines, asked)
-        if explained(asked, taken, killed):
+        if explained(asked, taken, killed, answered[asked.number] > 0):
             outcome.with_the_dead += 1
         else:
-            by = [(each.replica, round(each.at, 3)) for each in taken] or "nobody"
+            by = [(each.replica, round(each.at, 3)) for each in taken[-2:]] or "nobody"
             outcome.unexplained.append(
                 f"request {asked.number} to {asked.page.service} from port {asked.port}, "
                 f"{asked.began:.3f} to {asked.ended:.3f}: {asked.why}, taken by {by}"

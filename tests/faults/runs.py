@@ -263,7 +263,8 @@ def judge(outcome: Outcome, load: Load, logs: Logs, killed: list[Killed]) -> Non
     outcome.returned = sum(1 for line in lines if line.get("returned") is True and line.get("how") == "handed over")
     for asked in load.asked:
         if asked.result == "wrong":
-            outcome.unexplained.append(f"request {asked.number}: {asked.why}")
+            seconds = asked.ended - asked.began
+            outcome.unexplained.append(f"request {asked.number} to {asked.page.service}, after {seconds:.1f} s: {asked.why}")
         if asked.result != "lost":
             continue
         taken = takers(lines, asked)

@@ -16,6 +16,7 @@ def test_nothing_is_lost_but_what_the_dead_had_taken(compose: Compose, name: str
     outcome = asyncio.run(under_load(compose, RUNS[name], 2, clients=8))
     assert outcome.failures == [], str(outcome)
     assert outcome.counts["right"] > 100
+    assert outcome.returned > 0
     assert outcome.unlogged == 0, str(outcome)
 
 

@@ -2,18 +2,32 @@
 
 import contextlib
 import threading
+import time
 from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
 
 import docker
 from docker.models.containers import Container
 
 from ..support.compose import Compose, inside
 from ..support.site import json_lines
-from .load import Load
+from .load import Asked, Load
 
-__all__ = ["Logs", "descriptors", "program"]
+__all__ = ["Killed", "Logs", "Taker", "descriptors", "explained", "patiently", "program", "takers"]
+
+ROUTER = "router"
+"""Name of the router among what was killed; replicas have that of their container."""
+SLACK = 0.005
+"""Seconds: the log tells milliseconds, cut off."""
+AFTER_DEATH = 1.0
+"""Seconds in which clients of a killed process see that it is gone."""
+STARTING = 30.0
+"""Seconds that a container may take to come back."""
 
 LOOK = 0.1
 """Seconds between two looks for containers that are new."""
@@ -26,6 +40,25 @@ _PROGRAM = (
 )
 
 
+_Result = TypeVar("_Result")
+
+
+def patiently(do: Callable[[], _Result]) -> _Result:
+    """Do it, again and again while the engine says that the container is gone (404) or restarting (409).
+
+    Raises:
+        docker.errors.APIError: it does not come back, or anything else is wrong.
+    """
+    end = time.monotonic() + STARTING
+    while True:
+        try:
+            return do()
+        except docker.errors.APIError as error:
+            if error.status_code not in (404, 409) or time.monotonic() > end:
+                raise
+        time.sleep(LOOK)
+
+
 def program(container: Container, do: str) -> str:
     """Run `do` in the container, where `pid` is that of its program: the child of PID 1, which is the container's init."""
     return inside(container, _PROGRAM.format(do=do))
@@ -34,7 +67,68 @@ def program(container: Container, do: str) -> str:
 def descriptors(compose: Compose, *services: str) -> dict[str, int]:
     """How many descriptors each container's program has open."""
     count = "print(len(os.listdir(f'/proc/{pid}/fd')))"
-    return {str(each.name): int(program(each, count)) for service in services for each in compose.containers(service)}
+    found = [each for service in services for each in compose.containers(service)]
+    return {str(each.name): int(patiently(partial(program, each, count))) for each in found}
+
+
+@dataclass(frozen=True)
+class Killed:
+    """A process that was killed, at some time between the two."""
+
+    name: str
+    since: float
+    until: float
+
+    def explains(self, asked: Asked) -> bool:
+        """Whether the request was under way then, and its client saw the end soon."""
+        return asked.began <= self.until and self.since <= asked.ended <= self.until + AFTER_DEATH
+
+
+@dataclass(frozen=True)
+class Taker:
+    """A replica that has said TAKEN for a connection."""
+
+    service: str
+    replica: str
+    at: float
+
+
+def takers(lines: Iterable[dict[str, object]], asked: Asked) -> list[Taker]:
+    """Who has taken the request's connection, in order, as the router's log tells.
+
+    Another connection may have the same port before or after: a line counts if
+    all that it speaks of lies within this one's time.
+    """
+    found = []
+    for line in lines:
+        if line.get("log") != "access" or line.get("port") != asked.port or line.get("how") != "handed over":
+            continue
+        at = datetime.fromisoformat(str(line["time"])).timestamp()
+        came = at - float(str(line["ms"])) / 1000
+        if asked.connected - SLACK <= came and at <= asked.ended + SLACK:
+            found.append(Taker(str(line["service"]), str(line["replica"]), at))
+    return sorted(found, key=lambda taker: taker.at)
+
+
+def explained(asked: Asked, taken: list[Taker], killed: Iterable[Killed], answered: bool = False) -> bool:
+    """Whether a lost request was in the hands of what was killed. `answered`: a service says that it has answered it.
+
+    That is the last that had taken its connection. It is the router while nobody has taken it for this request: the first of
+    a connection, or one that makes a service hand it back. A killed router's last lines are missing, so whose the connection
+    was before is what the client knows.
+    """
+    last = taken[-1] if taken else None
+    for each in killed:
+        if not each.explains(asked):
+            continue
+        if each.name == ROUTER:
+            passes = asked.before is None or asked.before.service != asked.page.service
+            since = asked.connected if asked.before is None else asked.began
+            if passes and not answered and (last is None or last.at < since - SLACK):
+                return True
+        elif last is not None and last.replica.startswith(each.name) and last.at <= each.until:
+            return True
+    return False
 
 
 class Logs:
@@ -89,15 +183,12 @@ class Logs:
         with self._lock:
             return list(self._lines[service])
 
-    def answered(self, load: Load, service: str = "static") -> Counter[int]:
-        """How often each request of the load has been answered by the service."""
+    def answered(self, load: Load) -> Counter[int]:
+        """How often each request of the load has been answered by a service."""
         numbers = {load.uri(asked): asked.number for asked in load.asked}
-        return Counter(numbers[uri] for line in self.lines(service) if (uri := str(line.get("uri"))) in numbers)
-
-    def taken_by(self, port: int) -> list[str]:
-        """Replicas that have said TAKEN for the connection from this port of the client's, in order."""
-        return [
-            str(line["replica"])
-            for line in self.lines("router")
-            if line.get("log") == "access" and line.get("port") == port and line.get("how") == "handed over"
-        ]
+        return Counter(
+            numbers[uri]
+            for service in {page.service for page in load.pages}
+            for line in self.lines(service)
+            if (uri := str(line.get("uri"))) in numbers
+        )

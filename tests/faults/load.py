@@ -7,19 +7,39 @@ import time
 from collections import Counter
 from dataclasses import dataclass, field
 
-__all__ = ["Asked", "Load"]
+__all__ = ["KINDS", "Asked", "Load", "Page"]
 
 TIMEOUT = 30.0
-"""Seconds for an answer; more than any fault lasts."""
+"""Seconds for an answer; more than any fault lasts, and less than any idle timeout."""
+
+KINDS = ("kept", "fresh", "crossing", "half-closed")
+"""Clients in turn: one connection for all requests; one for each; one that goes from service to service, so that it is handed
+back each time; one for each whose client ends its side with the request and reads to the end."""
+
+
+@dataclass(frozen=True)
+class Page:
+    """What is asked for, and the right answer."""
+
+    service: str
+    path: str
+    body: bytes
 
 
 @dataclass
 class Asked:
-    """One request."""
+    """One request. Times are of the clock that the logs have too, in seconds."""
 
     number: int
-    port: int
-    """The client's own, by which the router's log knows the connection."""
+    page: Page
+    before: Page | None = None
+    """What was answered last on the same connection: that service has it."""
+    connected: float = 0.0
+    """Just before its connection was opened."""
+    began: float = 0.0
+    ended: float = 0.0
+    port: int = 0
+    """The client's own; with the times it tells the router's lines of this connection from those of others."""
     result: str = "lost"
     """`right`, `wrong`, `lost` (no whole answer), or `refused` (no connection)."""
     why: str = ""
@@ -27,12 +47,12 @@ class Asked:
 
 @dataclass
 class Load:
-    """Half of the clients keep their connection, half open one for each request; none of them ever asks twice."""
+    """The clients; none of them ever asks twice."""
 
     host: str
     port: int
-    path: str
-    body: bytes
+    pages: tuple[Page, Page]
+    """Of two services; the first is asked for most of the time."""
     clients: int = 24
     asked: list[Asked] = field(default_factory=list)
 
@@ -43,7 +63,7 @@ class Load:
 
     def uri(self, asked: Asked) -> str:
         """What stands in the service's log, once for each time that the request was answered."""
-        return f"{self.path}?n={self._mark}-{asked.number}"
+        return f"{asked.page.path}?n={self._mark}-{asked.number}"
 
     @property
     def counts(self) -> Counter[str]:
@@ -51,30 +71,36 @@ class Load:
 
     async def run(self) -> None:
         """Until `end` is called."""
-        await asyncio.gather(*(self._client(number % 2 == 0) for number in range(self.clients)))
+        await asyncio.gather(*(self._client(KINDS[number % len(KINDS)]) for number in range(self.clients)))
 
     def end(self) -> None:
         """Ask nothing more; what is under way is waited for."""
         self._end = True
 
-    async def _client(self, keep: bool) -> None:
+    async def _client(self, kind: str) -> None:
         stream: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
+        connected, before = 0.0, None
+        pages = itertools.cycle(self.pages if kind == "crossing" else self.pages[:1])
         while not self._end:
-            asked = Asked(next(self._numbers), 0)
+            asked = Asked(next(self._numbers), next(pages), began=time.time())
             self.asked.append(asked)
             try:
                 async with asyncio.timeout(TIMEOUT):
                     if stream is None:
+                        connected, before = time.time(), None
                         try:
                             stream = await asyncio.open_connection(self.host, self.port)
                         except OSError as error:
                             asked.result, asked.why = "refused", repr(error)
                             await asyncio.sleep(0.05)
                             continue
+                    asked.connected, asked.before = connected, before
                     asked.port = stream[1].get_extra_info("sockname")[1]
-                    stays = await self._ask(asked, *stream, keep)
+                    stays = await self._ask(asked, *stream, kind)
+                    before = asked.page
             except (OSError, EOFError, ValueError, TimeoutError) as error:
-                asked.why, stays = f"{'kept' if keep else 'fresh'}: {error!r}", False
+                asked.why, stays = f"{kind}: {error!r}", False
+            asked.ended = time.time()
             if not stays and stream is not None:
                 stream[1].close()
                 stream = None
@@ -84,14 +110,18 @@ class Load:
             with contextlib.suppress(OSError):
                 await stream[1].wait_closed()
 
-    async def _ask(self, asked: Asked, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, keep: bool) -> bool:
-        close = "" if keep else "Connection: close\r\n"
+    async def _ask(self, asked: Asked, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, kind: str) -> bool:
+        close = "Connection: close\r\n" if kind == "fresh" else ""
         writer.write(f"GET {self.uri(asked)} HTTP/1.1\r\nHost: portico.test\r\n{close}\r\n".encode())
+        if kind == "half-closed":
+            writer.write_eof()
         head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
         fields = dict(line.lower().split(": ", 1) for line in head.split("\r\n")[1:] if ": " in line)
         body = await reader.readexactly(int(fields.get("content-length", "0")))
-        right = head.startswith("HTTP/1.1 200 ") and body == self.body
+        if kind == "half-closed":
+            body += await reader.read()  # nothing, and the end at once
+        right = head.startswith("HTTP/1.1 200 ") and body == asked.page.body
         asked.result = "right" if right else "wrong"
         if not right:
-            asked.why = head.split("\r\n", 1)[0]
-        return keep and "close" not in fields.get("connection", "")
+            asked.why = f"{kind}: " + head.split("\r\n", 1)[0]
+        return kind in ("kept", "crossing") and "close" not in fields.get("connection", "")

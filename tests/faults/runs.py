@@ -1,11 +1,12 @@
 """The faults, each under load, and what came of every request.
 
-A request may be lost only with a process that had taken it: the router's log says who had said TAKEN for its connection, and
-that must be what was killed. All else that is lost, and every answer that is not right or was given twice, is a failure.
+A request may be lost only with a process that had it: the router's log says who had said TAKEN for its connection, and that
+must be what was killed then. All else that is lost, and every answer that is not right or was given twice, is a failure.
 """
 
 import asyncio
 import time
+import urllib.request
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -14,12 +15,14 @@ from docker.models.containers import Container
 
 from ..support.compose import Compose, call_inside
 from ..support.site import ROOT
-from .evidence import Logs, descriptors, program
-from .load import Load
+from .evidence import ROUTER, Killed, Logs, descriptors, explained, patiently, program, takers
+from .load import Load, Page
 
 __all__ = ["RUNS", "Outcome"]
 
 PAGE = next(path for path in sorted((ROOT / "static/files").iterdir()) if path.is_file() and not path.name.startswith("."))
+OTHER = Page("uploads", "/uploads/faults.txt", b"of another service\n")
+"""What clients ask for that go from service to service; put there first."""
 GRACE = 1.5
 """Seconds until logs have been read and descriptors closed."""
 
@@ -33,8 +36,10 @@ class Outcome:
     twice: int = 0
     unlogged: int = 0
     """Right answers that the service's log does not have."""
+    returned: int = 0
+    """Connections that were handed back and handed over again."""
     with_the_dead: int = 0
-    """Lost, and the killed replica had said TAKEN for the connection."""
+    """Lost, and what was killed had the connection."""
     unexplained: list[str] = field(default_factory=list)
     before: dict[str, int] = field(default_factory=dict)
     after: dict[str, int] = field(default_factory=dict)
@@ -58,7 +63,8 @@ class Outcome:
     def __str__(self) -> str:
         lines = [
             f"sent {self.sent}, right {self.counts['right']}, wrong {self.counts['wrong']}, refused {self.counts['refused']}, "
-            f"lost {self.counts['lost']} (of them taken by what was killed: {self.with_the_dead}), twice {self.twice}",
+            f"lost {self.counts['lost']} (of them with what was killed: {self.with_the_dead}), twice {self.twice}, "
+            f"handed back {self.returned}",
             f"descriptors before {self.before}, after {self.after}",
         ]
         return "\n".join([*lines, *(f"FAILED: {failure}" for failure in self.failures[:20])])
@@ -69,7 +75,7 @@ class Stage:
 
     def __init__(self, compose: Compose, seconds: float) -> None:
         self.compose, self.seconds = compose, seconds
-        self.killed: list[str] = []
+        self.killed: list[Killed] = []
 
     async def scale(self, replicas: int) -> None:
         await asyncio.to_thread(self.compose.scale, "static", replicas)
@@ -77,6 +83,20 @@ class Stage:
     def last(self) -> Container:
         """The last replica of static that runs: one that was killed often waits longer each time."""
         return [container for container in self.compose.containers("static") if container.status == "running"][-1]
+
+    async def kill_last(self) -> None:
+        """kill -9 of the last one's program; another one is chosen if it is just then restarting."""
+        await asyncio.to_thread(patiently, self._kill_last)
+
+    def _kill_last(self) -> None:
+        container, since = self.last(), time.time()
+        program(container, "import signal; os.kill(int(pid), signal.SIGKILL)")
+        self.killed.append(Killed(str(container.id)[:12], since, time.time()))
+
+    async def kill_router(self) -> None:
+        since = time.time()
+        await asyncio.to_thread(patiently, lambda: self.compose.crash("router"))
+        self.killed.append(Killed(ROUTER, since, time.time()))
 
     async def signal(self, container: Container, name: str) -> None:
         do = f"import signal; os.kill(int(pid), signal.{name})"
@@ -139,9 +159,7 @@ async def kill(stage: Stage) -> None:
     end = time.monotonic() + stage.seconds
     while time.monotonic() < end:
         await asyncio.sleep(1)
-        container = stage.last()
-        stage.killed.append(str(container.id)[:12])
-        await stage.signal(container, "SIGKILL")
+        await stage.kill_last()
         await asyncio.sleep(1)
 
 
@@ -182,7 +200,7 @@ async def router_kill(stage: Stage) -> None:
     end = time.monotonic() + stage.seconds
     while time.monotonic() < end:
         await asyncio.sleep(2)
-        await asyncio.to_thread(stage.compose.crash, "router")
+        await stage.kill_router()
         await asyncio.to_thread(stage.compose.wait_healthy, "router")
 
 
@@ -203,11 +221,14 @@ async def under_load(compose: Compose, fault: Fault, seconds: float, clients: in
     stage, outcome = Stage(compose, seconds), Outcome()
     await stage.scale(1)
     settle(compose)
-    outcome.before = descriptors(compose, "router", "static")
+    put = urllib.request.Request(f"http://127.0.0.1:{compose.port}{OTHER.path}", OTHER.body, method="PUT")
+    with await asyncio.to_thread(urllib.request.urlopen, put, timeout=10):
+        pass
+    outcome.before = descriptors(compose, "router", "static", "uploads")
     networks = compose.container("gate").attrs["NetworkSettings"]["Networks"]
     address = networks[f"{compose.project}_edge"]["IPAddress"]  # its own address, so that the router sees the client's
-    load = Load(address, 8080, f"/static/{PAGE.name}", PAGE.read_bytes(), clients)
-    with Logs(compose, "router", "static") as logs:
+    load = Load(address, 8080, (Page("static", f"/static/{PAGE.name}", PAGE.read_bytes()), OTHER), clients)
+    with Logs(compose, "router", "static", "uploads") as logs:
         running = asyncio.create_task(load.run())
         try:
             await fault(stage)
@@ -218,7 +239,7 @@ async def under_load(compose: Compose, fault: Fault, seconds: float, clients: in
         await asyncio.sleep(GRACE)
         await asyncio.to_thread(settle, compose)
         judge(outcome, load, logs, stage.killed)
-    outcome.after = descriptors(compose, "router", "static")
+    outcome.after = descriptors(compose, "router", "static", "uploads")
     return outcome
 
 
@@ -226,29 +247,34 @@ def settle(compose: Compose) -> None:
     """Until the router waits for nobody any more; the clients have left."""
     end = time.monotonic() + 15
     while time.monotonic() < end:
-        counted = call_inside(compose.container("router"), "portico", "status", "--json")
+        counted = patiently(lambda: call_inside(compose.container("router"), "portico", "status", "--json"))
         if '"waiting":0' in counted.replace(" ", ""):
             return
         time.sleep(0.2)
 
 
-def judge(outcome: Outcome, load: Load, logs: Logs, killed: list[str]) -> None:
+def judge(outcome: Outcome, load: Load, logs: Logs, killed: list[Killed]) -> None:
     """Put what the clients have seen beside what the logs say."""
     outcome.sent, outcome.counts = len(load.asked), load.counts
     answered = logs.answered(load)
     outcome.twice = sum(1 for times in answered.values() if times > 1)
     outcome.unlogged = sum(1 for asked in load.asked if asked.result == "right" and not answered[asked.number])
+    lines = logs.lines("router")
+    outcome.returned = sum(1 for line in lines if line.get("returned") is True and line.get("how") == "handed over")
     for asked in load.asked:
         if asked.result == "wrong":
-            outcome.unexplained.append(f"request {asked.number}: {asked.why}")
+            seconds = asked.ended - asked.began
+            outcome.unexplained.append(f"request {asked.number} to {asked.page.service}, after {seconds:.1f} s: {asked.why}")
         if asked.result != "lost":
             continue
-        takers = logs.taken_by(asked.port)
-        if takers and any(takers[-1].startswith(name) for name in killed):
+        taken = takers(lines, asked)
+        if explained(asked, taken, killed, answered[asked.number] > 0):
             outcome.with_the_dead += 1
         else:
+            by = [(each.replica, round(each.at, 3)) for each in taken[-2:]] or "nobody"
             outcome.unexplained.append(
-                f"request {asked.number} from port {asked.port}: {asked.why}, taken by {takers or 'none'}"
+                f"request {asked.number} to {asked.page.service} from port {asked.port}, "
+                f"{asked.began:.3f} to {asked.ended:.3f}: {asked.why}, taken by {by}"
             )
 
 

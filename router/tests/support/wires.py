@@ -171,9 +171,9 @@ def open_descriptors() -> int:
     return len(list(Path("/proc/self/fd").iterdir()))
 
 
-def descriptors_of(sock: RawSocket) -> list[int]:
-    """Those that this process has of the same socket; what others open and close meanwhile does not matter."""
-    which = os.readlink(f"/proc/self/fd/{sock.fileno()}")
+def descriptors_of(descriptor: int) -> list[int]:
+    """Those that this process has of the same file; what others open and close meanwhile does not matter."""
+    which = os.readlink(f"/proc/self/fd/{descriptor}")
     found: list[int] = []
     for each in Path("/proc/self/fd").iterdir():
         with contextlib.suppress(FileNotFoundError):  # it was that of the folder

@@ -26,7 +26,18 @@ from svckit.handoff import socketfile
 from svckit.handoff.codec import MESSAGE_LIMIT, VERSION, Connection, Draining, Hello, Load, Taken, Tls, encode
 
 from .support.reactor import HandReactor
-from .support.wires import LISTENER, Answers, Inbox, Logged, arrive, as_reactor, open_descriptors, reset, tcp_pair
+from .support.wires import (
+    LISTENER,
+    Answers,
+    Inbox,
+    Logged,
+    arrive,
+    as_reactor,
+    descriptors_of,
+    open_descriptors,
+    reset,
+    tcp_pair,
+)
 from .test_link import HEAD, PATTERNS, HandReplica, Owner, come
 
 FORGED = ("203.0.113.66", 666)
@@ -137,12 +148,12 @@ def test_more_descriptors_than_one_end_the_link(
 ) -> None:
     _, arrival = come()
     assert replica.link is not None
-    before = open_descriptors()
     socket.send_fds(replica.link, [encode(Connection(1, FORGED, LISTENER, HEAD))], [arrival.sock.fileno()] * count)
     reactor.settle()
     assert ready.breached
+    assert ready.ended
     assert owner.returned_ == []
-    assert open_descriptors() == before - 2  # the link and its cell
+    assert descriptors_of(arrival.sock.fileno()) == [arrival.sock.fileno()]
 
 
 @pytest.mark.parametrize("number", [0, 2, 2**64 - 1])
@@ -241,12 +252,13 @@ def test_what_is_no_connection_ends_the_link_and_is_closed(
 ) -> None:
     made = dict(descriptors(folder))
     descriptor = made[kind]
-    before = open_descriptors()
+    before = descriptors_of(descriptor)
     replica.hand_back(1, descriptor, HEAD)
     reactor.settle()
     assert ready.breached
+    assert ready.ended
     assert owner.returned_ == []
-    assert open_descriptors() == before - 2  # the link and its cell
+    assert descriptors_of(descriptor) == before
     for each in made.values():
         os.close(each)
 
@@ -460,7 +472,7 @@ def test_what_comes_with_hand_backs_is_bounded(
         accepted.close()
 
 
-@pytest.mark.parametrize("sealed", [b"", bytes(16)])
+@pytest.mark.parametrize("sealed", [b"", bytes(16)], ids=["no seal", "a seal"])
 def test_a_flood_of_what_is_doubted_ends_the_link(
     reactor: HandReactor,
     replica: HandReplica,
@@ -472,16 +484,15 @@ def test_a_flood_of_what_is_doubted_ends_the_link(
     """They cost it nothing to make; each would hold a descriptor of ours for seconds, and write to the log."""
     monkeypatch.setattr("portico.doubts.DOUBTS", 5)
     pairs = [socket.socketpair() for _ in range(8)]
-    before = open_descriptors()
     for number, (_, theirs) in enumerate(pairs, 1):
         replica.send(Connection(number, FORGED, LISTENER, HEAD, None, sealed), theirs.fileno())
     reactor.settle()
     assert ready.breached
     assert ready.ended
     assert len(owner.returned_) <= 5
-    for each in owner.returned_:
-        each.close()
-    assert open_descriptors() == before - 2  # the link and its cell
+    while owner.returned_:
+        owner.returned_.pop().close()
+    assert [descriptors_of(theirs.fileno()) for _, theirs in pairs] == [[theirs.fileno()] for _, theirs in pairs]
     for pair in pairs:
         for end in pair:
             end.close()

@@ -1,6 +1,8 @@
 """Real sockets and small stand-ins that the tests share."""
 
+import contextlib
 import gc
+import os
 import socket
 import struct
 from collections.abc import Callable
@@ -167,3 +169,14 @@ def open_descriptors() -> int:
     """How many this process has; those that earlier tests have left to the garbage collector do not count."""
     gc.collect()
     return len(list(Path("/proc/self/fd").iterdir()))
+
+
+def descriptors_of(descriptor: int) -> list[int]:
+    """Those that this process has of the same file; what others open and close meanwhile does not matter."""
+    which = os.readlink(f"/proc/self/fd/{descriptor}")
+    found: list[int] = []
+    for each in Path("/proc/self/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):  # it was that of the folder
+            if os.readlink(each) == which:
+                found.append(int(each.name))
+    return found

@@ -24,6 +24,7 @@ from ..reactors import Reactor
 from ..settings import Settings
 from ..web import MISDIRECTED
 from .codec import CONNECTION_OVERHEAD, MESSAGE_LIMIT, VERSION, Connection, Hello
+from .lastword import LastWord
 from .link import Link, Returned
 from .peers import uid_of_peer
 from .socketfile import bind, sweep
@@ -206,14 +207,7 @@ class HandoffReplica(Service):
 
     def _misdirected(self, returned: Returned) -> None:
         """Nobody takes it: the safety net of HTTP."""
-        sock = returned.sock
-        try:
-            if returned.unread:
-                sock.send(MISDIRECTED)
-            sock.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            pass  # the client went first
-        sock.close()
+        LastWord(returned.sock, MISDIRECTED if returned.unread else b"", self._reactor)
 
     # -- load and drain
 

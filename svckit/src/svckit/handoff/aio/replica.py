@@ -19,6 +19,7 @@ from ..peers import uid_of_peer
 from ..socketfile import bind, sweep
 from .accepted import Accepted, Returned
 from .answers import MISDIRECTED
+from .lastword import LastWord
 from .link import Link
 
 __all__ = ["Replica"]
@@ -272,8 +273,4 @@ def _call(what: Callable[[], None]) -> None:
 
 def _misdirected(returned: Returned) -> None:
     """Nobody takes it: the safety net of HTTP."""
-    with contextlib.suppress(OSError):  # the client went first
-        if returned.unread:
-            returned.sock.send(MISDIRECTED)
-        returned.sock.shutdown(socket.SHUT_RDWR)
-    returned.sock.close()
+    LastWord(returned.sock, MISDIRECTED if returned.unread else b"", asyncio.get_running_loop())

@@ -162,7 +162,7 @@ def test_sigterm_lets_all_drain(ending: Cell) -> None:
 
 def test_ctrl_c_drains_and_a_second_one_ends_at_once(ending: Cell) -> None:
     with socket.create_connection(("127.0.0.1", ending.port)) as client:
-        client.sendall(b"GET /app/x HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\n1")  # under way until the drain time is up
+        client.sendall(b"GET /app/never HTTP/1.1\r\nHost: h\r\n\r\n")  # under way until the drain time is up
         time.sleep(0.3)
         ending.router.interrupt()
         wait_for(lambda: "SIGINT: draining" in ending.log, ending)

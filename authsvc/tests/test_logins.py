@@ -26,6 +26,7 @@ from twisted.internet.task import deferLater
 from twisted.internet.threads import deferToThread
 from twisted.logger import formatEvent, globalLogPublisher
 from twisted.trial.unittest import TestCase
+from twisted.web.http import HTTPChannel
 from twisted.web.resource import Resource
 from twisted.web.server import Site
 
@@ -45,6 +46,7 @@ class Hello(Resource):
 
 class LoginTests(TestCase):
     def setUp(self) -> None:
+        self.patch(HTTPChannel, "abortTimeout", None)  # a clock of 15 s for closing connections, which no test waits for
         self.folder = Path(tempfile.mkdtemp(prefix="authsvc"))
         self.addCleanup(shutil.rmtree, self.folder)
         (self.folder / "secret").write_text(PASSWORD)

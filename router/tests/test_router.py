@@ -3,7 +3,7 @@
 import socket
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from portico.arrival import Arrival
 from portico.config import Limits
@@ -111,6 +111,11 @@ def test_whole_heads_are_decided_at_once_and_as_the_patient_path_would(condition
 
     @settings(deadline=None, max_examples=300)
     @given(heads)
+    @example(b"GET / HT")
+    @example(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n")
+    @example(b"GET /a HTTP/1.1\r\nHost: h\r\n\r\n")
+    @example(b"GET / HTTP/1.1\r\nHost: h h\r\n\r\n")
+    @example(b"GET / HTTP/1.1\r\nHost: h\r\n" + b"A: b\r\n" * 4 + b"\r\n")
     def agree(data: bytes) -> None:
         found = paths.fast(data)
         patient = paths.patient(data)

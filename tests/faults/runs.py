@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 
 from docker.models.containers import Container
 
-from ..support.compose import Compose, call_inside
-from ..support.site import ROOT
+from ..support.compose import Compose, call_inside, log_of
+from ..support.site import ROOT, Site, first_password
 from .evidence import ROUTER, Killed, Logs, descriptors, explained, patiently, program, takers
 from .load import Load, Page
 
@@ -221,7 +221,9 @@ async def under_load(compose: Compose, fault: Fault, seconds: float, clients: in
     stage, outcome = Stage(compose, seconds), Outcome()
     await stage.scale(1)
     settle(compose)
-    put = urllib.request.Request(f"http://127.0.0.1:{compose.port}{OTHER.path}", OTHER.body, method="PUT")
+    site = Site("127.0.0.1", compose.port, first_password(log_of(compose.container("authsvc"))))
+    login = {"Authorization": site.authorization}
+    put = urllib.request.Request(f"http://127.0.0.1:{compose.port}{OTHER.path}", OTHER.body, login, method="PUT")
     with await asyncio.to_thread(urllib.request.urlopen, put, timeout=10):
         pass
     outcome.before = descriptors(compose, "router", "static", "uploads")

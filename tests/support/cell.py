@@ -81,6 +81,8 @@ def serve(sock):
                 return
             data += piece
             while b"\\r\\n\\r\\n" in data:
+                if data.startswith(b"GET /app/never "):
+                    break
                 data = data.partition(b"\\r\\n\\r\\n")[2]
                 last = b"Connection: close\\r\\n" if stopping.is_set() else b""
                 sock.sendall(b"HTTP/1.1 200 OK\\r\\nContent-Length: 3\\r\\n" + last + b"\\r\\nyes")

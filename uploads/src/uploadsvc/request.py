@@ -109,7 +109,8 @@ class UploadRequest(GuardedRequest):
             # The channel has looked for an idle time to restore after the answer and found none, as we had taken it away.
             self._paused = False
             self.channel._savedTimeOut = self._idle_time
-            self.channel._networkProducer.resumeProducing()
+            if not any(self.channel._dataBuffer):  # else it would grow by a read with each request, and fit no hand-back
+                self.channel._networkProducer.resumeProducing()
         super().requestReceived(command, path, version)
 
     def connectionLost(self, reason: Failure) -> None:

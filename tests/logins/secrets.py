@@ -1,5 +1,6 @@
 """Looks for what must lie nowhere: a user's password and what is as good as it, in all that a deployment leaves behind."""
 
+import contextlib
 import gzip
 import io
 import json
@@ -52,7 +53,8 @@ def search_process_lists(compose: Compose, wanted: Needles) -> list[str]:
     for each in compose.containers():
         found += _in(wanted, json.dumps(each.top(ps_args="-eo pid,args")["Processes"]).encode(), f"ps of {each.name}")
         for pid in _pids(each):
-            found += _in(wanted, Path(f"/proc/{pid}/environ").read_bytes(), f"the environment of {each.name}, {pid}")
+            with contextlib.suppress(OSError):  # a health check's, which has ended meanwhile
+                found += _in(wanted, Path(f"/proc/{pid}/environ").read_bytes(), f"the environment of {each.name}, {pid}")
     return found
 
 
@@ -85,9 +87,10 @@ def search_memory(compose: Compose, wanted: Needles) -> tuple[list[str], int]:
         if each.labels["com.docker.compose.service"] == "router":
             continue
         for pid in _pids(each):
-            for piece in _memory(pid):
-                looked += len(piece)
-                found += _in(wanted, piece, f"the memory of {each.name}, process {pid}")
+            with contextlib.suppress(OSError):
+                for piece in _memory(pid):
+                    looked += len(piece)
+                    found += _in(wanted, piece, f"the memory of {each.name}, process {pid}")
     return sorted(set(found)), looked
 
 

@@ -4,6 +4,7 @@ import fcntl
 import os
 import resource
 import socket
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -125,3 +126,22 @@ def test_a_descriptor_that_finds_no_room_is_reported(pair: Pair) -> None:
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     assert packets.receive(pair[1]) == (b"none", None)
+
+
+def test_links_in_several_threads_do_not_mix_their_packets() -> None:
+    def mixed(byte: bytes) -> int:
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with ours, theirs:
+            wrong = 0
+            for size in range(1, 4_000):
+                packets.send(ours, byte * size)
+                wrong += packets.receive(theirs) != (byte * size, None)
+            return wrong
+
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(4) as pool:
+            assert list(pool.map(mixed, (b"a", b"b", b"c", b"d"))) == [0] * 4
+    finally:
+        sys.setswitchinterval(before)

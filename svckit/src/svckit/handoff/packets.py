@@ -4,6 +4,7 @@ import array
 import os
 import socket
 import sys
+import threading
 
 from .codec import MESSAGE_LIMIT, Malformed
 
@@ -16,9 +17,21 @@ _RECEIVE_FLAGS = int(socket.MSG_DONTWAIT | socket.MSG_CMSG_CLOEXEC)
 _SEND_FLAGS = int(socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
 _TRUNCATED, _CUT = int(socket.MSG_CTRUNC), int(socket.MSG_TRUNC)
 _SOL_SOCKET, _SCM_RIGHTS = int(socket.SOL_SOCKET), int(socket.SCM_RIGHTS)
-_buffer = memoryview(bytearray(MESSAGE_LIMIT))  # one for all: a fresh one for each packet would cost more than the packet
 LINK_BUFFER = 1 << 20
 """Bytes asked for as the link's send buffer (the kernel's own limit may be lower): how many connections may be on their way."""
+
+
+class _Room(threading.local):
+    """Where a packet is received: a fresh one for each would cost more than the packet.
+
+    One for each thread, as the interpreter lets other threads run between the system call and the copy.
+    """
+
+    def __init__(self) -> None:
+        self.view = memoryview(bytearray(MESSAGE_LIMIT))
+
+
+_room = _Room()
 
 
 class DescriptorsLost(OSError):
@@ -53,8 +66,9 @@ def receive(link: socket.socket) -> tuple[bytes, int | None]:
         Malformed: it is longer than a message may be, or has more than one descriptor. It is gone, descriptors and all.
         OSError: the link has broken.
     """
-    size, ancillary, flags, _ = link.recvmsg_into((_buffer,), _ROOM, _RECEIVE_FLAGS)
-    packet = bytes(_buffer[:size])
+    view = _room.view
+    size, ancillary, flags, _ = link.recvmsg_into((view,), _ROOM, _RECEIVE_FLAGS)
+    packet = bytes(view[:size])
     descriptors: list[int] = []
     for level, kind, data in ancillary:
         if level == _SOL_SOCKET and kind == _SCM_RIGHTS:

@@ -6,6 +6,7 @@ import resource
 import socket
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from handoff_support import link_pair, no_descriptor_leaks, open_descriptors

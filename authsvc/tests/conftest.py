@@ -63,6 +63,8 @@ class Cluster:
 def postgresql() -> Iterator[Cluster]:
     programs = postgresql_programs()
     if programs is None:
+        if os.environ.get("PORTICO_REQUIRE_PROGRAMS") == "1":
+            pytest.fail("programs are required, and PostgreSQL is not installed", pytrace=False)
         pytest.skip("PostgreSQL is not installed")
     folder = Path(tempfile.mkdtemp(prefix="pg"))  # a short path: it holds a socket
     try:

@@ -1,5 +1,6 @@
 """Real clients against a real site: curl and requests, Basic and Digest, through `svckit.auth.protect`."""
 
+import os
 import shutil
 import subprocess
 import tempfile
@@ -32,6 +33,11 @@ from twisted.web.server import Site
 
 TIMEOUT = 30
 PASSWORD = "wönder:land"
+
+
+needs_curl = unittest.skipUnless(
+    shutil.which("curl") or os.environ.get("PORTICO_REQUIRE_PROGRAMS") == "1", "curl is not installed"
+)
 
 
 class Hello(Resource):
@@ -98,7 +104,7 @@ class LoginTests(TestCase):
 
         return deferToThread(run)
 
-    @unittest.skipUnless(shutil.which("curl"), "curl is not installed")
+    @needs_curl
     async def test_curl(self) -> None:
         for scheme, method in (("--basic", "basic"), ("--digest", "digest"), ("--anyauth", "digest")):
             self.assertEqual(await self.curl(scheme), "hello admin 200\n", scheme)
@@ -106,7 +112,7 @@ class LoginTests(TestCase):
             self.assertEqual(self.decisions, [(method, "allowed"), (method, "denied")], scheme)
             self.log.clear()
 
-    @unittest.skipUnless(shutil.which("curl"), "curl is not installed")
+    @needs_curl
     async def test_curl_goes_on_with_its_nonce_and_sends_bodies(self) -> None:
         self.assertEqual(await self.curl("--digest", urls=(self.url,) * 3), "hello admin 200\n" * 3)
         self.assertEqual(await self.curl("--digest", "-d", "12345"), "admin sent 5 200\n")
@@ -260,7 +266,7 @@ class LoginTests(TestCase):
         self.assertEqual(await self.get(lambda: HTTPDigestAuth("carol", "nope")), [401])
         self.assertEqual(await self.get(lambda: HTTPBasicAuth("carol", "singer")), [401])
 
-    @unittest.skipUnless(shutil.which("curl"), "curl is not installed")
+    @needs_curl
     async def test_curl_takes_the_first_challenge_so_md5_may_stand_first(self) -> None:
         store = Store(self.folder / "state")
         self.addCleanup(store.close)

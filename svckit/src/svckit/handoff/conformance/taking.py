@@ -60,9 +60,11 @@ def end_of_link(bench: Bench) -> None:
 def batch(bench: Bench) -> None:
     router = bench.router()
     clients = [bench.client() for _ in range(40)]
-    for client in clients:
+    first, *others = clients
+    number = router.hand(first, first.request())
+    router.hear_taken(number)  # one alone: a batch that is counted wrong can pass through the right number by chance
+    for client in others:
         router.hand(client, client.request())
-    number = 0
     while number < len(clients):
         taken = router.hear(Taken)
         if taken.number <= number or taken.number > len(clients):

@@ -9,6 +9,7 @@ import pytest
 from portico.poller import Poller
 
 from .support.reactor import HandReactor
+from .support.splitrig import Rig, open_sockets
 from .support.wires import Answers, Logged, as_reactor
 
 
@@ -42,3 +43,16 @@ def folder() -> Iterator[Path]:
     made = Path(tempfile.mkdtemp(prefix="p"))
     yield made
     shutil.rmtree(made)
+
+
+@pytest.fixture
+def rig(reactor: HandReactor, poller: Poller, logged: Logged, answers: Answers) -> Iterator[Rig]:
+    """A tcp service that is split request by request. (Where a test file has a rig of its own, that one stands.)"""
+    before = open_sockets()
+    rig = Rig(reactor, poller, logged, answers)
+    yield rig
+    rig.close()
+    for arrival in rig.returned:
+        arrival.close()
+    assert rig.loads == [0]
+    assert open_sockets() == before

@@ -10,8 +10,8 @@ from portico.poller import READ
 from portico.pump import Pipes
 from portico.targets.session import Session
 
+from .support.splitrig import Rig, get
 from .support.wires import Inbox
-from .test_split import Rig, get, rig  # noqa: F401
 
 SIZE = 12 << 20
 BODY = b"".join(b"%015d\n" % number for number in range(SIZE // 16))
@@ -69,7 +69,7 @@ class Pushed:
 class Both:
     """An exchange in which everything is full, both ways."""
 
-    def __init__(self, rig: Rig) -> None:  # noqa: F811
+    def __init__(self, rig: Rig) -> None:
         self.rig = rig
         self.client = rig.connect(PUT)
         self.server = rig.accept()
@@ -88,7 +88,7 @@ class Both:
 
 
 @pytest.mark.parametrize("step", [4_000, 65_536, 1_000_000])
-def test_both_arrive_whole_whoever_is_slow(rig: Rig, step: int) -> None:  # noqa: F811
+def test_both_arrive_whole_whoever_is_slow(rig: Rig, step: int) -> None:
     both = Both(rig)
     turn, last = 0, None
     while both.to_client.size < SIZE:
@@ -104,7 +104,7 @@ def test_both_arrive_whole_whoever_is_slow(rig: Rig, step: int) -> None:  # noqa
     assert both.to_server.body == BODY
 
 
-def test_nothing_is_read_for_a_client_that_takes_nothing(rig: Rig) -> None:  # noqa: F811
+def test_nothing_is_read_for_a_client_that_takes_nothing(rig: Rig) -> None:
     both = Both(rig)
     held = len(both.session.down._pending) + both.session.down._in_pipe
     for _ in range(40):
@@ -113,7 +113,7 @@ def test_nothing_is_read_for_a_client_that_takes_nothing(rig: Rig) -> None:  # n
     assert len(both.session.down._pending) + both.session.down._in_pipe == held
 
 
-def test_a_server_that_ends_within_the_body_leaves_nothing_in_a_pipe(rig: Rig) -> None:  # noqa: F811
+def test_a_server_that_ends_within_the_body_leaves_nothing_in_a_pipe(rig: Rig) -> None:
     both = Both(rig)
     assert both.session.down.held
     both.server.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
@@ -135,7 +135,7 @@ def test_a_server_that_ends_within_the_body_leaves_nothing_in_a_pipe(rig: Rig) -
     assert other.data == HEAD + BODY
 
 
-def test_a_body_without_a_server_is_not_watched(rig: Rig) -> None:  # noqa: F811
+def test_a_body_without_a_server_is_not_watched(rig: Rig) -> None:
     """The answer is complete, its end waits for the client, and so does the rest of the request."""
     both = Both(rig)
     both.down = Pushed(both.server, both.down.left + ANSWER[-LAST:])

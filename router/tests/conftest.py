@@ -1,13 +1,22 @@
-"""What the router's tests share: a reactor turned by hand, the router's poller on it, an access log to look at."""
+"""What the router's tests share: a reactor turned by hand, the router's poller on it, an access log to look at, and rigs."""
 
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from portico.arrival import Arrival
+from portico.balancing import Balancer
+from portico.config import Handoff, Limits
+from portico.link import Link
 from portico.poller import Poller
+from portico.provenance import Provenance
+from portico.service import RoutedService
+from portico.targets.handoff import HandoffTarget
+from svckit.handoff import socketfile
 
+from .support.linkrig import PATTERNS, HandReplica, Owner
 from .support.reactor import HandReactor
 from .support.splitrig import Rig, open_sockets
 from .support.wires import Answers, Logged, as_reactor
@@ -45,6 +54,9 @@ def folder() -> Iterator[Path]:
     shutil.rmtree(made)
 
 
+# -- a service that is split request by request
+
+
 @pytest.fixture
 def rig(reactor: HandReactor, poller: Poller, logged: Logged, answers: Answers) -> Iterator[Rig]:
     """A tcp service that is split request by request. (Where a test file has a rig of its own, that one stands.)"""
@@ -56,3 +68,82 @@ def rig(reactor: HandReactor, poller: Poller, logged: Logged, answers: Answers) 
         arrival.close()
     assert rig.loads == [0]
     assert open_sockets() == before
+
+
+# -- one link to a replica, and a handoff service with its folder
+
+
+@pytest.fixture
+def owner() -> Owner:
+    return Owner()
+
+
+@pytest.fixture
+def replica(folder: Path) -> Iterator[HandReplica]:
+    replica = HandReplica(folder)
+    yield replica
+    replica.die()
+
+
+@pytest.fixture
+def link(reactor: HandReactor, poller: Poller, replica: HandReplica, owner: Owner) -> Iterator[Link]:
+    sock = socketfile.connect(replica.path)
+    link = Link(sock, str(replica.path), "static", PATTERNS, owner, poller, reactor.seconds, Provenance("static", b"k"))
+    yield link
+    link.end()
+    assert len(poller) == 0
+    assert owner.told.count("ended") == 1
+    for arrival in owner.returned_:
+        arrival.close()
+
+
+@pytest.fixture
+def ready(reactor: HandReactor, replica: HandReplica, link: Link) -> Link:
+    replica.greet()
+    reactor.settle()
+    replica.hear()
+    return link
+
+
+@pytest.fixture
+def service(reactor: HandReactor, answers: Answers) -> RoutedService:
+    return RoutedService("static", Limits(queue_timeout=5.0), as_reactor(reactor), answers)
+
+
+@pytest.fixture
+def target(make_target: Callable[..., HandoffTarget]) -> HandoffTarget:
+    """Not started."""
+    return make_target(start=False)
+
+
+@pytest.fixture
+def make_target(
+    reactor: HandReactor, poller: Poller, service: RoutedService, folder: Path, logged: Logged
+) -> Iterator[Callable[..., HandoffTarget]]:
+    made: list[HandoffTarget] = []
+
+    def make(start: bool = True, **settings: object) -> HandoffTarget:
+        target = HandoffTarget(
+            service,
+            folder,
+            PATTERNS,
+            2.0,
+            poller,
+            as_reactor(reactor),
+            readmitted.append,
+            logged.log,
+            Balancer(Handoff()),
+            Handoff(**settings),  # type: ignore[arg-type]
+        )
+        service.target = target
+        made.append(target)
+        if start:
+            target.start()
+        return target
+
+    readmitted: list[Arrival] = []
+    yield make
+    for target in made:
+        target.close()
+    for arrival in readmitted:
+        arrival.close()

@@ -13,9 +13,9 @@ from portico.link import Link
 from portico.targets.handoff import SCAN_INTERVAL
 from svckit.handoff.codec import Connection, Farewell, Taken
 
+from .support.linkrig import HandReplica
 from .support.reactor import HandReactor
 from .support.wires import Inbox, arrive, as_reactor
-from .test_link import HandReplica
 
 CONFIG = """
 listeners = [{address = "127.0.0.1:0"}]

@@ -1,4 +1,4 @@
-"""Seals: which router knows which, and what they are made over. What replicas can try is in `test_link_trust.py`."""
+"""Seals: which router knows which, and what they are made over. What replicas can try is in `test_link_back_trust.py`."""
 
 import pytest
 from portico.core.answers import STRANGE

@@ -1,7 +1,7 @@
 """What the fault runs do to a deployment, on a double of it."""
 
 from types import SimpleNamespace
-from typing import cast
+from typing import Any, cast
 
 import pytest
 
@@ -9,10 +9,11 @@ from .faults import runs
 from .faults.runs import Stage
 from .support.compose import Compose
 
-RUNS, RESTARTS = SimpleNamespace(status="running"), SimpleNamespace(status="restarting")
+RUNS: Any = SimpleNamespace(status="running")
+RESTARTS: Any = SimpleNamespace(status="restarting")
 
 
-def stage(*looks: list[SimpleNamespace]) -> Stage:
+def stage(*looks: list[Any]) -> Stage:
     """The replicas of static at each look; at the last one and from then on the same."""
     left = list(looks)
     double = SimpleNamespace(containers=lambda service: left.pop(0) if len(left) > 1 else left[0])
@@ -25,7 +26,7 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_last_replica_is_one_that_runs() -> None:
-    first = SimpleNamespace(status="running")
+    first: Any = SimpleNamespace(status="running")
     assert stage([first, RUNS]).last() is RUNS
     assert stage([RUNS, RESTARTS]).last() is RUNS
 

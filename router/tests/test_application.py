@@ -11,6 +11,7 @@ from portico.application import Application
 from portico.arrival import Address
 from portico.config import parse
 from portico.core.answers import QUEUE_DRAINED
+from portico.targets.split import LAST_REQUESTS
 from svckit.handoff.replica import HandoffReplica
 from svckit.settings import Settings
 from svckit.web import GuardedSite
@@ -339,7 +340,7 @@ def test_a_kept_connection_finds_its_next_service_in_a_drain(reactor: HandReacto
     replica.stopService()
 
 
-def test_a_drain_closes_idle_connections_at_once(reactor: HandReactor, deployed: Deployed) -> None:
+def test_a_drain_closes_idle_connections_soon(reactor: HandReactor, deployed: Deployed) -> None:
     replica = deployed.replica()
     client = deployed.connect(HEAD)
     reactor.until(client.holds(b"a page"))
@@ -347,8 +348,51 @@ def test_a_drain_closes_idle_connections_at_once(reactor: HandReactor, deployed:
     reactor.until(lambda: deployed.application.router.counts["returned"] == 1)
     assert not client.has_ended()
     deployed.stop()
+    reactor.settle()
+    assert not client.has_ended()  # its next request may be on its way
+    reactor.advance(LAST_REQUESTS)
     reactor.until(client.has_ended)
     reactor.until(lambda: deployed.stopped)
+
+
+def test_a_request_that_an_idle_connection_makes_in_a_drain_is_answered(reactor: HandReactor, deployed: Deployed) -> None:
+    replica, other = deployed.replica(), socket.create_server(("127.0.0.1", 0))
+    tunnelled = tunnel_to(deployed, other)  # a tcp service is not stopped before what is undecided has come to it
+    first, idle = deployed.connect(HEAD), arrive(returned=True)
+    deployed.application.router.readmit(idle[1])
+    reactor.until(first.holds(b"a page"))
+    deployed.stop()
+    tunnelled.sock.close()
+    reactor.settle()
+    reactor.advance(LAST_REQUESTS - 0.1)
+    asked = Inbox(idle[0])
+    asked.sock.send(b"GET /api/y HTTP/1.1\r\nHost: h\r\n\r\n")
+    reactor.settle()
+    other.settimeout(10)
+    server = Inbox(other.accept()[0])
+    reactor.until(server.holds(b"GET /api/y"))
+    assert deployed.stopped == []
+    server.sock.send(b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nserved")
+    reactor.until(asked.holds(b"served"))
+    for inbox in (server, asked):
+        inbox.sock.close()
+    reactor.until(lambda: deployed.stopped)
+    for sock in (first.sock, other):
+        sock.close()
+    replica.stopService()
+
+
+def test_a_request_that_stays_half_is_answered_at_half_of_the_drain_time(reactor: HandReactor, deployed: Deployed) -> None:
+    partial = deployed.connect(b"GET /none HTTP/1.1\r\n")
+    reactor.until(lambda: len(deployed.application.router.patience) == 1)
+    deployed.stop()
+    reactor.advance(1.4)
+    assert not partial.has_ended()
+    reactor.advance(0.1)
+    reactor.until(partial.has_ended)
+    assert b" 408 " in partial.data
+    reactor.until(lambda: deployed.stopped)
+    partial.sock.close()
 
 
 def test_a_drain_answers_those_that_wait_for_a_replica(reactor: HandReactor, deployed: Deployed) -> None:

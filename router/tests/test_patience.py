@@ -2,7 +2,7 @@
 
 import pytest
 from portico.config import Limits
-from portico.core.answers import BAD_REQUEST, DRAINED, HEAD_TIMEOUT, HEAD_TOO_LARGE, LEFT, NOT_HTTP, SILENT
+from portico.core.answers import BAD_REQUEST, HEAD_TIMEOUT, HEAD_TOO_LARGE, LEFT, NOT_HTTP, SILENT
 from portico.patience import Patience
 from portico.poller import Poller
 
@@ -164,19 +164,6 @@ def test_with_too_many_the_oldest_makes_room(reactor: HandReactor, patience: Pat
     reactor.settle()
     assert answers.decisions == [arrivals[4]]
     for client in clients:
-        client.close()
-
-
-def test_a_drain_closes_only_what_has_sent_nothing(reactor: HandReactor, patience: Patience, answers: Answers) -> None:
-    idle, begun = arrive(returned=True), arrive(b"GE")
-    for _, arrival in (idle, begun):
-        wait(patience, arrival)
-    patience.close_idle()
-    assert answers.given == [(idle[1], DRAINED)]
-    begun[0].send(HEAD[2:])
-    reactor.settle()
-    assert answers.decisions == [begun[1]]
-    for client, _ in (idle, begun):
         client.close()
 
 

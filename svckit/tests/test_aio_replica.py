@@ -44,7 +44,7 @@ def folder() -> Iterator[Path]:
 
 
 def test_its_limits_and_answers_are_those_of_the_twisted_replica() -> None:
-    for name in ("LOAD_DELAY", "HAND_BACK_TIMEOUT", "FAREWELL_TIME", "REST", "RESERVED_DESCRIPTORS"):
+    for name in ("LOAD_DELAY", "FAREWELL_TIME", "REST", "RESERVED_DESCRIPTORS"):
         assert getattr(replica, name) == getattr(twisted_side, name)
     assert replica.GOODBYE_TIME == live.GOODBYE_TIME
     assert link.TAKE_TIMEOUT == twisted_link.TAKE_TIMEOUT
@@ -281,16 +281,26 @@ async def test_without_a_router_a_hand_back_waits_for_one(stage: Stage) -> None:
 
 @pytest.mark.parametrize(("unread", "answer"), [(b"GET", answers.MISDIRECTED), (b"", b"")])
 @on_stage
-async def test_without_a_router_for_long_it_is_misdirected(
-    stage: Stage, monkeypatch: pytest.MonkeyPatch, unread: bytes, answer: bytes
-) -> None:
-    monkeypatch.setattr(replica, "HAND_BACK_TIMEOUT", 0.0)
+async def test_without_a_router_for_long_it_is_misdirected(stage: Stage, unread: bytes, answer: bytes) -> None:
+    stage.replica._parked._timeout = 0.0
     router = await stage.router()
     client = await stage.hand(router)
     router.die()
     await until(lambda: not stage.replica._links)
     stage.accepted[0].hand_back(unread)
     assert await client.end() == answer
+
+
+@on_stage
+async def test_who_asked_while_it_waited_gets_an_answer_too(stage: Stage) -> None:
+    stage.replica._parked._timeout = 0.0
+    router = await stage.router()
+    client = await stage.hand(router)
+    router.die()
+    await until(lambda: not stage.replica._links)
+    client.send(b"GET")
+    stage.accepted[0].hand_back(b"")
+    assert await client.end() == answers.MISDIRECTED
 
 
 @on_stage

@@ -70,7 +70,7 @@ def test_every_rule_stands_on_the_page() -> None:
 def check_a_process(name: str, folder: Path) -> tuple[int, str, int]:
     """Exit status and output of the command, and exit status of the replica, which it has told to drain."""
     path = folder / f"{name}/a-1.sock"
-    environment = {**os.environ, "PORTICO_RUN": str(folder), "PORTICO_REPLICA": "a-1"}
+    environment = {**os.environ, "PORTICO_RUN": str(folder), "PORTICO_REPLICA": "a-1", "PORTICO_HAND_BACK_TIMEOUT": "2"}
     process = subprocess.Popen(
         [*OURS[name], "--service", name], cwd=folder, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
@@ -82,7 +82,10 @@ def check_a_process(name: str, folder: Path) -> tuple[int, str, int]:
             time.sleep(0.02)
         command = [sys.executable, "-c", "from svckit.cli import main; main()", "handoff-check", str(path)]
         done = subprocess.run(
-            [*command, "--pid", str(process.pid), "--patience", "20"], capture_output=True, text=True, timeout=100
+            [*command, "--pid", str(process.pid), "--patience", "20", "--hand-back-timeout", "2", "--take-timeout", "20"],
+            capture_output=True,
+            text=True,
+            timeout=100,
         )
         return done.returncode, done.stdout + done.stderr, process.wait(60)
     finally:
@@ -295,6 +298,23 @@ class SaysNoDraining(Link):
             super()._send(message, carried)
 
 
+class TakesLate(Link):
+    """Waits for more before it says TAKEN."""
+
+    def _send(self, message: Message, carried: socket.socket | None = None) -> None:
+        if isinstance(message, Taken):
+            self._loop.call_later(0.5, super()._send, message, carried)
+        else:
+            super()._send(message, carried)
+
+
+class TrustsInRouters(Link):
+    """Waits for TAKEN as long as it takes."""
+
+    def _look_whether_it_hangs(self) -> None:
+        pass
+
+
 BAD_HABITS: list[tuple[type[Link], list[str]]] = [
     (ServesBeforeTaken, ["where TAKEN cannot be said and the cell says so"]),
     (NeverSaysTaken, ["a connection is taken, and its request answered"]),
@@ -318,6 +338,8 @@ BAD_HABITS: list[tuple[type[Link], list[str]]] = [
     (TellsNoLoad, ["a load that has become smaller"]),
     (IsNobody, ["HELLO is said at once"]),
     (SaysNonsense, ["a connection is taken, and its request answered"]),
+    (TakesLate, ["what has arrived is taken"]),
+    (TrustsInRouters, ["where a router says no TAKEN"]),
     (SaysNoDraining, ["stopped, it unlinks"]),
 ]
 
@@ -376,13 +398,13 @@ def running(folder: Path, serve: Callable[[Accepted], None] | None = None) -> It
         fake.end()
 
 
-def broken_rules(fake: Running, *texts: str, patience: float = 0.7) -> list[Outcome]:
+def broken_rules(fake: Running, *texts: str, patience: float = 0.7, take_timeout: float = 0.3) -> list[Outcome]:
     """The outcomes of these rules only."""
     chosen = [rule for rule in RULES if rule.text.startswith(texts)]
     assert len(chosen) == len(texts)
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr("svckit.handoff.conformance.report.RULES", chosen)
-        return check(fake.path, stop=fake.stop, patience=patience)
+        return check(fake.path, stop=fake.stop, patience=patience, take_timeout=take_timeout)
 
 
 @pytest.fixture
@@ -404,7 +426,7 @@ def test_a_bad_habit_is_found(folder: Path, monkeypatch: pytest.MonkeyPatch, hab
 def test_the_same_without_a_bad_habit_keeps_the_rules(folder: Path) -> None:
     """Else the fakes above could fail for any reason."""
     with running(folder) as fake:
-        outcomes = broken_rules(fake, *{text for _, texts in BAD_HABITS for text in texts}, patience=10)
+        outcomes = broken_rules(fake, *{text for _, texts in BAD_HABITS for text in texts}, patience=10, take_timeout=10)
     assert [(outcome.rule.text, outcome.problem) for outcome in outcomes if outcome.problem] == []
 
 

@@ -18,7 +18,19 @@ from ..support.compose import Compose, inside
 from ..support.site import json_lines
 from .load import Asked, Load
 
-__all__ = ["Killed", "Logs", "Taker", "descriptors", "explained", "patiently", "program", "takers"]
+__all__ = [
+    "LOOK",
+    "ROUTER",
+    "STARTING",
+    "Killed",
+    "Logs",
+    "Taker",
+    "descriptors",
+    "explained",
+    "patiently",
+    "program",
+    "takers",
+]
 
 ROUTER = "router"
 """Name of the router among what was killed; replicas have that of their container."""

@@ -3,11 +3,12 @@
 import asyncio
 import contextlib
 import itertools
+import random
 import time
 from collections import Counter
 from dataclasses import dataclass, field
 
-__all__ = ["KINDS", "Asked", "Load", "Page"]
+__all__ = ["KINDS", "SLOW_KINDS", "Asked", "Load", "Page"]
 
 TIMEOUT = 30.0
 """Seconds for an answer; more than any fault lasts, and less than any idle timeout."""
@@ -15,6 +16,10 @@ TIMEOUT = 30.0
 KINDS = ("kept", "fresh", "crossing", "half-closed")
 """Clients in turn: one connection for all requests; one for each; one that goes from service to service, so that it is handed
 back each time; one for each whose client ends its side with the request and reads to the end."""
+SLOW_KINDS = ("late", "in pieces")
+"""One connection for each, too: opened and then silent for up to `LATE` seconds; a head that comes in two pieces, up to `GAP`
+seconds apart."""
+LATE, GAP = 1.5, 0.1
 
 
 @dataclass(frozen=True)
@@ -54,6 +59,7 @@ class Load:
     pages: tuple[Page, Page]
     """Of two services; the first is asked for most of the time."""
     clients: int = 24
+    kinds: tuple[str, ...] = KINDS
     asked: list[Asked] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -71,7 +77,7 @@ class Load:
 
     async def run(self) -> None:
         """Until `end` is called."""
-        await asyncio.gather(*(self._client(KINDS[number % len(KINDS)]) for number in range(self.clients)))
+        await asyncio.gather(*(self._client(self.kinds[number % len(self.kinds)]) for number in range(self.clients)))
 
     def end(self) -> None:
         """Ask nothing more; what is under way is waited for."""
@@ -111,8 +117,15 @@ class Load:
                 await stream[1].wait_closed()
 
     async def _ask(self, asked: Asked, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, kind: str) -> bool:
-        close = "Connection: close\r\n" if kind == "fresh" else ""
-        writer.write(f"GET {self.uri(asked)} HTTP/1.1\r\nHost: portico.test\r\n{close}\r\n".encode())
+        close = "Connection: close\r\n" if kind in ("fresh", *SLOW_KINDS) else ""
+        request = f"GET {self.uri(asked)} HTTP/1.1\r\nHost: portico.test\r\n{close}\r\n".encode()
+        if kind == "late":
+            await asyncio.sleep(random.uniform(0, LATE))
+        elif kind == "in pieces":
+            writer.write(request[:20])
+            request = request[20:]
+            await asyncio.sleep(random.uniform(0, GAP))
+        writer.write(request)
         if kind == "half-closed":
             writer.write_eof()
         head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")

@@ -15,7 +15,7 @@ from docker.models.containers import Container
 
 from ..support.compose import Compose, call_inside, log_of
 from ..support.site import ROOT, Site, first_password
-from .evidence import ROUTER, Killed, Logs, descriptors, explained, patiently, program, takers
+from .evidence import LOOK, ROUTER, STARTING, Killed, Logs, descriptors, explained, patiently, program, takers
 from .load import Load, Page
 
 __all__ = ["RUNS", "Outcome"]
@@ -81,8 +81,18 @@ class Stage:
         await asyncio.to_thread(self.compose.scale, "static", replicas)
 
     def last(self) -> Container:
-        """The last replica of static that runs: one that was killed often waits longer each time."""
-        return [container for container in self.compose.containers("static") if container.status == "running"][-1]
+        """The last replica of static that runs: one that was killed often waits longer each time. Waits while none does.
+
+        Raises:
+            TimeoutError: none comes back.
+        """
+        end = time.monotonic() + STARTING
+        while time.monotonic() < end:
+            running = [container for container in self.compose.containers("static") if container.status == "running"]
+            if running:
+                return running[-1]
+            time.sleep(LOOK)
+        raise TimeoutError("no replica of static runs")
 
     async def kill_last(self) -> None:
         """kill -9 of the last one's program; another one is chosen if it is just then restarting."""
@@ -104,7 +114,7 @@ class Stage:
 
     async def fake(self, program_text: str, seconds: float) -> None:
         """A replica of static that is none, in a container with its user and its folder."""
-        image = self.last().image
+        image = (await asyncio.to_thread(self.last)).image
         assert image is not None
         container = self.compose.client.containers.run(
             image,
@@ -166,7 +176,7 @@ async def kill(stage: Stage) -> None:
 async def stop(stage: Stage) -> None:
     """kill -STOP of a replica, for 5 seconds (a fast run: 3)."""
     await stage.scale(2)
-    container = stage.last()
+    container = await asyncio.to_thread(stage.last)
     await asyncio.sleep(1)
     await stage.signal(container, "SIGSTOP")
     try:

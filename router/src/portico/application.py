@@ -22,12 +22,14 @@ from .kept import Kept
 from .listener import DEFER_ACCEPT
 from .measures import Present
 from .metrics import make_page
+from .patience import Hurry
 from .poller import Poller
 from .pump import Pipes
 from .report import Report
 from .router import Router
-from .service import RoutedService
+from .service import RoutedService, Target
 from .targets.handoff import HandoffTarget
+from .targets.split import LAST_REQUESTS
 from .tls import TlsSession
 
 __all__ = ["Application"]
@@ -234,19 +236,28 @@ class Application(MultiService):
         self.router.places.lift()
         for entrance in self._entrances:
             entrance.stop()
-        self.router.patience.close_idle()
-        services = [*self._services.values(), *self._leaving]
-        last = [service.target for service in services if isinstance(service.target, HandoffTarget)]
-        parts = [service.target.stop() for service in services if service.target not in last]
-        drained = DeferredList([*parts, self._without_tls()], consumeErrors=True)
+        time = self._config.limits.drain_time / 2
+        undecided = self.router.patience.drain(Hurry(min(LAST_REQUESTS, time), time))
+        stopped = undecided.addCallback(self._stop_targets)
+        drained = DeferredList([stopped, self._without_tls()], consumeErrors=True)
         # replicas last: the next request on a kept connection of another service may be theirs
-        return drained.addCallback(self._leave, last).addCallback(self._stop_rest)
+        return drained.addCallback(self._leave).addCallback(self._stop_rest)
 
-    def _leave(self, _: object, targets: list[HandoffTarget]) -> "Deferred[None]":
+    @property
+    def _targets(self) -> list[Target]:
+        return [service.target for service in (*self._services.values(), *self._leaving)]
+
+    def _stop_targets(self, _: None) -> "Deferred[None]":
+        """What was undecided has come to its target."""
+        stopped = [target.stop() for target in self._targets if not isinstance(target, HandoffTarget)]
+        return DeferredList(stopped, consumeErrors=True).addCallback(lambda _: None)
+
+    def _leave(self, _: object) -> "Deferred[None]":
         """First take nothing back on any link, then place what is here, and only then end the links, all at once.
 
         What a replica hands back from now on it keeps for another router: taken here it might find its links ended.
         """
+        targets = [target for target in self._targets if isinstance(target, HandoffTarget)]
         for target in targets:
             target.leave()
         return self._place(targets)
@@ -282,6 +293,7 @@ class Application(MultiService):
         return gone
 
     def _stop_rest(self, _: object) -> "Deferred[None]":
+        self.router.patience.close()
         for service in self._services.values():
             service.refuse_queued()
         stopped = [maybeDeferred(super().stopService)]

@@ -8,13 +8,16 @@ The routes are asked again for every new piece; when a silence has lasted as lon
 as final, at the deadline or at the client's end.
 
 What is read is taken out of the socket and replayed later, so a partial head never makes epoll spin.
+
+When the router ends, all have less time: who has sent nothing may be about to, and a request that has begun gets an answer.
 """
 
 import socket
 from collections.abc import Callable
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from svckit.reactors import Reactor
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall
 
 from .arrival import Arrival
@@ -23,13 +26,14 @@ from .core.answers import DRAINED, LEFT, Answer
 from .core.preface import Preface
 from .core.rule import Rule
 from .core.table import Wait
-from .core.termination import REQUEST, ROUTER
+from .core.termination import OPERATOR, REQUEST, ROUTER
 from .poller import READ, Poller
 from .service import Destination
 
-__all__ = ["Decider", "Patience", "Waiter"]
+__all__ = ["Decider", "Hurry", "Patience", "Waiter"]
 
 _DONTWAIT = int(socket.MSG_DONTWAIT)
+_PEEK = int(socket.MSG_DONTWAIT | socket.MSG_PEEK)
 
 Decision = Rule[Destination] | Wait | Answer
 
@@ -47,6 +51,15 @@ class Decider(Protocol):
         """The router answers itself."""
 
 
+class Hurry(NamedTuple):
+    """The times of a drain, in seconds."""
+
+    silent: float
+    """For the first byte."""
+    begun: float
+    """For the rest of the head."""
+
+
 class Waiter:
     """One connection that is not decided on."""
 
@@ -59,6 +72,8 @@ class Waiter:
             seconds = limits.head_deadline if arrival.preface else limits.idle_timeout
         else:
             seconds = max(0.0, limits.head_deadline - (reactor.seconds() - arrival.since))
+        if patience.hurry is not None:
+            seconds = min(seconds, patience.hurry.begun if arrival.preface else patience.hurry.silent)
         self._deadline: IDelayedCall = reactor.callLater(seconds, self.give_up)
         self._alarm: IDelayedCall | None = None
 
@@ -75,8 +90,8 @@ class Waiter:
         if not piece:
             self._end(lambda _: LEFT)
             return
-        if not preface.data and arrival.returned:
-            self._deadline.reset(patience.limits.head_deadline)
+        if not preface.data and (arrival.returned or patience.hurry is not None):
+            self._deadline.reset(patience.time_for_head)
         preface.add(piece)
         arrival.preface = preface.data
         self.ask()
@@ -103,15 +118,34 @@ class Waiter:
 
     def give_up(self) -> None:
         """The deadline has come."""
-        self._end(lambda answer: answer)
+        patience = self._patience
+        if patience.hurry is None:
+            self._end(lambda answer: answer)
+        elif self.arrival.preface:
+            self._end(lambda answer: answer._replace(ended=OPERATOR + REQUEST))
+        elif self._has_spoken:
+            self._deadline = patience.reactor.callLater(patience.time_for_head, self.give_up)
+            self.readable(READ)
+        else:
+            self._end(lambda _: DRAINED)
+
+    @property
+    def _has_spoken(self) -> bool:
+        """Whether something has come that nobody has read: closing now would reset the connection, and no one would answer."""
+        try:
+            return bool(self.arrival.sock.recv(1, _PEEK))
+        except OSError:
+            return False
 
     def make_room(self) -> None:
         """Others need its place."""
         self._end(lambda answer: answer._replace(ended=ROUTER + REQUEST))
 
-    def drain(self) -> None:
-        """The router ends, and it has sent nothing."""
-        self._end(lambda _: DRAINED)
+    def hurry(self, hurry: Hurry) -> None:
+        """The router ends."""
+        seconds = hurry.begun if self.arrival.preface else hurry.silent
+        if self._deadline.getTime() > self._patience.reactor.seconds() + seconds:
+            self._deadline.reset(seconds)
 
     def _end(self, choose: Callable[[Answer], Answer]) -> None:
         """No more is to come: a route that goes by what there is gets it, else the connection ends with an answer."""
@@ -124,6 +158,7 @@ class Waiter:
     def _leave(self, found: Rule[Destination] | Answer) -> None:
         self._patience.leave(self)
         self._patience.settle(self.arrival, self._preface, found)
+        self._patience.look_whether_drained()
 
     def cancel(self) -> None:
         """Stop the clocks."""
@@ -139,6 +174,9 @@ class Patience:
         self.limits, self.reactor, self.decider = limits, reactor, decider
         self._poller = poller
         self._waiting: dict[int, Waiter] = {}
+        self.hurry: Hurry | None = None
+        """The router ends."""
+        self._drained: Deferred[None] | None = None
 
     def __len__(self) -> int:
         return len(self._waiting)
@@ -176,7 +214,31 @@ class Patience:
         if self._waiting.pop(descriptor, None) is not None:
             self._poller.remove(descriptor)
 
-    def close_idle(self) -> None:
-        """Close the connections that have sent nothing; for the router's own drain."""
-        for waiter in [waiter for waiter in self._waiting.values() if not waiter.arrival.preface]:
-            waiter.drain()
+    # -- the router's own drain
+
+    @property
+    def time_for_head(self) -> float:
+        """Seconds for a head that has begun just now."""
+        most = self.limits.head_deadline
+        return most if self.hurry is None else min(most, self.hurry.begun)
+
+    def drain(self, hurry: Hurry) -> "Deferred[None]":
+        """From now on these times hold, for what comes back later too; fires as soon as nothing waits."""
+        self.hurry = hurry
+        for waiter in self._waiting.values():
+            waiter.hurry(hurry)
+        drained = self._drained = Deferred()
+        self.look_whether_drained()
+        return drained
+
+    def look_whether_drained(self) -> None:
+        """One waits no more, and it is decided where it goes."""
+        drained = self._drained
+        if drained is not None and not self._waiting:
+            self._drained = None
+            drained.callback(None)
+
+    def close(self) -> None:
+        """The time is up for all."""
+        for waiter in list(self._waiting.values()):
+            waiter.give_up()

@@ -13,7 +13,7 @@ from twisted.logger import Logger
 from .accesslog import AccessLog
 from .arrival import Arrival
 from .config import Limits
-from .core.answers import BAD_HOST, BAD_REQUEST, DRAINED, NO_ROUTE, Answer
+from .core.answers import BAD_HOST, BAD_REQUEST, NO_ROUTE, Answer
 from .core.head import Head, read_head
 from .core.hostfield import names_its_host
 from .core.preface import Preface
@@ -67,10 +67,7 @@ class Router:
         """A service has handed this back, with what it had read and not answered."""
         self._measures.returned += 1
         self.places.take_back(arrival)
-        if self.draining and not arrival.preface:
-            self.answer(arrival, DRAINED)
-        else:
-            self._look(arrival)
+        self._look(arrival)
 
     def reroute(self, arrival: Arrival) -> None:
         """Its service is not there any more, and has not had it."""

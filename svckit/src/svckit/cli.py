@@ -29,6 +29,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
     trial.add_argument(
         "--patience", type=float, default=5.0, metavar="SECONDS", help="what does not happen in this time never does (5)"
     )
+    trial.add_argument(
+        "--hand-back-timeout",
+        type=float,
+        default=30.0,
+        metavar="SECONDS",
+        help="what the replica was told (PORTICO_HAND_BACK_TIMEOUT), as one rule waits as long (30)",
+    )
+    trial.add_argument(
+        "--take-timeout", type=float, default=2.0, metavar="SECONDS", help="what the router's configuration says (2)"
+    )
     chosen = parser.parse_args(arguments)
     if chosen.command == "health":
         from .health import check
@@ -40,7 +50,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if chosen.command == "handoff-check":
         from .handoff.conformance.report import tell
 
-        sys.exit(0 if tell(chosen.socket, chosen.path, chosen.pid, chosen.without, chosen.patience) else 1)
+        times = chosen.patience, chosen.hand_back_timeout, chosen.take_timeout
+        kept = tell(chosen.socket, chosen.path, chosen.pid, chosen.without, *times)
+        sys.exit(0 if kept else 1)
     if ":" in chosen.what and not chosen.service:
         parser.error("--service is needed where the service is given as package.module:function")
     sys.path.insert(0, "")  # package.module:function may lie in the working directory, as for twistd

@@ -4,6 +4,8 @@ PORTICO_RUN           folder of the services' folders of socket files      /run/
 PORTICO_STATE         folder for what must survive                         /state
 PORTICO_AUTH          folder of authsvc's sockets                          none: no auth service
 PORTICO_DRAIN_TIME    seconds that connections have after SIGTERM          10
+PORTICO_HAND_BACK_TIMEOUT
+                      seconds that a hand-back waits for a router          30
 PORTICO_REPLICA       name of the replica                                  host name and process id
 PORTICO_ROUTER_UID    user as whom the router runs; no other is linked     none: whoever may open the socket file
 PORTICO_OPTION_NAME   the service's option `name`
@@ -15,7 +17,7 @@ import socket
 from collections.abc import Mapping
 from pathlib import Path
 
-from .settings import BadOptions, Settings
+from .settings import HAND_BACK_TIMEOUT, BadOptions, Settings
 
 __all__ = ["folder_of", "replica_prefix", "settings_from"]
 
@@ -38,13 +40,6 @@ def settings_from(service: str, environment: Mapping[str, str] = os.environ) -> 
     Raises:
         BadOptions: a variable is not what it should be.
     """
-    drain_time = environment.get("PORTICO_DRAIN_TIME", "10")
-    try:
-        seconds = float(drain_time)
-        if not 0 <= seconds < math.inf:
-            raise ValueError
-    except ValueError:
-        raise BadOptions(f"PORTICO_DRAIN_TIME: expected a number of seconds, found {drain_time!r}") from None
     router_uid = environment.get("PORTICO_ROUTER_UID") or None
     if router_uid is not None and not (router_uid.isascii() and router_uid.isdigit()):
         raise BadOptions(f"PORTICO_ROUTER_UID: expected a user's number, found {router_uid!r}")
@@ -54,7 +49,21 @@ def settings_from(service: str, environment: Mapping[str, str] = os.environ) -> 
         replica=environment.get("PORTICO_REPLICA") or f"{replica_prefix()}{os.getpid()}",
         state=Path(environment.get("PORTICO_STATE", "/state")),
         auth=Path(auth) if auth else None,
-        drain_time=seconds,
+        drain_time=_seconds("PORTICO_DRAIN_TIME", 10.0, environment),
+        hand_back_timeout=_seconds("PORTICO_HAND_BACK_TIMEOUT", HAND_BACK_TIMEOUT, environment),
         router_uid=None if router_uid is None else int(router_uid),
         options={key.removeprefix(_OPTION).lower(): value for key, value in environment.items() if key.startswith(_OPTION)},
     )
+
+
+def _seconds(name: str, default: float, environment: Mapping[str, str]) -> float:
+    given = environment.get(name)
+    if given is None:
+        return default
+    try:
+        seconds = float(given)
+        if not 0 <= seconds < math.inf:
+            raise ValueError
+    except ValueError:
+        raise BadOptions(f"{name}: expected a number of seconds, found {given!r}") from None
+    return seconds

@@ -5,7 +5,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
-__all__ = ["BadOptions", "Settings"]
+__all__ = ["HAND_BACK_TIMEOUT", "BadOptions", "Settings"]
+
+HAND_BACK_TIMEOUT = 30.0
+"""Seconds that a handed-back connection waits for a router to take it, while there is none: as long as a keeper, unless it is
+told otherwise, holds the port for the next router. A router that is replaced drains first, and an engine waits longer each
+time before it starts one again that dies often."""
 
 T = TypeVar("T")
 
@@ -28,6 +33,8 @@ class Settings:
     """Folder of authsvc's sockets, one for each of its replicas; None where no auth service is configured."""
     drain_time: float = 10.0
     """Seconds that live connections have to end after SIGTERM."""
+    hand_back_timeout: float = HAND_BACK_TIMEOUT
+    """Seconds that a handed-back connection waits for a router, while there is none; in a drain no longer than that lasts."""
     router_uid: int | None = None
     """The user as whom the router runs; nobody else is served. None: the socket file's mode decides."""
     options: Mapping[str, object] = field(default_factory=dict)

@@ -21,20 +21,19 @@ from twisted.logger import Logger
 from ..lease import Ownership
 from ..live import GOODBYE_TIME, LiveConnections
 from ..reactors import Reactor
-from ..settings import Settings
+from ..settings import HAND_BACK_TIMEOUT, Settings
 from ..web import MISDIRECTED
 from .codec import CONNECTION_OVERHEAD, MESSAGE_LIMIT, VERSION, Connection, Hello
 from .lastword import LastWord
 from .link import Link, Returned
+from .parked import Parked, asks
 from .peers import uid_of_peer
 from .socketfile import bind, sweep
 
-__all__ = ["HandoffReplica"]
+__all__ = ["HAND_BACK_TIMEOUT", "HandoffReplica"]
 
 LOAD_DELAY = 0.05
 """Seconds; changes of the load within it are reported together."""
-HAND_BACK_TIMEOUT = 5.0
-"""Seconds that a handed-back connection waits for a router to take it, while there is none."""
 FAREWELL_TIME = 2.0
 """Seconds that a drain, when no connection is left, waits for routers that do not say farewell."""
 REST = 0.1
@@ -56,7 +55,7 @@ class HandoffReplica(Service):
         self._listener: socket.socket | None = None
         self._links: set[Link] = set()
         self._live = LiveConnections(factory, self.ownership, reactor, settings.drain_time, self._fewer)
-        self._parked: list[tuple[Returned, IDelayedCall]] = []
+        self._parked = Parked(settings.hand_back_timeout, reactor.callLater, self._give_up)
         self._load_report: IDelayedCall | None = None
         self._closed = False
         self._drained: Deferred[None] | None = None
@@ -169,9 +168,7 @@ class HandoffReplica(Service):
         """A router is there: it takes what waited for one."""
         if self._drained is not None:
             link.say_draining()
-        parked, self._parked = self._parked, []
-        for returned, timeout in parked:
-            timeout.cancel()
+        for returned in self._parked.take_all():
             link.hand_back(returned)
 
     def farewell(self, link: Link) -> None:
@@ -196,18 +193,16 @@ class HandoffReplica(Service):
             link = next((other for other in self._links if other.welcomed and not other.ended), None)
         if link is not None:
             link.hand_back(returned)
-            return
-        timeout = self._reactor.callLater(HAND_BACK_TIMEOUT, self._give_up, returned)
-        self._parked.append((returned, timeout))
+        else:
+            self._parked.add(returned)
 
     def _give_up(self, returned: Returned) -> None:
-        self._parked = [each for each in self._parked if each[0] is not returned]
         self._misdirected(returned)
         self._look_whether_drained()
 
     def _misdirected(self, returned: Returned) -> None:
         """Nobody takes it: the safety net of HTTP."""
-        LastWord(returned.sock, MISDIRECTED if returned.unread else b"", self._reactor)
+        LastWord(returned.sock, MISDIRECTED if asks(returned.sock, returned.unread) else b"", self._reactor)
 
     # -- load and drain
 
@@ -235,7 +230,7 @@ class HandoffReplica(Service):
     def _go_anyway(self) -> None:
         assert self._drained is not None
         if not self._drained.called:
-            self.log.warn("a router says no farewell, it is not waited for any longer")
+            self.log.warn("a router says no farewell, or none is there to hand back to: no longer waited for")
             self._drained.callback(None)
 
     def _close_links(self) -> None:
@@ -244,9 +239,7 @@ class HandoffReplica(Service):
         self._closed = True  # from now on nothing can wait for a router
         for link in list(self._links):
             link.end()
-        parked, self._parked = self._parked, []
-        for returned, timeout in parked:
-            timeout.cancel()
+        for returned in self._parked.take_all():
             self._misdirected(returned)
         if self._load_report is not None:
             self._load_report.cancel()

@@ -14,7 +14,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ...ownership import Ownership
+from ...settings import HAND_BACK_TIMEOUT
 from ..codec import CONNECTION_OVERHEAD, MESSAGE_LIMIT, VERSION, Connection, Hello
+from ..parked import Parked, asks
 from ..peers import uid_of_peer
 from ..socketfile import bind, sweep
 from .accepted import Accepted, Returned
@@ -26,8 +28,6 @@ __all__ = ["Replica"]
 
 LOAD_DELAY = 0.05
 """Seconds; changes of the load within it are reported together."""
-HAND_BACK_TIMEOUT = 5.0
-"""Seconds that a handed-back connection waits for a router to take it, while there is none."""
 GOODBYE_TIME = 3.0
 """Seconds between the goodbye at the end of the drain time and the abort."""
 FAREWELL_TIME = 2.0
@@ -44,12 +44,19 @@ class Replica:
     """Gives the connections that routers hand over to `serve`, one call for each."""
 
     def __init__(
-        self, service: str, name: str, folder: Path, serve: Callable[[Accepted], None], router_uid: int | None = None
+        self,
+        service: str,
+        name: str,
+        folder: Path,
+        serve: Callable[[Accepted], None],
+        router_uid: int | None = None,
+        hand_back_timeout: float = HAND_BACK_TIMEOUT,
     ) -> None:
         """`folder` is the service's own: its socket files are its replicas. `name` is this one's, unique among them.
 
         `serve` is called in the event loop and must not wait. `router_uid` is the user as whom the router runs: nobody else is
-        linked; None: whoever may open the socket file.
+        linked; None: whoever may open the socket file. `hand_back_timeout` is how many seconds a hand-back waits for a router
+        while there is none; in a drain no longer than that lasts.
         """
         self._router_uid = router_uid
         self._service, self._name, self._serve = service, name, serve
@@ -62,7 +69,7 @@ class Replica:
         self._listener: socket.socket | None = None
         self._links: set[Link] = set()
         self._open: dict[Accepted, Link | None] = {}
-        self._parked: dict[Returned, asyncio.TimerHandle] = {}
+        self._parked = Parked[Returned](hand_back_timeout, _later, self._give_up)
         self._load_report: asyncio.TimerHandle | None = None
         self._closed = False
         self._drained: asyncio.Event | None = None
@@ -145,9 +152,7 @@ class Replica:
         """A router is there: it takes what waited for one."""
         if self.draining:
             link.say_draining()
-        parked, self._parked = self._parked, {}
-        for returned, timeout in parked.items():
-            timeout.cancel()
+        for returned in self._parked.take_all():
             link.hand_back(returned)
 
     def farewell(self, link: Link) -> None:
@@ -184,10 +189,9 @@ class Replica:
         if link is not None:
             link.hand_back(returned)
         else:
-            self._parked[returned] = self._loop.call_later(HAND_BACK_TIMEOUT, self._give_up, returned)
+            self._parked.add(returned)
 
     def _give_up(self, returned: Returned) -> None:
-        del self._parked[returned]
         _misdirected(returned)
         self._look_whether_drained()
 
@@ -220,7 +224,7 @@ class Replica:
             if not await _within(drained, GOODBYE_TIME):
                 self._tell_all(lambda accepted: accepted.cut())
         if not await _within(drained, FAREWELL_TIME):
-            log.warning("a router says no farewell, it is not waited for any longer")
+            log.warning("a router says no farewell, or none is there to hand back to: no longer waited for")
         self.close()
 
     def _tell_all(self, what: Callable[[Accepted], None]) -> None:
@@ -247,13 +251,15 @@ class Replica:
         self._closed = True  # from now on nothing can wait for a router
         for link in list(self._links):
             link.end()
-        for returned, timeout in self._parked.items():
-            timeout.cancel()
+        for returned in self._parked.take_all():
             _misdirected(returned)
-        self._parked.clear()
         if self._load_report is not None:
             self._load_report.cancel()
             self._load_report = None
+
+
+def _later(seconds: float, what: Callable[[], None]) -> asyncio.TimerHandle:
+    return asyncio.get_running_loop().call_later(seconds, what)
 
 
 async def _within(event: asyncio.Event, seconds: float) -> bool:
@@ -273,4 +279,4 @@ def _call(what: Callable[[], None]) -> None:
 
 def _misdirected(returned: Returned) -> None:
     """Nobody takes it: the safety net of HTTP."""
-    LastWord(returned.sock, MISDIRECTED if returned.unread else b"", asyncio.get_running_loop())
+    LastWord(returned.sock, MISDIRECTED if asks(returned.sock, returned.unread) else b"", asyncio.get_running_loop())

@@ -80,7 +80,10 @@ async def serve(settings: Settings, server: Server, ending: asyncio.Event | None
         connecting.add(task)
         task.add_done_callback(connecting.discard)
 
-    replica = Replica(settings.service, settings.replica, folder_of(settings.service), adopt, settings.router_uid)
+    folder = folder_of(settings.service)
+    replica = Replica(
+        settings.service, settings.replica, folder, adopt, settings.router_uid, hand_back_timeout=settings.hand_back_timeout
+    )
     try:
         replica.start()
         await ending.wait()

@@ -9,11 +9,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ...settings import HAND_BACK_TIMEOUT
 from .broken import Broken
 from .client import Client
 from .router import ELSEWHERE, LISTENER, PlayedRouter
 
-__all__ = ["ELSEWHERE", "LISTENER", "Bench", "Broken", "Client", "PlayedRouter"]
+__all__ = ["ELSEWHERE", "LISTENER", "TAKE_TIMEOUT", "Bench", "Broken", "Client", "PlayedRouter"]
+
+
+TAKE_TIMEOUT = 2.0
+"""Seconds for TAKEN: a router's `take_timeout`, unless it is told otherwise, and what a replica gives a router."""
 
 
 @dataclass
@@ -27,6 +32,10 @@ class Bench:
     """Tells it to drain."""
     patience: float = 5.0
     """Seconds until what must happen counts as not happening."""
+    hand_back_timeout: float = HAND_BACK_TIMEOUT
+    """Seconds that the replica waits for a router to hand back to."""
+    take_timeout: float = TAKE_TIMEOUT
+    """Seconds after which a router takes back what the replica has not taken."""
     _open: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
     _ports: Iterator[int] = field(default_factory=lambda: itertools.cycle(range(50_000, 60_000)))
 

@@ -2,9 +2,10 @@
 
 import os
 import socket
+import time
 
 from ..codec import Taken
-from .bench import ELSEWHERE, Bench, Broken
+from .bench import ELSEWHERE, TAKE_TIMEOUT, Bench, Broken
 from .rules import rule
 
 CUSTODY, REVOCATION, WITHDRAWAL = "Custody", "Revocation", "Withdrawal"
@@ -35,6 +36,22 @@ def taken_and_dead(bench: Bench) -> None:
     client.accepted.close()
     client.ask()
     client.ask()
+
+
+@rule(REVOCATION, "what has arrived is taken within the router's take_timeout, also where the clients send nothing")
+def taken_in_time(bench: Bench) -> None:
+    router = bench.router()
+    clients = [bench.client() for _ in range(100)]
+    began = time.monotonic()
+    for client in clients:
+        number = router.hand(client, b"")
+    router.hear_taken(number)
+    seconds = time.monotonic() - began
+    if seconds > bench.take_timeout:
+        raise Broken(f"a router would have taken them back: the last TAKEN came after {seconds:.1f} s")
+    for client in clients:
+        client.accepted.close()
+        client.sock.close()
 
 
 @rule(REVOCATION, "where TAKEN cannot be said and the cell says so, nothing is served, nothing is shut down, and all is let go")
@@ -73,6 +90,24 @@ def withdrawn(bench: Bench) -> None:
     sock.close()
     if not message.unread.startswith(client.request(ELSEWHERE)[:3]):
         raise Broken(f"the unread bytes are {message.unread!r}")
+    second.say(Taken(message.number, 0))
+    with again:
+        client.expect_alive(again)
+
+
+@rule(
+    WITHDRAWAL, f"where a router says no TAKEN for {TAKE_TIMEOUT:g} seconds, a hand-back is withdrawn and goes to another one"
+)
+def hung(bench: Bench) -> None:
+    first, second = bench.router(), bench.router()
+    client = bench.served(first)
+    client.send(client.request(ELSEWHERE))
+    _, sock = first.back(client)
+    sock.close()
+    second.patience += TAKE_TIMEOUT
+    message, again = second.back(client)
+    if os.pread(first.cell.descriptor, 1, 1) != b"\1":
+        raise Broken("the second byte of the cell is not 1")
     second.say(Taken(message.number, 0))
     with again:
         client.expect_alive(again)

@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import NamedTuple
 
+from ...settings import HAND_BACK_TIMEOUT
 from . import custody, draining, errors, returning, taking  # noqa: F401  # importing is registering
-from .bench import Bench, Broken
+from .bench import TAKE_TIMEOUT, Bench, Broken
 from .rules import RULES, Rule
 
 __all__ = ["Outcome", "check", "tell"]
@@ -41,25 +42,19 @@ def check(
     without: Iterable[str] = (),
     patience: float = 5.0,
     told: Callable[[Outcome], None] = lambda outcome: None,
+    hand_back_timeout: float = HAND_BACK_TIMEOUT,
+    take_timeout: float = TAKE_TIMEOUT,
 ) -> list[Outcome]:
     """Try every rule on the replica at `socket`.
 
     `path` is one that its service answers, `stop` tells it to drain (without it that is not tried), `without` names sections to
-    leave out, `patience` is how many seconds count as never. `told` hears of each outcome at once.
+    leave out, `patience` is how many seconds count as never. `told` hears of each outcome at once. `hand_back_timeout` is how
+    many seconds the replica waits for a router to hand back to; one rule waits as long. `take_timeout` is that of the routers.
     """
-    bench, left_out = Bench(socket, path, stop, patience), {*without, *(("Drain",) if stop is None else ())}
-    order = [
-        "Where they meet",
-        "Packets",
-        "The course of a link",
-        "Custody",
-        "Revocation",
-        "Withdrawal",
-        "Handing back",
-        "Errors",
-    ]
+    bench = Bench(socket, path, stop, patience, hand_back_timeout, take_timeout)
+    left_out = {*without, *(("Drain",) if stop is None else ())}
     outcomes = []
-    for rule in sorted(RULES, key=lambda rule: order.index(rule.section) if rule.section in order else len(order)):
+    for rule in sorted(RULES, key=lambda rule: _ORDER.index(rule.section)):
         outcome = Outcome(rule, None, tried=False) if rule.section in left_out else _try(rule, bench)
         outcomes.append(outcome)
         told(outcome)
@@ -77,7 +72,15 @@ def _try(rule: Rule, bench: Bench) -> Outcome:
     return Outcome(rule, None)
 
 
-def tell(socket: Path, path: str, pid: int | None, without: Iterable[str], patience: float) -> bool:
+def tell(
+    socket: Path,
+    path: str,
+    pid: int | None,
+    without: Iterable[str],
+    patience: float,
+    hand_back_timeout: float = HAND_BACK_TIMEOUT,
+    take_timeout: float = TAKE_TIMEOUT,
+) -> bool:
     """Print the list as it grows; whether every rule that was tried is kept."""
     section = ""
 
@@ -92,7 +95,8 @@ def tell(socket: Path, path: str, pid: int | None, without: Iterable[str], patie
             print(f"             {outcome.problem}", flush=True)
 
     stop = None if pid is None else lambda: os.kill(pid, signal.SIGTERM)
-    outcomes = [outcome for outcome in check(socket, path, stop, without, patience, one) if outcome.tried]
+    outcomes = check(socket, path, stop, without, patience, one, hand_back_timeout, take_timeout)
+    outcomes = [outcome for outcome in outcomes if outcome.tried]
     broken = sum(outcome.problem is not None for outcome in outcomes)
     print(f"{len(outcomes) - broken} of {len(outcomes)} rules are kept")
     return not broken

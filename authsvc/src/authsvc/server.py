@@ -46,6 +46,9 @@ MAX_SERVICE = 64
 MAX_LOGGED_PATH = 200
 """Bytes of a request's path that are logged."""
 
+MAX_ALGORITHM = 16
+"""Bytes of the name of Digest's algorithm that are logged."""
+
 log = Logger()
 
 
@@ -86,7 +89,7 @@ class AuthProtocol(amp.AMP):
 
     @CheckDigest.responder
     def check_digest(self, user: bytes, method: bytes, uri: bytes, client: bytes, **answer: Any) -> "Deferred[Any]":
-        asked = _Asked("digest", user, method, uri, client)
+        asked = _Asked("digest", user, method, uri, client, answer["algorithm"])
         check = self._digest(user, method, uri, client, **answer)
         return self.factory.track(Deferred.fromCoroutine(self._decide(asked, check)))
 
@@ -131,6 +134,7 @@ class AuthProtocol(amp.AMP):
                 outcome=outcome,
                 why=why,
                 request=asked.request,
+                algorithm=printable(asked.algorithm[:MAX_ALGORITHM]),
             )
         return {"avatar": avatar}
 
@@ -158,6 +162,8 @@ class _Asked:
     method: bytes
     uri: bytes
     client: bytes
+    algorithm: bytes = b""
+    """Of Digest."""
 
     @property
     def request(self) -> str:

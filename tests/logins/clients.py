@@ -56,7 +56,7 @@ class Way:
 
 
 def _name(client: str, scheme: Scheme) -> str:
-    return f"{client}, {' '.join(scheme).strip().capitalize()}"
+    return f"{client}, {scheme[0].capitalize()} {scheme[1]}".strip()
 
 
 def _by_curl(scheme: Scheme, flag: str) -> Way:

@@ -126,11 +126,11 @@ class AuthProtocol(amp.AMP):
         finally:
             check.close()
             log.info(
-                "{user} by {method} from {client} for {service}: {outcome}",
+                "{user} by {method} from {client} for {through}: {outcome}",
                 user=printable(asked.user[:MAX_USER]),
                 method=asked.scheme,
                 client=printable(asked.client[:MAX_CLIENT]) or "?",
-                service=self.service,
+                through=self.service,  # each line has a `service` already: ours
                 outcome=outcome,
                 why=why,
                 request=asked.request,

@@ -97,11 +97,27 @@ class Server(ftp.FTP):
             log.failure("a login failed", failure)
         raise Unavailable
 
+    def timeoutConnection(self) -> None:
+        """`idle_timeout` has passed without a command: say so before the end."""
+        self.sendLine(f"421 No command for {self.timeOut:g} s; closing control connection.")
+        super().timeoutConnection()
+
     def ftp_PASV(self) -> "Deferred[Any]":
-        return _or_425(super().ftp_PASV())
+        return self._or_425(super().ftp_PASV())
 
     def ftp_EPSV(self, protocol: str = "") -> "Deferred[Any]":
-        return _or_425(maybeDeferred(super().ftp_EPSV, protocol))
+        return self._or_425(maybeDeferred(super().ftp_EPSV, protocol))
+
+    def _or_425(self, done: "Deferred[Any]") -> "Deferred[Any]":
+        """The client has not come to the port that it was told: others may have the port. Twisted takes that for a fault."""
+
+        def nobody_came(failure: Failure) -> object:
+            failure.trap(ftp.PortConnectionError)
+            if self.dtpFactory is not None:
+                self.cleanupDTP()
+            return ftp.CANT_OPEN_DATA_CNX
+
+        return done.addErrback(nobody_came)
 
     def ftp_NLST(self, path: str = "") -> "Deferred[Any]":
         """Without a path too (RFC 959)."""
@@ -137,16 +153,6 @@ class Server(ftp.FTP):
     def ftp_EPRT(self, extendedAddress: str) -> "Deferred[Any]":
         """As PORT."""
         return fail(ftp.CmdNotImplementedError("EPRT"))
-
-
-def _or_425(done: "Deferred[Any]") -> "Deferred[Any]":
-    """The client has not come to the port that it was told: Twisted takes that for a fault of its own."""
-
-    def nobody_came(failure: Failure) -> object:
-        failure.trap(ftp.PortConnectionError)
-        return ftp.CANT_OPEN_DATA_CNX
-
-    return done.addErrback(nobody_came)
 
 
 class OneFolder(ftp.BaseFTPRealm):

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from .logins.clients import User
+from .logins.clients import OFFERS, User
 from .logins.runs import add_user, of_guesses, of_logins, of_refusals, of_secrets, replicas
-from .support.compose import Compose
+from .support.compose import Compose, events
 from .support.site import Site
 
 pytestmark = pytest.mark.containers
@@ -24,7 +24,10 @@ def users(compose: Compose, compose_site: Site) -> Iterator[tuple[User, User]]:
 
 
 def test_nobody_is_refused_who_knows_the_password(compose: Compose, compose_site: Site, users: tuple[User, User]) -> None:
-    seen, wrong = of_logins(compose, compose_site, users[0], 40, 2)
+    def log() -> list[dict[str, object]]:
+        return [event for each in compose.containers("authsvc") for event in events(each)]
+
+    seen, wrong = of_logins(compose_site, users[0], OFFERS["as it comes"], 40, 2, log)
     assert wrong == [], seen
 
 

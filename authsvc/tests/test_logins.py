@@ -18,6 +18,7 @@ from authsvc.imports import read_htdigest, read_htpasswd
 from authsvc.service import make_service
 from authsvc.store import Store
 from bcrypt import gensalt, hashpw
+from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase, HTTPBasicAuth, HTTPDigestAuth
 from svckit.auth import protect
 from svckit.settings import Settings
@@ -38,6 +39,17 @@ PASSWORD = "wönder:land"
 needs_curl = unittest.skipUnless(
     shutil.which("curl") or os.environ.get("PORTICO_REQUIRE_PROGRAMS") == "1", "curl is not installed"
 )
+
+
+class From(HTTPAdapter):
+    """Connections of one of our addresses."""
+
+    def __init__(self, address: str) -> None:
+        self._address = address
+        super().__init__()
+
+    def init_poolmanager(self, *arguments: Any, **keywords: Any) -> None:
+        super().init_poolmanager(*arguments, source_address=(self._address, 0), **keywords)
 
 
 class Hello(Resource):
@@ -276,6 +288,64 @@ class LoginTests(TestCase):
         self.start_authsvc(digest_algorithms="MD5,SHA-256")
         self.assertEqual(await self.curl("--digest", "-u", "carol:singer"), "hello carol 200\n")
         self.assertEqual(await self.curl("--digest"), "hello admin 200\n")
+
+    @needs_curl
+    async def test_schemes_are_offered_as_the_auth_service_says(self) -> None:
+        """A client that takes the strongest scheme gets in with a password of which there is no H(A1)."""
+        store = Store(self.folder / "state")
+        self.addCleanup(store.close)
+        store.merge(read_htpasswd(b"bob:" + hashpw(b"builder", gensalt(4)) + b"\n"))
+        self.assertEqual(await self.curl("--anyauth", "-u", "bob:builder"), "Unauthorized\n 401\n")
+        await self.authsvc.stopService()
+        self.start_authsvc(schemes="basic")
+        self.assertEqual(await self.curl("--anyauth", "-u", "bob:builder"), "hello bob 200\n")
+        self.assertEqual(await self.curl("--digest"), "Unauthorized\n 401\n")
+        await self.authsvc.stopService()
+        self.start_authsvc(schemes="digest")
+        self.assertEqual(await self.curl("--anyauth"), "hello admin 200\n")
+        self.assertEqual(await self.curl("--basic"), "Unauthorized\n 401\n")
+
+    async def test_an_algorithm_that_is_not_offered_is_not_taken(self) -> None:
+        """The challenge was of a time when it was: a client would have to make it up."""
+        auth = HTTPDigestAuth("admin", PASSWORD)  # takes the last of them, MD5
+
+        def run() -> list[int]:
+            return [requests.get(self.url, auth=auth, timeout=TIMEOUT).status_code for _ in range(2)]
+
+        self.assertEqual(await deferToThread(run), [200, 200])
+        await self.authsvc.stopService()
+        self.start_authsvc(digest_algorithms="SHA-256")
+        self.log.clear()
+        statuses = await deferToThread(run)
+        self.assertEqual(self.decisions, [("digest", "denied"), ("digest", "allowed"), ("digest", "allowed")])
+        self.assertEqual(statuses, [200, 200])  # by SHA-256, when told of it
+
+    def from_two_addresses(self) -> "Deferred[list[tuple[int, list[bool]]]]":
+        """One client that moves to another address and back: its statuses, and whether it was told `stale` before."""
+
+        def run() -> list[tuple[int, list[bool]]]:
+            auth, found = HTTPDigestAuth("admin", PASSWORD), []
+            for address in ("127.0.0.1", "127.0.0.2", "127.0.0.2", "127.0.0.1"):
+                with requests.Session() as session:
+                    session.trust_env = False
+                    session.mount("http://", From(address))
+                    answer = session.get(self.url, auth=auth, timeout=TIMEOUT)
+                told = ["stale=true" in one.headers["WWW-Authenticate"] for one in answer.history]
+                found.append((answer.status_code, told))
+            return found
+
+        return deferToThread(run)
+
+    async def test_a_nonce_goes_with_its_client_to_another_address(self) -> None:
+        expected = [(200, [False]), (200, []), (200, []), (200, [])]
+        self.assertEqual(await self.from_two_addresses(), expected)
+
+    async def test_a_nonce_stays_at_its_address_where_that_is_switched_on(self) -> None:
+        """The client is told `stale`, and goes on with a new nonce without asking its user."""
+        await self.authsvc.stopService()
+        self.start_authsvc(nonce_bound="true")
+        expected = [(200, [False]), (200, [True]), (200, []), (200, [True])]
+        self.assertEqual(await self.from_two_addresses(), expected)
 
     async def test_the_auth_service_goes_and_comes_back(self) -> None:
         def run(auth: AuthBase | None = None) -> tuple[int, str | None]:

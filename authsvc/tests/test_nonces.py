@@ -19,12 +19,12 @@ REALM = b"portico"
 class Bench:
     """A ledger whose counts are in the memory of `used`."""
 
-    def __init__(self) -> None:
+    def __init__(self, bound: bool = False) -> None:
         self.clock = Clock()
         self.clock.advance(1000)
         self.used: set[tuple[bytes, int]] = set()
         self.asked: list[tuple[bytes, int, int]] = []
-        self.ledger = NonceLedger((KEY, OLD), self.clock.seconds, self.use_count)
+        self.ledger = NonceLedger((KEY, OLD), self.clock.seconds, self.use_count, bound=bound)
 
     async def use_count(self, nonce: bytes, count: int, minted: int) -> bool:
         self.asked.append((nonce, count, minted))
@@ -32,12 +32,13 @@ class Bench:
         self.used.add((nonce, count))
         return new
 
-    def mint(self, key: NonceKey = KEY) -> bytes:
-        return key.mint(REALM, self.clock.seconds())
+    def mint(self, key: NonceKey = KEY, client: bytes | None = None) -> bytes:
+        return key.mint(REALM, self.clock.seconds(), client=client)
 
-    def use(self, nonce: bytes, count: int = 1) -> bool:
+    def use(self, nonce: bytes, count: int = 1, client: bytes = b"") -> bool:
         results: list[bool] = []
-        Deferred.fromCoroutine(self.ledger.use(nonce, self.ledger.open(nonce, REALM), count)).addCallback(results.append)
+        using = self.ledger.use(nonce, self.ledger.open(nonce, REALM, client), count)
+        Deferred.fromCoroutine(using).addCallback(results.append)
         (result,) = results
         return result
 
@@ -95,6 +96,25 @@ def test_keys_that_were_and_keys_that_never_were() -> None:
         bench.use(bytes(forged))
     with pytest.raises(Malformed):
         bench.ledger.open(bench.mint(), b"another realm")
+
+
+def test_a_nonce_is_not_tied_to_an_address_unless_that_is_switched_on() -> None:
+    bench = Bench()
+    nonce = bench.mint()
+    assert bench.use(nonce, 1, b"192.0.2.1")
+    assert bench.use(nonce, 2, b"192.0.2.2")
+    tied = bench.mint(client=b"192.0.2.1")  # by a service that has not heard yet that it is switched off
+    assert bench.use(tied, 1, b"192.0.2.2")
+
+
+def test_a_nonce_is_good_for_its_own_address_where_that_is_switched_on() -> None:
+    bench = Bench(bound=True)
+    nonce = bench.mint(client=b"192.0.2.1")
+    assert not bench.use(nonce, 1, b"192.0.2.2")
+    assert bench.asked == []  # and the count is still there for its owner
+    assert bench.use(nonce, 1, b"192.0.2.1")
+    assert not bench.use(nonce, 1, b"192.0.2.1")
+    assert not bench.use(bench.mint(), 1, b"192.0.2.1")  # one that is tied to nobody
 
 
 # -- keys

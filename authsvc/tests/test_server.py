@@ -116,6 +116,8 @@ def test_a_greeting_is_answered_with_the_key(bench: Bench) -> None:
     assert bench.call(commands.Hello, version=commands.VERSION, service="static") == {
         "key": KEY.secret,
         "algorithms": b"SHA-256,MD5",
+        "schemes": b"digest,basic",
+        "bound": False,
     }
 
 

@@ -51,6 +51,10 @@ def settings_in(folder: Path, replica: str = "one", **options: object) -> Settin
         ({"digest_algorithms": ""}, "digest_algorithms is one or more of SHA-256, MD5"),
         ({"digest_algorithms": "MD5,MD5"}, "digest_algorithms"),
         ({"digest_algorithms": "MD5,SHA"}, "digest_algorithms"),
+        ({"schemes": ""}, "schemes is one or more of digest, basic"),
+        ({"schemes": "digest,digest"}, "schemes"),
+        ({"schemes": "bearer"}, "schemes"),
+        ({"nonce_bound": "perhaps"}, "nonce_bound"),
         ({"database_threads": "0"}, "database_threads"),
         ({"database_queue": "0"}, "database_queue"),
         ({"database": "postgresql:///x", "database_file": "x"}, "only one"),
@@ -142,13 +146,13 @@ class ServiceTests(TestCase):
     async def test_a_restart_is_found_and_keeps_users_and_key(self) -> None:
         service = self.start()
         self.assertEqual(await self.log_in(), b"admin")
-        key = await self.checker.client.nonce_key()
+        key = (await self.checker.client.terms()).key
         await service.stopService()
         with self.assertRaises(AuthUnavailable):
             await self.log_in()
         self.start()
         self.assertEqual(await self.log_in(), b"admin")
-        self.assertEqual(await self.checker.client.nonce_key(), key)
+        self.assertEqual((await self.checker.client.terms()).key, key)
 
     async def test_the_same_object_can_be_started_again(self) -> None:
         service = self.start()
@@ -195,7 +199,7 @@ class ServiceTests(TestCase):
 
     async def test_stopping_finishes_the_calls_under_way(self) -> None:
         service = self.start()
-        await self.checker.client.nonce_key()
+        await self.checker.client.terms()
         calls = [self.log_in(b"wrong %d" % number) for number in range(10)]
         right = self.log_in()
         while service.factory.under_way < 11:
@@ -225,7 +229,7 @@ class ServiceTests(TestCase):
 
     async def test_a_full_queue_is_busy_and_the_client_may_come_again(self) -> None:
         service = self.start(hash_queue="4", user_tries="1000")
-        await self.checker.client.nonce_key()
+        await self.checker.client.terms()
         outcomes: list[str] = []
         logins = [self.log_in(b"wrong %d" % number) for number in range(12)]
         for login in logins:

@@ -11,10 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from amp import AmpError, Connection, Unavailable
-from svckit.auth import basic, digest
+from svckit.auth import Terms, basic, digest
 from svckit.auth.commands import VERSION
 from svckit.auth.errors import Malformed
-from svckit.auth.nonce import NonceKey
 from svckit.auth.params import split_scheme
 
 __all__ = ["AuthService", "Login"]
@@ -32,9 +31,8 @@ class AuthService:
         self._folder, self._service = folder, service
         self._connection: Connection | None = None
         self._connecting = asyncio.Lock()
-        self.key: NonceKey | None = None
-        self.algorithms: tuple[str, ...] = ()
-        """Of Digest, in the order in which they are offered."""
+        self.terms: Terms | None = None
+        """What it wants offered to clients; set once it has been reached."""
 
     async def ask(self, command: bytes, **arguments: bytes) -> None:
         """Return if the credentials are right.
@@ -64,8 +62,8 @@ class AuthService:
                 answer = await connection.ask(b"Hello", version=b"%d" % VERSION, service=self._service.encode())
             except (OSError, Unavailable, AmpError):
                 continue
-            self.key = NonceKey(answer[b"key"])
-            self.algorithms = tuple(answer[b"algorithms"].decode().split(","))
+            said: dict[str, Any] = {name.decode(): value for name, value in answer.items()}
+            self.terms = Terms.of({**said, "bound": said["bound"] == b"True"})
             return connection
         raise Unavailable
 
@@ -92,20 +90,19 @@ class Login:
         try:
             if self._service is None:
                 raise Unavailable
-            stale = await self._check(scope, self._service)
             await self._service.connected()
+            assert self._service.terms is not None
+            stale = await self._check(scope, self._service, self._service.terms)
         except Unavailable:
             return await _refuse(send, 503, (b"retry-after", b"2"))
         except Refused as error:
             return await _refuse(send, error.status, *error.headers)
         if stale is None:
             return await self._app(scope, receive, send)
-        assert self._service.key is not None
-        nonce = self._service.key.mint(REALM, time.time())
-        challenges = [digest.challenge(name, REALM, nonce, stale=stale) for name in self._service.algorithms]
-        return await _refuse(send, 401, *((b"www-authenticate", each) for each in (*challenges, basic.challenge(REALM))))
+        challenges = self._service.terms.challenges(REALM, time.time(), scope["client"][0].encode(), stale=stale)
+        return await _refuse(send, 401, *((b"www-authenticate", each) for each in challenges))
 
-    async def _check(self, scope: Any, service: AuthService) -> bool | None:
+    async def _check(self, scope: Any, service: AuthService, terms: Terms) -> bool | None:
         """None for a user; else whether it is only the nonce that is not good.
 
         Raises:
@@ -116,7 +113,7 @@ class Login:
         if len(headers) != 1:
             return False
         try:
-            await self._ask(headers[0], scope, service)
+            await self._ask(headers[0], scope, service, terms)
         except Malformed:
             return False
         except AmpError as error:
@@ -131,7 +128,7 @@ class Login:
                     return code == "STALE"
         return None
 
-    async def _ask(self, header: bytes, scope: Any, service: AuthService) -> None:
+    async def _ask(self, header: bytes, scope: Any, service: AuthService, terms: Terms) -> None:
         """Raises: Malformed: no credentials that were asked for. AmpError, Unavailable: as `AuthService.ask`."""
         query = scope["query_string"]
         request = {
@@ -140,11 +137,11 @@ class Login:
             "client": scope["client"][0].encode(),
         }
         scheme, text = split_scheme(header)
+        if scheme.decode("ascii") not in terms.schemes:
+            raise Malformed("a scheme that was not offered")
         if scheme == b"basic":
             login = basic.read(text)
             return await service.ask(b"CheckPassword", user=login.username, password=login.password, **request)
-        if scheme != b"digest":
-            raise Malformed("a scheme that was not offered")
         found = digest.read(text, request["method"], request["uri"], REALM)
         return await service.ask(
             b"CheckDigest",

@@ -10,6 +10,7 @@ from svckit.auth import commands
 from svckit.auth.client import ATTEMPTS, CALL_TIMEOUT, REPLICA_TIMEOUT, AuthClient
 from svckit.auth.errors import AuthUnavailable
 from svckit.auth.nonce import NonceKey
+from svckit.auth.terms import Terms
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.protocol import Factory, connectionDone
@@ -38,7 +39,9 @@ class Replica(amp.AMP):
         self.factory.greeted.append((version, service))
         if self.factory.wrong_version:
             raise commands.WrongVersion("version 99 only")
-        return self.factory.silence if self.factory.deaf else {"key": self.factory.key, "algorithms": self.factory.algorithms}
+        if self.factory.deaf:
+            return self.factory.silence
+        return {"key": self.factory.key, "algorithms": self.factory.algorithms, "schemes": b"basic,foo", "bound": True}
 
     @commands.CheckPassword.responder
     def check_password(self, user: bytes, password: bytes, method: bytes, uri: bytes, client: bytes) -> Any:
@@ -107,7 +110,7 @@ class ClientTests(TestCase):
         replica = self.listen("a")
         self.assertEqual(await self.ask(), b"a knows alice")
         self.assertEqual(replica.greeted, [(commands.VERSION, "static")])
-        self.assertEqual(await self.client.nonce_key(), NonceKey(b"a" * 32))
+        self.assertEqual((await self.client.terms()).key, NonceKey(b"a" * 32))
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
     async def test_one_connection_serves_all(self) -> None:
@@ -124,8 +127,8 @@ class ClientTests(TestCase):
             drawn = iter([(number + step) % 3 for step in range(3)])
             client = AuthClient(self.folder, reactor, clock=self.clock, draw=drawn.__next__)
             self.addCleanup(client.close)
-            first = (await client.nonce_key()).secret
-            self.assertEqual((await client.nonce_key()).secret, first)
+            first = (await client.terms()).key.secret
+            self.assertEqual((await client.terms()).key.secret, first)
             asked.append(first[:1])
         self.assertEqual(sorted(asked), [b"a", b"a", b"b", b"b", b"c", b"c"])
 
@@ -137,7 +140,7 @@ class ClientTests(TestCase):
         for folder in (self.folder, self.folder / "missing"):
             client = AuthClient(folder, reactor, clock=self.clock)
             with self.assertRaises(AuthUnavailable):
-                await client.nonce_key()
+                await client.terms()
             with self.assertRaises(AuthUnavailable):
                 await client.call(commands.CheckPassword, user=b"a", password=b"b", method=b"", uri=b"", client=b"")
         self.assertEqual(self.clock.getDelayedCalls(), [])
@@ -246,9 +249,10 @@ class ClientTests(TestCase):
             await call
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
-    async def test_the_terms_of_digest_are_those_of_the_auth_service(self) -> None:
+    async def test_the_terms_are_those_of_the_auth_service(self) -> None:
         self.listen("a")
-        self.assertEqual(await self.client.terms(), (NonceKey(b"a" * 32), ("MD5", "SHA-256")))  # and nothing unheard of
+        terms = Terms(NonceKey(b"a" * 32), ("MD5", "SHA-256"), ("basic",), bound=True)
+        self.assertEqual(await self.client.terms(), terms)  # and nothing unheard of
 
     async def test_it_does_not_connect_before_it_is_asked(self) -> None:
         replica = self.listen("a")

@@ -7,10 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from svckit.auth.errors import Malformed
-from svckit.auth.nonce import NONCE_CHARACTERS, Nonce, NonceKey, open_nonce
+from svckit.auth.nonce import BOUND_CHARACTERS, NONCE_CHARACTERS, Nonce, NonceKey, open_nonce
 
 KEY, OTHER = NonceKey(b"k" * 32), NonceKey(b"o" * 32)
 MINTED = KEY.mint(b"portico", 1234.5678, b"12345678")
+HERE, ELSEWHERE = b"192.0.2.1", b"192.0.2.11"
+BOUND = KEY.mint(b"portico", 1234.5678, b"12345678", client=HERE)
 
 
 def test_a_nonce_tells_when_it_was_minted() -> None:
@@ -33,13 +35,32 @@ def test_a_nonce_is_good_for_its_realm_only() -> None:
         open_nonce(MINTED, b"another", [KEY])
 
 
-def test_no_bit_can_be_changed() -> None:
-    raw = base64.urlsafe_b64decode(MINTED)
+def test_a_nonce_can_be_bound_to_an_address() -> None:
+    assert len(BOUND) == BOUND_CHARACTERS
+    assert open_nonce(BOUND, b"portico", [KEY], HERE) == Nonce(1234.567, known=True, at_home=True)
+    for address in (ELSEWHERE, b"", b"2001:db8::1"):
+        assert open_nonce(BOUND, b"portico", [KEY], address) == Nonce(1234.567, known=True, at_home=False)
+    assert not open_nonce(MINTED, b"portico", [KEY], HERE).at_home
+    assert not open_nonce(MINTED, b"portico", [KEY]).at_home
+    nameless = KEY.mint(b"portico", 1, client=b"")  # of a client that has no address, as by a Unix socket
+    assert open_nonce(nameless, b"portico", [KEY]).at_home
+
+
+def test_the_address_cannot_be_cut_out_of_a_nonce_or_put_into_one() -> None:
+    free, tied = base64.urlsafe_b64decode(MINTED), base64.urlsafe_b64decode(BOUND)
+    for made in (free[:20] + tied[20:29] + free[20:], tied[:20] + tied[29:]):
+        with pytest.raises(Malformed, match="forged"):
+            open_nonce(base64.urlsafe_b64encode(made), b"portico", [KEY], HERE)
+
+
+@pytest.mark.parametrize("minted", [MINTED, BOUND], ids=["free", "bound"])
+def test_no_bit_can_be_changed(minted: bytes) -> None:
+    raw = base64.urlsafe_b64decode(minted)
     for bit in range(len(raw) * 8):
         changed = bytearray(raw)
         changed[bit // 8] ^= 1 << bit % 8
         try:
-            opened = open_nonce(base64.urlsafe_b64encode(bytes(changed)), b"portico", [KEY])
+            opened = open_nonce(base64.urlsafe_b64encode(bytes(changed)), b"portico", [KEY], HERE)
         except Malformed:
             assert bit >= 32
         else:

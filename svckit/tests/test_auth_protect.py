@@ -14,6 +14,7 @@ from svckit.auth.digest import ALGORITHMS, IDigestCredentials, make_ha1
 from svckit.auth.nonce import NonceKey, open_nonce
 from svckit.auth.protect import _OneResource
 from svckit.auth.reception import RETRY_AFTER
+from svckit.auth.terms import Terms
 from twisted.cred.checkers import ICredentialsChecker
 from twisted.cred.credentials import IUsernamePassword
 from twisted.cred.error import UnauthorizedLogin
@@ -58,10 +59,10 @@ class Client:
 
     algorithms: tuple[str, ...] = ("SHA-256", "MD5")
 
-    async def terms(self) -> tuple[NonceKey, tuple[str, ...]]:
+    async def terms(self) -> Terms:
         if self.away:
             raise AuthUnavailable("nobody there")
-        return KEY, self.algorithms
+        return Terms(KEY, self.algorithms)
 
 
 @implementer(ICredentialsChecker)

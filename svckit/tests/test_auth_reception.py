@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from svckit.auth import Asked, AuthUnavailable, NoEntry, Reception, TooManyTries, receive
-from svckit.auth.nonce import NonceKey
+from svckit.auth import SCHEMES, Asked, AuthUnavailable, NoEntry, Reception, Terms, TooManyTries, receive
+from svckit.auth.nonce import NonceKey, open_nonce
 from svckit.auth.reception import address_text
 from twisted.cred.checkers import InMemoryUsernamePasswordDatabaseDontUse
 from twisted.cred.portal import Portal
@@ -15,14 +15,18 @@ from twisted.internet.address import IPv4Address, UNIXAddress
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
+KEY = NonceKey(b"k" * 32)
+
 
 class Client:
     away = False
+    schemes: tuple[str, ...] = SCHEMES
+    bound = False
 
-    async def terms(self) -> tuple[NonceKey, tuple[str, ...]]:
+    async def terms(self) -> Terms:
         if self.away:
             raise AuthUnavailable("nobody there")
-        return NonceKey(b"k" * 32), ("MD5",)
+        return Terms(KEY, ("MD5",), self.schemes, self.bound)
 
 
 def asked(*pairs: bytes) -> Asked:
@@ -59,6 +63,29 @@ def test_nobody_else(reception: Reception, brought: tuple[bytes, ...]) -> None:
         (b"WWW-Authenticate", b"Digest"),
         (b"WWW-Authenticate", b"Basic"),
     ]
+
+
+@pytest.mark.parametrize("schemes", [("basic",), ("digest",), ("basic", "digest")])
+def test_the_schemes_are_those_of_the_auth_service_in_its_order(reception: Reception, schemes: tuple[str, ...]) -> None:
+    reception.client.schemes = schemes  # type: ignore[attr-defined]
+    found = now(reception.user_of(asked()))
+    assert [value.split(b" ")[0].lower().decode() for _, value in found.headers] == list(schemes)
+
+
+def test_a_scheme_that_is_not_offered_is_not_taken(reception: Reception) -> None:
+    reception.client.schemes = ("digest",)  # type: ignore[attr-defined]
+    found = now(reception.user_of(asked(b"alice:wonderland")))
+    assert found.status == 401
+    assert all(value.startswith(b"Digest ") for _, value in found.headers)
+
+
+@pytest.mark.parametrize("bound", [False, True])
+def test_nonces_are_bound_to_the_client_where_the_auth_service_says_so(reception: Reception, bound: bool) -> None:
+    reception.client.bound = bound  # type: ignore[attr-defined]
+    (digest, _) = now(reception.user_of(asked())).headers
+    nonce = digest[1].partition(b'nonce="')[2].partition(b'"')[0]
+    assert open_nonce(nonce, b"portico", [KEY], b"192.0.2.1").at_home is bound
+    assert open_nonce(nonce, b"portico", [KEY], b"192.0.2.2").at_home is False
 
 
 def test_nobody_to_ask(reception: Reception) -> None:

@@ -1,8 +1,10 @@
 """The parts of the show, each a text for people and a list of what was wrong."""
 
+import os
 import time
 import uuid
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -13,12 +15,12 @@ from ..support.browser import Browser
 from ..support.compose import Compose
 from ..support.programs import program
 from ..support.site import Site
-from .clients import PAGE, User, by_browser, log_in
+from .clients import PAGE, Offer, User, by_browser, log_in
 from .flood import flood
 from .refusals import try_refusals
 from .secrets import needles, search_images, search_inspect, search_logs, search_memory, search_process_lists
 
-__all__ = ["Part", "add_user", "of_guesses", "of_logins", "of_refusals", "of_secrets", "replicas"]
+__all__ = ["Part", "add_user", "of_guesses", "of_logins", "of_refusals", "of_secrets", "offering", "replicas"]
 
 Part = tuple[str, list[str]]
 """What has been seen, and what of it should not be."""
@@ -47,18 +49,49 @@ def add_user(compose: Compose) -> User:
     return user
 
 
-def of_logins(compose: Compose, site: Site, user: User, times: int, by_chromium: int) -> Part:
+@contextmanager
+def offering(compose: Compose, offer: Offer) -> Iterator[None]:
+    """Two replicas of authsvc that offer something else."""
+    up = ["up", "--no-build", "--no-deps", "--wait", "--scale", "authsvc=2", "authsvc"]
+    more = {
+        "COMPOSE_FILE": os.pathsep.join(["docker-compose.yml", "tests/logins/offers.yml"]),
+        "LOGINS_SCHEMES": offer.schemes,
+        "LOGINS_ALGORITHMS": offer.algorithms,
+    }
+    compose.environment.update(more)
+    try:
+        compose.call(*up, seconds=120)
+        yield
+    finally:
+        for name in more:
+            del compose.environment[name]
+        compose.call(*up, seconds=120)
+
+
+def of_logins(
+    site: Site, user: User, offer: Offer, times: int, by_chromium: int, log: Callable[[], Iterable[dict[str, object]]]
+) -> Part:
+    """So many logins by curl and requests, and by Chromium; `log` is what the auth service has logged so far."""
     began = time.monotonic()
-    statuses = log_in(site, user, times)
+    statuses = log_in(site, user, offer, times)
     if by_chromium:
         with TemporaryDirectory(ignore_cleanup_errors=True) as folder, Browser(program("chromium"), Path(folder)) as browser:
-            statuses += by_browser(site, user, browser, by_chromium)
-    lines = [f"  {way}: {count} x {status}" for (way, status), count in sorted(statuses.items())]
+            statuses += by_browser(site, user, offer, browser, by_chromium)
+    lines = [f"  {way}: {count} x {status}" for (way, _, status), count in sorted(statuses.items())]
     total = sum(statuses.values())
-    lines.insert(0, f"{total} logins in {time.monotonic() - began:.0f} s, 3 replicas of static and 2 of authsvc")
-    wrong = [f"{way} was answered {status}, {count} times" for (way, status), count in statuses.items() if status != 200]
+    lines.insert(0, f"{total} logins in {time.monotonic() - began:.0f} s; offered: {offer.schemes}; {offer.algorithms}")
+    wrong = [f"{way} was answered {status}, {count} times" for (way, _, status), count in statuses.items() if status != 200]
     if total != times + by_chromium:
         wrong.append(f"{times + by_chromium - total} logins were not asked for once, or not at all")
+    made: Counter[tuple[object, ...]] = Counter()
+    for (_, scheme, _), count in statuses.items():
+        made[(*scheme, "allowed")] += count
+    decided = [event for event in log() if event.get("user") == user.name and "outcome" in event]
+    seen = Counter((event["method"], event["algorithm"], event["outcome"]) for event in decided)
+    told = (f"{count} x {' '.join(map(str, each))}" for each, count in sorted(seen.items(), key=str))
+    lines.append(f"  authsvc has decided: {', '.join(told)}")
+    if seen != made:
+        wrong.append(f"authsvc has decided {dict(seen)}, and the logins were {dict(made)}")
     return "\n".join(lines), wrong
 
 

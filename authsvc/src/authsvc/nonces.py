@@ -67,12 +67,17 @@ class NonceLedger:
         use_count: Callable[[bytes, int, int], Awaitable[bool]],
         *,
         lifetime: float = NONCE_LIFETIME,
+        bound: bool = False,
     ) -> None:
-        """`use_count` is `Counts.use`, called elsewhere than on the reactor thread."""
+        """`use_count` is `Counts.use`, called elsewhere than on the reactor thread.
+
+        With `bound` a nonce is good for the address alone that it was made for.
+        """
         self._keys = keys
         self._now = now
         self._use_count = use_count
         self._lifetime = lifetime
+        self.bound = bound
 
     @property
     def key(self) -> NonceKey:
@@ -84,16 +89,18 @@ class NonceLedger:
         """Milliseconds since 1970: no nonce minted before is good, not even by a clock that is a little behind ours."""
         return int((self._now() - self._lifetime - CLOCK_SKEW) * 1000)
 
-    def open(self, nonce: bytes, realm: bytes) -> Nonce:
-        """Raises: svckit.auth.Malformed: no nonce, or a forged one."""
-        return open_nonce(nonce, realm, self._keys)
+    def open(self, nonce: bytes, realm: bytes, client: bytes = b"") -> Nonce:
+        """A nonce that came from the address `client`. Raises: svckit.auth.Malformed: no nonce, or a forged one."""
+        return open_nonce(nonce, realm, self._keys, client)
 
     async def use(self, nonce: bytes, opened: Nonce, count: int) -> bool:
-        """Use up `count` of a nonce. False: it is stale, or the count was used before.
+        """Use up `count` of a nonce. False: it is stale, or another address's, or the count was used before.
 
         To be called for right answers only: a wrong one must not use up anything.
         """
         now = self._now()
         if not opened.known or not now - self._lifetime <= opened.minted <= now + CLOCK_SKEW:
+            return False
+        if self.bound and not opened.at_home:
             return False
         return await self._use_count(base64.urlsafe_b64decode(nonce)[:ID_BYTES], count, round(opened.minted * 1000))

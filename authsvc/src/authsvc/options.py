@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from svckit.auth import SCHEMES
 from svckit.auth.digest import ALGORITHMS
 from svckit.auth.limits import MAX_REALM, NONCE_LIFETIME
 from svckit.settings import BadOptions, Settings
@@ -35,6 +36,10 @@ class Options:
     """Seconds for which a Digest nonce is good; the same for all replicas."""
     nonce_keys_file: str = ""
     """File with the keys of nonces, for hosts that share them; empty: one is made in the state folder."""
+    nonce_bound: bool = False
+    """Whether a nonce is good for the client's address alone that it was made for; the same for all replicas."""
+    schemes: str = ",".join(SCHEMES)
+    """What clients of HTTP are offered, in this order; no other scheme is taken."""
     digest_algorithms: str = ",".join(ALGORITHMS)
     """What Digest offers, in this order. Clients that take the first cannot log in users of an htdigest file (MD5) otherwise
     than with `MD5,SHA-256`."""
@@ -56,7 +61,16 @@ class Options:
     @property
     def algorithms(self) -> tuple[str, ...]:
         """`digest_algorithms`, one by one."""
-        return tuple(name.strip() for name in self.digest_algorithms.split(","))
+        return _names(self.digest_algorithms)
+
+    @property
+    def offered(self) -> tuple[str, ...]:
+        """`schemes`, one by one."""
+        return _names(self.schemes)
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in text.split(","))
 
 
 _MORE_THAN_NOTHING = (
@@ -86,11 +100,12 @@ def options_from(settings: Settings) -> Options:
             raise BadOptions(f"{settings.service}: {name} is more than 0")
     if options.account_time < 0:
         raise BadOptions(f"{settings.service}: account_time is 0 or more")
-    algorithms = options.algorithms
-    if not algorithms or len(set(algorithms)) < len(algorithms) or set(algorithms) - set(ALGORITHMS):
-        raise BadOptions(
-            f"{settings.service}: digest_algorithms is one or more of {', '.join(ALGORITHMS)}, with commas between"
-        )
+    for name, chosen, known in (
+        ("digest_algorithms", options.algorithms, tuple(ALGORITHMS)),
+        ("schemes", options.offered, SCHEMES),
+    ):
+        if len(set(chosen)) < len(chosen) or set(chosen) - set(known):
+            raise BadOptions(f"{settings.service}: {name} is one or more of {', '.join(known)}, with commas between")
     if options.database and options.database_file:
         raise BadOptions(f"{settings.service}: database and database_file: only one of them")
     return options

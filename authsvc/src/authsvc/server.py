@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any
 
-from svckit.auth import DigestCredentials, Malformed
+from svckit.auth import SCHEMES, DigestCredentials, Malformed
 from svckit.auth.commands import (
     VERSION,
     Busy,
@@ -46,6 +46,9 @@ MAX_SERVICE = 64
 MAX_LOGGED_PATH = 200
 """Bytes of a request's path that are logged."""
 
+MAX_ALGORITHM = 16
+"""Bytes of the name of Digest's algorithm that are logged."""
+
 log = Logger()
 
 
@@ -72,7 +75,12 @@ class AuthProtocol(amp.AMP):
             raise WrongVersion(f"this auth service speaks version {VERSION}")
         if service:
             self.service = printable(service[:MAX_SERVICE].encode("utf-8", "replace"))
-        return {"key": self.factory.ledger.key.secret, "algorithms": ",".join(self.factory.algorithms).encode("ascii")}
+        return {
+            "key": self.factory.ledger.key.secret,
+            "algorithms": ",".join(self.factory.algorithms).encode("ascii"),
+            "schemes": ",".join(self.factory.schemes).encode("ascii"),
+            "bound": self.factory.ledger.bound,
+        }
 
     @CheckPassword.responder
     def check_password(self, user: bytes, password: bytes, method: bytes, uri: bytes, client: bytes) -> "Deferred[Any]":
@@ -81,18 +89,21 @@ class AuthProtocol(amp.AMP):
 
     @CheckDigest.responder
     def check_digest(self, user: bytes, method: bytes, uri: bytes, client: bytes, **answer: Any) -> "Deferred[Any]":
-        asked = _Asked("digest", user, method, uri, client)
-        return self.factory.track(Deferred.fromCoroutine(self._decide(asked, self._digest(user, method, uri, **answer))))
+        asked = _Asked("digest", user, method, uri, client, answer["algorithm"])
+        check = self._digest(user, method, uri, client, **answer)
+        return self.factory.track(Deferred.fromCoroutine(self._decide(asked, check)))
 
     async def _password(self, user: bytes, password: bytes) -> Any:
         if len(user) > MAX_USER or len(password) > MAX_PASSWORD:
             raise Malformed("user or password of a length that nobody has")
         return await self.factory.checker.requestAvatarId(UsernamePassword(user, password))
 
-    async def _digest(self, user: bytes, method: bytes, uri: bytes, algorithm: bytes, **answer: Any) -> Any:
+    async def _digest(self, user: bytes, method: bytes, uri: bytes, client: bytes, algorithm: bytes, **answer: Any) -> Any:
         name = algorithm.decode("latin-1")
-        credentials = DigestCredentials(username=user, algorithm=name, method=method, uri=uri, **answer)
-        nonce = self.factory.ledger.open(credentials.nonce, credentials.realm)
+        if name not in self.factory.algorithms:
+            raise Malformed("algorithm: not one that was offered")
+        credentials = DigestCredentials(username=user, algorithm=name, method=method, uri=uri, client=client, **answer)
+        nonce = self.factory.ledger.open(credentials.nonce, credentials.realm, client)
         avatar = await self.factory.checker.requestAvatarId(credentials)
         # Only now: a wrong answer uses up no count, and learns nothing of the nonce (RFC 7616 section 3.3, stale).
         if not await self.factory.ledger.use(credentials.nonce, nonce, credentials.nc):
@@ -115,14 +126,15 @@ class AuthProtocol(amp.AMP):
         finally:
             check.close()
             log.info(
-                "{user} by {method} from {client} for {service}: {outcome}",
+                "{user} by {method} from {client} for {through}: {outcome}",
                 user=printable(asked.user[:MAX_USER]),
                 method=asked.scheme,
                 client=printable(asked.client[:MAX_CLIENT]) or "?",
-                service=self.service,
+                through=self.service,  # each line has a `service` already: ours
                 outcome=outcome,
                 why=why,
                 request=asked.request,
+                algorithm=printable(asked.algorithm[:MAX_ALGORITHM]),
             )
         return {"avatar": avatar}
 
@@ -150,6 +162,8 @@ class _Asked:
     method: bytes
     uri: bytes
     client: bytes
+    algorithm: bytes = b""
+    """Of Digest."""
 
     @property
     def request(self) -> str:
@@ -174,13 +188,18 @@ class AuthFactory(Factory):
         throttle: Throttle,
         allows: Callable[[bytes, bytes, bytes], Awaitable[bool]],
         algorithms: tuple[str, ...] = tuple(ALGORITHMS),
+        schemes: tuple[str, ...] = SCHEMES,
     ) -> None:
-        """`allows` says whether a user may make a request of a method and a target; `algorithms` are what Digest offers."""
+        """`allows` says whether a user may make a request of a method and a target.
+
+        `algorithms` are what Digest offers, `schemes` what clients are offered at all, in this order.
+        """
         self.checker = checker
         self.ledger = ledger
         self.throttle = throttle
         self.allows = allows
         self.algorithms = algorithms
+        self.schemes = schemes
         self.connections: set[AuthProtocol] = set()
         self.under_way = 0
         self._waiting: list[tuple[Callable[[], bool], Deferred[None]]] = []

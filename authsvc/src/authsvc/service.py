@@ -110,7 +110,9 @@ class AuthService(Service):
         self._pools = (hashing, looking)
         self._jobs = jobs = Jobs(partial(deferToThreadPool, self._reactor, looking), limit=options.database_queue)
         self._counts = counts = Counts(store.engine)
-        ledger = NonceLedger(keys, time.time, partial(jobs.run, counts.use), lifetime=options.nonce_lifetime)
+        ledger = NonceLedger(
+            keys, time.time, partial(jobs.run, counts.use), lifetime=options.nonce_lifetime, bound=options.nonce_bound
+        )
         passwords = PasswordChecks(
             partial(deferToThreadPool, self._reactor, hashing),
             self._reactor,
@@ -128,7 +130,7 @@ class AuthService(Service):
             return account is not None and rules.rules.allow(account.groups, method, target)
 
         checker = StoreChecker(accounts, partial(jobs.run, store.ha1), passwords)
-        self.factory = AuthFactory(checker, ledger, throttle, allows, options.algorithms)
+        self.factory = AuthFactory(checker, ledger, throttle, allows, options.algorithms, options.offered)
         self._listen()
 
     async def _sweep_counts(self) -> None:

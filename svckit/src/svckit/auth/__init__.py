@@ -1,6 +1,6 @@
 """Logins: what a service needs to ask the auth service, and the wire between the two.
 
-The wire (`commands`, `nonce`, `digest`, `limits`) is used by both sides and belongs to neither.
+The wire (`commands`, `terms`, `nonce`, `digest`, `limits`) is used by both sides and belongs to neither.
 """
 
 from .basic import PasswordCredentials
@@ -11,8 +11,10 @@ from .errors import AuthUnavailable, Malformed, NotAllowed, StaleNonce, TooManyT
 from .hearing import DeafPortal, check_portal
 from .protect import Protected, protect
 from .reception import Asked, NoEntry, Reception, receive
+from .terms import SCHEMES, Terms
 
 __all__ = [
+    "SCHEMES",
     "Asked",
     "AuthClient",
     "AuthUnavailable",
@@ -27,6 +29,7 @@ __all__ = [
     "Reception",
     "RemoteChecker",
     "StaleNonce",
+    "Terms",
     "TooManyTries",
     "check_portal",
     "protect",

@@ -23,9 +23,8 @@ from twisted.protocols import amp
 from twisted.python.failure import Failure
 
 from . import commands
-from .digest import ALGORITHMS
 from .errors import AuthUnavailable
-from .nonce import NonceKey
+from .terms import Terms
 
 __all__ = ["ATTEMPTS", "CALL_TIMEOUT", "REPLICA_TIMEOUT", "AuthClient"]
 
@@ -46,10 +45,9 @@ log = Logger()
 
 
 class _Link(amp.AMP):
-    """The connection; `key`, `algorithms` and `name` are set once the other side has been greeted."""
+    """The connection; `terms` and `name` are set once the other side has been greeted."""
 
-    key: NonceKey
-    algorithms: tuple[str, ...]
+    terms: Terms
     name: str = ""
     on_lost: Callable[[], None] | None = None
 
@@ -90,22 +88,14 @@ class AuthClient:
         self._waiting: list[Deferred[_Link]] = []
         self._silent = ""  # the replica that last failed to answer: tried after all others
 
-    async def nonce_key(self) -> NonceKey:
-        """The key to mint nonces under.
-
-        Raises:
-            AuthUnavailable: no auth service answers.
-        """
-        return (await self.terms())[0]
-
-    async def terms(self) -> tuple[NonceKey, tuple[str, ...]]:
-        """The key to mint nonces under, and the algorithms of Digest in the order in which they are to be offered.
+    async def terms(self) -> Terms:
+        """What the auth service wants offered, and the key to mint nonces under.
 
         Raises:
             AuthUnavailable: no auth service answers.
         """
         link = await self._within(self._timeout, self._connected())
-        return link.key, link.algorithms
+        return link.terms
 
     async def call(self, command: type[amp.Command], **arguments: Any) -> dict[str, Any]:
         """The answer of an auth service.
@@ -197,9 +187,7 @@ class AuthClient:
             if link.transport is not None:
                 link.transport.abortConnection()
             raise
-        link.key, link.name = NonceKey(answer["key"]), path.stem
-        offered = answer["algorithms"].decode("ascii", "replace").split(",")
-        link.algorithms = tuple(name for name in offered if name in ALGORITHMS)
+        link.terms, link.name = Terms.of(answer), path.stem
         link.on_lost = lambda: self._lost(link)
         self._link, self._silent = link, ""
         return link

@@ -22,7 +22,7 @@ __all__ = [
     "WrongVersion",
 ]
 
-VERSION = 2
+VERSION = 3
 
 
 class Denied(Exception):
@@ -53,7 +53,13 @@ class Hello(amp.Command):
     """The first command on each connection."""
 
     arguments: ClassVar[Any] = [(b"version", amp.Integer()), (b"service", amp.Unicode())]
-    response: ClassVar[Any] = [(b"key", amp.String()), (b"algorithms", amp.String())]  # of Digest, as they are offered: "A,B"
+    # what `svckit.auth.terms` makes challenges of; algorithms and schemes in the order in which they are offered: "A,B"
+    response: ClassVar[Any] = [
+        (b"key", amp.String()),
+        (b"algorithms", amp.String()),
+        (b"schemes", amp.String()),
+        (b"bound", amp.Boolean()),
+    ]
     errors: ClassVar[Any] = {WrongVersion: b"WRONG_VERSION"}
 
 

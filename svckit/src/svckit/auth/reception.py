@@ -1,6 +1,6 @@
 """Who a request comes from, or the answer that it gets instead: the same for resources, uploads and WebSocket upgrades.
 
-401  no credentials, wrong ones, malformed ones; the challenges are Digest in the auth service's order, then Basic
+401  no credentials, wrong ones, malformed ones; the challenges are those of the auth service, in its order
 401  with stale=true: the password is right, the nonce is not good any more
 403  the user is who they say, and the auth service's rules do not let them do this
 429  with Retry-After: too many wrong logins by this user or from this address; nobody has looked at this one
@@ -26,6 +26,7 @@ from .errors import AuthUnavailable, Malformed, NotAllowed, StaleNonce, TooManyT
 from .hearing import check_portal
 from .limits import MAX_CLIENT
 from .params import split_scheme
+from .terms import Terms
 
 __all__ = ["RETRY_AFTER", "Asked", "NoEntry", "Reception", "address_text", "receive"]
 
@@ -75,8 +76,9 @@ class Reception:
     async def admit(self, asked: Asked, mind: Any, interface: type[Interface]) -> tuple[Any, Callable[[], None]] | NoEntry:
         """The portal's avatar and its logout, or what to answer; it takes `client.CALL_TIMEOUT` twice at most."""
         try:
-            found, stale = await self._log_in(asked, mind, interface)
-            return await self._challenge(stale) if found is None else found
+            terms = await self.client.terms()
+            found, stale = await self._log_in(asked, terms, mind, interface)
+            return self._challenge(asked, terms, stale) if found is None else found
         except AuthUnavailable as error:
             log.warn("nobody can be logged in: {error}", error=str(error))
             return NoEntry(503, "No auth service answers", _retry_after(RETRY_AFTER))
@@ -93,15 +95,12 @@ class Reception:
         name: bytes = found[0]
         return name
 
-    async def _challenge(self, stale: bool) -> NoEntry:
-        key, algorithms = await self.client.terms()
-        nonce = key.mint(self._realm, self._now())
-        challenges = [digest.challenge(name, self._realm, nonce, stale=stale) for name in algorithms]
-        challenges.append(basic.challenge(self._realm))
+    def _challenge(self, asked: Asked, terms: Terms, stale: bool) -> NoEntry:
+        challenges = terms.challenges(self._realm, self._now(), asked.client, stale=stale)
         return NoEntry(401, "Unauthorized", tuple((b"WWW-Authenticate", challenge) for challenge in challenges))
 
     async def _log_in(
-        self, asked: Asked, mind: Any, interface: type[Interface]
+        self, asked: Asked, terms: Terms, mind: Any, interface: type[Interface]
     ) -> tuple[tuple[Any, Callable[[], None]] | None, bool]:
         """What the portal gives, or None and whether it is only the nonce that is not good.
 
@@ -110,7 +109,7 @@ class Reception:
             NotAllowed: they are right, and not enough.
         """
         try:
-            credentials = _credentials(asked, self._realm)
+            credentials = _credentials(asked, self._realm, terms.schemes)
             if credentials is None:
                 return None, False
             _, avatar, logout = await self.portal.login(credentials, mind, interface)
@@ -159,7 +158,7 @@ def _retry_after(seconds: int) -> tuple[tuple[bytes, bytes], ...]:
     return ((b"Retry-After", b"%d" % seconds),)
 
 
-def _credentials(asked: Asked, realm: bytes) -> ICredentials | None:
+def _credentials(asked: Asked, realm: bytes, schemes: Sequence[str]) -> ICredentials | None:
     """The credentials that a request brings; None if it brings none.
 
     Raises:
@@ -170,8 +169,8 @@ def _credentials(asked: Asked, realm: bytes) -> ICredentials | None:
     if len(asked.authorization) > 1:
         raise Malformed("two Authorization headers")
     scheme, text = split_scheme(asked.authorization[0].strip(b" \t"))
+    if scheme.decode("ascii") not in schemes:
+        raise Malformed("a scheme that was not offered")
     if scheme == b"basic":
         return basic.read(text, asked.method, asked.uri, asked.client)
-    if scheme == b"digest":
-        return digest.read(text, asked.method, asked.uri, realm, asked.client)
-    raise Malformed("a scheme that was not offered")
+    return digest.read(text, asked.method, asked.uri, realm, asked.client)

@@ -24,7 +24,7 @@ test: lint ## style, types, unit and behaviour tests; container tests where a Do
 lint: .venv/dev.stamp .venv/members.stamp ## style and types only
 	@$(BIN)/ruff check -q
 	@$(BIN)/ruff format -q --check
-	@$(BIN)/mypy --no-error-summary $(SOURCES) dynamic ftp tests
+	@$(BIN)/mypy --no-error-summary $(SOURCES) dynamic ftp tests conftest.py
 
 lock: ## requirements/*.txt anew, with what is locked kept where it fits (needs uv; UPGRADE=1 takes the newest)
 	requirements/lock $(if $(UPGRADE),--upgrade)

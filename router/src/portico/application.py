@@ -28,6 +28,7 @@ from .report import Report
 from .router import Router
 from .service import RoutedService
 from .targets.handoff import HandoffTarget
+from .targets.tcp import TcpTarget
 from .tls import TlsSession
 
 __all__ = ["Application"]
@@ -147,7 +148,10 @@ class Application(MultiService):
         for name, service in made.items():
             self._adopt(service.background)
             if name in old_services:
-                service.target.inherit(old_services[name].target.drained)
+                old = old_services[name].target
+                service.target.inherit(old.drained)
+                if isinstance(old, TcpTarget) and isinstance(service.target, TcpTarget):
+                    service.target.succeed(old)
             service.target.start()
         for service in self._services.values():
             service.follow(config.limits, config.patterns_for(service.name))

@@ -113,6 +113,9 @@ class Tcp(Struct, tag_field="target", tag="tcp", forbid_unknown_fields=True, fro
     connection stays with the server, for protocols other than HTTP."""
     proxy: Literal["v1", "v2"] | None = None
     """With `close` and `pin`: connections to the server begin with a PROXY header of this version, which names the client."""
+    capacity: Count | None = None
+    """Connections (with `split`: exchanges, and connections that were upgraded) that each address may have under way; further
+    ones wait in the queue. None: any number."""
     connect_timeout: Seconds = 3.0
     eject_after: Count = 3
     """Times in a row that an address refuses, or does not accept in time, before it is passed over."""

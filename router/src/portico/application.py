@@ -116,6 +116,7 @@ class Application(MultiService):
         self.router.use(table, config.limits)
         self._route_names = frozenset(rule.name for rule in table.rules)
         for entrance in self._entrances:
+            entrance.probe(config.limits.probe_after)
             # a kernel that holds silent connections back would keep a route by silence waiting
             entrance.defer(DEFER_ACCEPT if table.shortest_silence is None else 0)
 

@@ -148,6 +148,8 @@ Service = Handoff | Tcp
 class Limits(Struct, forbid_unknown_fields=True, frozen=True):
     """Every bound of the router, in one place; times in seconds, sizes in bytes. `docs/limits.md` explains them."""
 
+    probe_after: Annotated[int, Meta(ge=1, le=32_767)] = 300
+    """Whole seconds of silence after which the kernel asks a client, or the server of a tunnel, whether it is still there."""
     head_deadline: Seconds = 10.0
     """For the whole head of a request, from the connection's start."""
     head_size: Annotated[int, Meta(ge=256, le=65_536)] = 16_384

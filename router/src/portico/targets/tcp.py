@@ -26,6 +26,7 @@ from ..core.answers import NO_RESOURCE, Answer
 from ..core.closing import closing_head
 from ..core.termination import DATA, OPERATOR
 from ..poller import Poller
+from ..probes import probe
 from ..pump import NO_PIPES, Pipes, Tunnel, join
 from ..service import Refusals, RoutedService
 from .connect import Connecting, Replica
@@ -267,6 +268,7 @@ class TcpTarget:
             self._access.tunnel_ended(arrival, replica.name, how, up + more_up, down + more_down, why)
             self._fewer()
 
+        probe(server, self._limits.probe_after)
         pipes = NO_PIPES if arrival.shared else self._pipes
         tunnel = join(arrival.sock, server, preface, self._poller, pipes, ended, reply)
         self._tunnels.add(tunnel)

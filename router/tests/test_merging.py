@@ -155,3 +155,14 @@ def test_a_name_that_one_of_them_asks_for_is_not_at_rest(states: tuple[str, str]
     statuses = [{"services": {"app": {"target": "tcp", "replicas": [{"replica": "x:80", "state": state}]}}} for state in states]
     (replica,) = merged_status(statuses)["services"]["app"]["replicas"]
     assert replica["state"] == merged
+
+
+@pytest.mark.parametrize(
+    ("states", "said"),
+    [(("full", "full"), "full"), (("full", "ready"), "ready"), (("resting", "full"), "full"), (("full", "down"), "down")],
+)
+def test_what_a_tcp_replica_may_have_is_the_sum_of_what_each_worker_gives_it(states: tuple[str, str], said: str) -> None:
+    replicas = [{"replica": "x:80", "state": state, "open": number, "capacity": 2} for number, state in enumerate(states)]
+    statuses = [{"services": {"app": {"target": "tcp", "replicas": [replica]}}} for replica in replicas]
+    (found,) = merged_status(statuses)["services"]["app"]["replicas"]
+    assert found == {"replica": "x:80", "state": said, "open": 1, "capacity": 4}

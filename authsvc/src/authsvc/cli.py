@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from sqlalchemy.exc import SQLAlchemyError
+from svckit.quiet import ends_with_its_reader
 
 from . import manage
 from .database import reason
@@ -22,6 +23,7 @@ from .store import Store
 __all__ = ["main"]
 
 
+@ends_with_its_reader
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; 0 when it is done, 1 when it cannot be (the reason is on standard error), 2 for wrong usage."""
     options = _parser().parse_args(arguments)
@@ -40,6 +42,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _fail(f"there is a user of that name: {error}")
     except GroupExists as error:
         return _fail(f"there is a group of that name: {error}")
+    except BrokenPipeError:
+        raise  # nobody reads what it prints
     except (OSError, ValueError, sqlite3.Error, SQLAlchemyError) as error:
         return _fail(reason(error))
     except (KeyboardInterrupt, EOFError):

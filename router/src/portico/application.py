@@ -30,6 +30,7 @@ from .router import Router
 from .service import RoutedService, Target
 from .targets.handoff import HandoffTarget
 from .targets.split import LAST_REQUESTS
+from .targets.tcp import TcpTarget
 from .tls import TlsSession
 
 __all__ = ["Application"]
@@ -117,6 +118,7 @@ class Application(MultiService):
         self.router.use(table, config.limits)
         self._route_names = frozenset(rule.name for rule in table.rules)
         for entrance in self._entrances:
+            entrance.probe(config.limits.probe_after)
             # a kernel that holds silent connections back would keep a route by silence waiting
             entrance.defer(DEFER_ACCEPT if table.shortest_silence is None else 0)
 
@@ -149,7 +151,10 @@ class Application(MultiService):
         for name, service in made.items():
             self._adopt(service.background)
             if name in old_services:
-                service.target.inherit(old_services[name].target.drained)
+                old = old_services[name].target
+                service.target.inherit(old.drained)
+                if isinstance(old, TcpTarget) and isinstance(service.target, TcpTarget):
+                    service.target.succeed(old)
             service.target.start()
         for service in self._services.values():
             service.follow(config.limits, config.patterns_for(service.name))

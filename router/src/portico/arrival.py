@@ -1,6 +1,7 @@
 """A connection while it is in the router's hands."""
 
 import contextlib
+import select
 import socket
 import struct
 from _socket import socket as RawSocket
@@ -46,6 +47,7 @@ class Arrival:
         "since",
         "sock",
         "tls_facts",
+        "waits_until",
     )
 
     def __init__(
@@ -68,6 +70,8 @@ class Arrival:
         self.decided_at = 0.0
         """When that was; by the reactor's clock."""
         self.handed_at = 0.0
+        self.waits_until = 0.0
+        """When its time in a service's queue is up, by the reactor's clock; 0 as long as it has not had to wait."""
         self.tls_facts: TlsFacts | None = None
         """What was agreed on, where TLS ended in this router; the socket is then the plain side."""
 
@@ -89,6 +93,13 @@ class Arrival:
         self.preface = preface.data
         if isinstance(preface.head, Head):
             self.head = preface.head
+
+    @property
+    def is_broken_off(self) -> bool:
+        """Whether its client has broken the connection off. One that only sends no more does not count."""
+        look = select.poll()
+        look.register(self.sock.fileno(), 0)
+        return bool(look.poll(0))  # nothing is asked for, so what there is is an error or a hang-up
 
     def as_socket(self) -> socket.socket:
         """The socket for Twisted, which wants the Python one. The arrival has none after that."""

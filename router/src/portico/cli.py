@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence, Sized
 from pathlib import Path
 
 import msgspec
+from svckit.quiet import ends_with_its_reader
 
 from .config import DEFAULT_ADMIN, Admin, BadConfig, Config, Listener, address, admin_address, load
 
@@ -22,6 +23,7 @@ CLEAR = "\x1b[H\x1b[2J"
 """Empties a terminal (ECMA-48)."""
 
 
+@ends_with_its_reader
 def main(arguments: Sequence[str] | None = None) -> None:
     """Parse the command line and do as it says; ends the process."""
     chosen = _parser().parse_args(arguments)

@@ -113,6 +113,9 @@ class Tcp(Struct, tag_field="target", tag="tcp", forbid_unknown_fields=True, fro
     connection stays with the server, for protocols other than HTTP."""
     proxy: Literal["v1", "v2"] | None = None
     """With `close` and `pin`: connections to the server begin with a PROXY header of this version, which names the client."""
+    capacity: Count | None = None
+    """Connections (with `split`: exchanges, and connections that were upgraded) that each address may have under way; further
+    ones wait in the queue. None: any number."""
     connect_timeout: Seconds = 3.0
     eject_after: Count = 3
     """Times in a row that an address refuses, or does not accept in time, before it is passed over."""
@@ -145,6 +148,8 @@ Service = Handoff | Tcp
 class Limits(Struct, forbid_unknown_fields=True, frozen=True):
     """Every bound of the router, in one place; times in seconds, sizes in bytes. `docs/limits.md` explains them."""
 
+    probe_after: Annotated[int, Meta(ge=1, le=32_767)] = 300
+    """Whole seconds of silence after which the kernel asks a client, or the server of a tunnel, whether it is still there."""
     head_deadline: Seconds = 10.0
     """For the whole head of a request, from the connection's start."""
     head_size: Annotated[int, Meta(ge=256, le=65_536)] = 16_384

@@ -85,6 +85,10 @@ class Entrance:
         """For how long the kernel may hold back a connection that sends nothing; 0: not at all."""
         self._listener.defer(seconds)
 
+    def probe(self, after: int) -> None:
+        """See `probes`; holds for new connections."""
+        self._listener.probe(after)
+
     def start(self) -> None:
         """Accept from now on."""
         if self._taken_over:

@@ -25,6 +25,7 @@ from .keeper import DEFER_ACCEPT, listen
 from .kept import Kept
 from .places import Places
 from .poller import READ, Poller
+from .probes import probe
 
 __all__ = ["DEFER_ACCEPT", "Listener", "plain"]
 
@@ -73,6 +74,10 @@ class Listener:
     def defer(self, seconds: int) -> None:
         """For how long the kernel may hold back a connection that sends nothing; 0: not at all."""
         self._sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_DEFER_ACCEPT, seconds)
+
+    def probe(self, after: int) -> None:
+        """Clients that have been silent for so many seconds are asked whether they are still there."""
+        probe(self._sock, after)
 
     def count_in(self, places: Places) -> None:
         """Connections count there, and pause when it says so."""

@@ -16,8 +16,8 @@ Status = Mapping[str, Any]
 def merged_status(statuses: Sequence[Status]) -> dict[str, Any]:
     """One status of many: counts are summed, services and replicas stand together by name; the rest is the first one's.
 
-    What is open is summed for tcp replicas. A handoff replica tells every router how many connections it has in all, so there
-    it is the largest number.
+    What is open, and may be, is summed for tcp replicas. A handoff replica tells every router how many connections it has in
+    all, so there it is the largest number.
     """
     if not statuses:
         return {}
@@ -50,9 +50,14 @@ def _service(found: Sequence[Status]) -> dict[str, Any]:
 def _replica(found: Sequence[Status], shared: bool) -> dict[str, Any]:
     numbers = [replica.get("open", 0) for replica in found]
     states = [replica.get("state", "ready") for replica in found]
-    unready = [state for state in states if state not in ("ready", "resting")]
-    state = unready[0] if unready else "ready" if "ready" in states else "resting"  # a name that one asks for is not at rest
-    return {**found[0], "state": state, "open": max(numbers) if shared else sum(numbers)}
+    # a name that one asks for is not at rest, and where one has room it is not full
+    calm = ("ready", "resting") if shared else ("ready", "full", "resting")
+    unready = [state for state in states if state not in calm]
+    state = unready[0] if unready else next(state for state in calm if state in states)
+    together = {**found[0], "state": state, "open": max(numbers) if shared else sum(numbers)}
+    if not shared and "capacity" in together:
+        together["capacity"] = sum(replica.get("capacity", 0) for replica in found)
+    return together
 
 
 def _sum(found: Iterable[Status], key: str) -> int:

@@ -11,7 +11,7 @@ from twisted.internet.interfaces import IDelayedCall
 
 from .arrival import Arrival
 from .config import Limits
-from .core.answers import NO_REPLICA, QUEUE_DRAINED, QUEUE_FULL, Answer
+from .core.answers import LEFT_QUEUE, NO_REPLICA, QUEUE_DRAINED, QUEUE_FULL, Answer
 from .redirect import Redirect
 
 __all__ = ["Destination", "Refusals", "RoutedService", "Target"]
@@ -79,6 +79,7 @@ class RoutedService:
         self._elsewhere: Callable[[Arrival], None] | None = None
         self._limits, self._reactor, self._refusals = limits, reactor, refusals
         self._queue: deque[tuple[Arrival, IDelayedCall]] = deque()
+        self._is_offering = False
 
     def __repr__(self) -> str:
         return f"<RoutedService {self.name}, {len(self._queue)} queued>"
@@ -112,12 +113,25 @@ class RoutedService:
         if self._queue or not self.target.offer(arrival):
             self._hold(arrival)
 
+    def wait(self, arrival: Arrival) -> None:
+        """Hold a connection that the target had taken, and could not put through. It has the place that its time gives it."""
+        if self._elsewhere is not None:
+            self._elsewhere(arrival)
+        else:
+            self._hold(arrival)
+
     def _hold(self, arrival: Arrival) -> None:
-        if len(self._queue) >= self._limits.queue_size:
+        queue = self._queue
+        if len(queue) >= self._limits.queue_size:
             self._refusals.answer(arrival, QUEUE_FULL)
             return
-        timeout = self._reactor.callLater(self._limits.queue_timeout, self._give_up, arrival)
-        self._queue.append((arrival, timeout))
+        now = self._reactor.seconds()
+        arrival.waits_until = until = arrival.waits_until or now + self._limits.queue_timeout
+        entry = arrival, self._reactor.callLater(max(0.0, until - now), self._give_up, arrival)
+        place = len(queue)
+        while place and queue[place - 1][0].waits_until > until:
+            place -= 1
+        queue.insert(place, entry)
 
     def _give_up(self, arrival: Arrival) -> None:
         self._queue = deque(entry for entry in self._queue if entry[0] is not arrival)
@@ -137,12 +151,27 @@ class RoutedService:
 
     def room(self) -> None:
         """The target may be able to take connections again."""
-        while self._queue:
-            arrival, timeout = self._queue[0]
-            if not self.target.offer(arrival):
+        if self._is_offering:
+            return  # by what it has just taken; the loop below goes on
+        self._is_offering = True
+        try:
+            self._offer_queued()
+        finally:
+            self._is_offering = False
+
+    def _offer_queued(self) -> None:
+        for _ in range(len(self._queue)):  # what the target cannot put through may be in the queue again at once
+            if not self._queue:
                 return
-            self._queue.popleft()
-            timeout.cancel()
+            arrival, timeout = self._queue.popleft()
+            if arrival.is_broken_off:
+                timeout.cancel()
+                self._refusals.answer(arrival, LEFT_QUEUE)
+            elif self.target.offer(arrival):
+                timeout.cancel()
+            else:
+                self._queue.appendleft((arrival, timeout))
+                return
 
 
 Destination = RoutedService | Redirect

@@ -5,9 +5,12 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from .quiet import ends_with_its_reader
+
 __all__ = ["main"]
 
 
+@ends_with_its_reader
 def main(arguments: Sequence[str] | None = None) -> None:
     """Parse the command line and do as it says; ends the process."""
     parser = argparse.ArgumentParser(prog="svckit", description="Runs a service behind the Portico router.")

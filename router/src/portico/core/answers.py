@@ -34,6 +34,7 @@ __all__ = [
     "HEAD_TIMEOUT",
     "HEAD_TOO_LARGE",
     "LEFT",
+    "LEFT_QUEUE",
     "MANY_FIELDS",
     "MISDIRECTED",
     "NOT_HTTP",
@@ -126,4 +127,5 @@ STRANGE_AND_SILENT = STRANGE._replace(status=0, wire=b"")
 TWICE = Answer(0, "a service has handed back a connection that the router has already", b"")
 SILENT = Answer(0, "the client sent nothing", b"", CLIENT_TIME + REQUEST)
 DRAINED = Answer(0, "the server is going down", b"", OPERATOR + REQUEST)
+LEFT_QUEUE = Answer(0, "the client left while it waited for a replica", b"", CLIENT + QUEUE)
 LEFT = Answer(0, "the client left before its request was whole", b"", CLIENT + REQUEST)

@@ -14,7 +14,7 @@ from ..core.answers import BAD_GATEWAY, GATEWAY_TIMEOUT, NO_RESOURCE, Answer
 from ..core.ejection import Ejection
 from ..poller import WRITE, Poller
 
-__all__ = ["Connecting", "Replica"]
+__all__ = ["UNBOUNDED", "Connecting", "Replica"]
 
 BACKEND_RECEIVE_BUFFER = 262_144
 """Bytes; caps what the kernel holds of a response for a slow client."""
@@ -25,20 +25,27 @@ _OURS = (errno.EADDRNOTAVAIL, errno.EAGAIN, errno.ENOBUFS)
 _connection_kind = socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC
 
 
+UNBOUNDED = 1 << 30
+"""A capacity that is none."""
+
+
 class Replica:
     """One address of the server."""
 
-    capacity = 1 << 30
-
-    def __init__(self, at: Address, ejection: "Ejection[Replica]") -> None:
+    def __init__(self, at: Address, ejection: "Ejection[Replica]", capacity: int = UNBOUNDED) -> None:
         """`ejection` is told how attempts at it end; those that nobody waits for any more do not count."""
-        self.at, self.ejection = at, ejection
+        self.at, self.ejection, self.capacity = at, ejection, capacity
         self.name = "{}:{}".format(*at) if ":" not in at[0] else "[{}]:{}".format(*at)
         """For logs and status."""
         self.load = 0
         """Connections, or exchanges, that it has under way, and attempts at one."""
         self.drained = False
         """An operator wants no new ones to go there, and no idle ones kept."""
+
+    @property
+    def has_room(self) -> bool:
+        """Whether it may have one more under way."""
+        return self.load < self.capacity
 
 
 class Connecting:
@@ -60,10 +67,15 @@ class Connecting:
         self._poller, self._reactor = poller, reactor
         self._connected, self._failed = connected, failed
         self._trying: tuple[RawSocket, Replica, IDelayedCall] | None = None
+        self.tried: tuple[Replica, ...] = ()
+        """Those that were asked so far."""
 
     def next(self, answer: Answer = BAD_GATEWAY) -> None:
         """Try the next replica; `answer` is what the client gets if there is none."""
         for replica in self._candidates:
+            if replica.load >= replica.capacity:
+                continue  # it had room when the order was made
+            self.tried += (replica,)
             try:
                 sock = self._open(replica)
             except OSError as error:  # not the replica's fault

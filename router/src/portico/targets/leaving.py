@@ -6,6 +6,7 @@ Everything that a session holds is let go of here, and nowhere else.
 
 import contextlib
 import socket
+from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 from ..arrival import Arrival
@@ -28,7 +29,7 @@ from ..flow import RESET, Flow
 from ..linger import Linger
 from ..pump import NO_PIPES
 from .backend import Backend
-from .connect import Connecting
+from .connect import Connecting, Replica
 from .upload import Upload
 from .watched import Watched
 
@@ -43,6 +44,7 @@ class Leaving(Watched):
 
     __slots__ = (
         "_arrival",
+        "_asked",
         "_backend",
         "_base",
         "_buffer",
@@ -75,6 +77,7 @@ class Leaving(Watched):
         self._backend: Backend | None = None
         self._connecting: Connecting | None = None
         self._buffer = b""  # read, and not part of the current request
+        self._asked = b""  # what was read of the current request before it was sent, where replicas can be full
         self._upload: Upload | None = None  # the rest of the current request, as long as some of it is to come
         self._eof = False  # the client sends nothing more
         self._ending = ""  # how the connection ends after this answer, if it does
@@ -138,6 +141,11 @@ class Leaving(Watched):
         self._split.ended(self, self._arrival, how, self._up, self.down.moved)
         Linger(self._arrival, SILENT, self._split.poller, self._split.reactor)
 
+    def _wait(self, untried: Collection[Replica]) -> None:
+        """The request has not gone out, and `untried` may take it when they have room."""
+        self._detach()
+        self._split.wait(self, self._arrival, untried, self._asked + self._buffer, self._up, self.down.moved)
+
     def _hand_back(self, unread: bytes) -> None:
         self._detach()
         self._split.hand_back(self, self._arrival, unread, self._up, self.down.moved)
@@ -187,10 +195,10 @@ class Leaving(Watched):
 
     # -- letting go
 
-    def _release(self, backend: Backend, reusable: bool) -> None:
+    def _release(self, backend: Backend, reusable: bool, again: bool = False) -> None:
         self._up += backend.up.moved - self._base
         self._backend = None
-        self._split.release(backend, reusable)
+        self._split.release(backend, reusable, again)
 
     def _detach(self) -> None:
         """Let go of the client's socket, and of what is under way for it."""

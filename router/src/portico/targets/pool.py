@@ -52,6 +52,13 @@ class Pool:
         idle.append(backend)
         if len(idle) > self._size:
             idle.pop(0).close()
+        self.trim(backend.replica)
+
+    def trim(self, replica: Replica) -> None:
+        """Idle connections and those in use together are no more than its capacity."""
+        idle = self._idle.get(replica)
+        while idle and len(idle) + replica.load > replica.capacity:
+            idle.pop(0).close()
 
     def drop(self, backend: "Backend") -> None:
         """A connection that is kept has ended."""

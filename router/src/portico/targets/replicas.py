@@ -5,7 +5,7 @@ replica, and connections wait. Those that are ejected come last instead (`core.e
 than checks do, so they are tried before a client is told that nobody accepts.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from itertools import chain
 
 from svckit.reactors import Reactor
@@ -18,7 +18,7 @@ from ..core.health import UP
 from ..draining import NotThere
 from ..poller import Poller
 from .checks import Checks, asked_by
-from .connect import Replica
+from .connect import UNBOUNDED, Replica
 
 __all__ = ["Replicas"]
 
@@ -35,6 +35,10 @@ class Replicas:
         if settings.check is not None:
             self._checks = Checks(settings.check, asked_by(settings, settings.check), poller, reactor, self._changed)
         self._known: dict[Address, Replica] = {}
+        self._before: dict[Address, Replica] = {}  # those of the service that this one follows
+        self._capacity = settings.capacity or UNBOUNDED
+        self.bounded = settings.capacity is not None
+        """Whether a replica can be full."""
         self.usable: list[Replica] = []
         """Those that may get new connections."""
         self.drained: frozenset[str] = frozenset()
@@ -43,12 +47,20 @@ class Replicas:
     def found(self, addresses: Iterable[Address]) -> None:
         """These are the addresses from now on."""
         known = self._known
-        self._known = {at: known.get(at) or Replica(at, self._ejection) for at in addresses}
+        self._known = {at: known.get(at) or self._make(at) for at in addresses}
         self._ejection.belong(self._known.values())
         self.drained &= {replica.name for replica in self._known.values()}
         if self._checks is not None:
             self._checks.watch(self._known.values())
         self._changed()
+
+    def _make(self, at: Address) -> Replica:
+        """What the service before this one has under way there counts on, so that a reload makes no room."""
+        replica = self._before.pop(at, None)
+        if replica is None:
+            return Replica(at, self._ejection, self._capacity)
+        replica.ejection, replica.capacity = self._ejection, self._capacity
+        return replica
 
     def _changed(self) -> None:
         checks = self._checks
@@ -65,14 +77,33 @@ class Replicas:
         """Whether the server has an address."""
         return bool(self._known)
 
+    @property
+    def has_room(self) -> bool:
+        """Whether `order` would name any."""
+        if not self.bounded:
+            return bool(self.usable)
+        return any(replica.has_room for replica in self._ready or self.usable)
+
+    @property
+    def _ready(self) -> list[Replica]:
+        """Those that are usable and not ejected."""
+        out = self._ejection.ejected(self._reactor.seconds())
+        return [replica for replica in self.usable if replica not in out]
+
+    def untried(self, tried: Collection[Replica]) -> list[Replica]:
+        """Those that were full when `tried` were asked, and may have room now or later; none where no one can be full."""
+        return [replica for replica in self._ready if replica not in tried] if self.bounded else []
+
     def order(self, arrival: Arrival) -> Iterable[Replica]:
-        """Those that may get a new connection, the first choice first."""
+        """Those that may get a new connection and have room, the first choice first."""
         usable = self.usable
         out = self._ejection.ejected(self._reactor.seconds()) if self._ejection.until else ()
         if not out:
             return self._balancer.order(usable, arrival)
         ready = [replica for replica in usable if replica not in out]
-        last = [replica for replica in out if replica in usable]
+        if ready and not any(replica.has_room for replica in ready):
+            return ()  # better to wait for them
+        last = [replica for replica in out if replica in usable and replica.has_room]
         return chain(self._balancer.order(ready, arrival), last)  # rather than no answer: they may be back by then
 
     def drain(self, name: str, drained: bool, certain: bool) -> list[Replica]:
@@ -102,6 +133,10 @@ class Replicas:
         """These were drained in the service that this one follows."""
         self.drained |= frozenset(drained)
 
+    def succeed(self, before: "Replicas") -> None:
+        """Before the first addresses: those that `before` has are the same replicas."""
+        self._before = before._before | before._known
+
     def stop(self) -> None:
         """Check no more."""
         if self._checks is not None:
@@ -111,11 +146,12 @@ class Replicas:
         """For `/status`; `resting`: the addresses are those of some time ago."""
         out = self._ejection.ejected(self._reactor.seconds())
         states = {replica: self._state(replica, replica in out, resting) for replica in self._known.values()}
-        return [{"replica": replica.name, "state": state, "open": replica.load} for replica, state in states.items()]
+        bound = {"capacity": self._capacity} if self.bounded else {}
+        return [{"replica": replica.name, "state": state, "open": replica.load, **bound} for replica, state in states.items()]
 
     def _state(self, replica: Replica, ejected: bool, resting: bool) -> str:
         if replica.drained:
             return "drained"
         if self._checks is not None and (state := self._checks.state(replica)) != UP:
             return state
-        return "ejected" if ejected else "resting" if resting else "ready"
+        return "ejected" if ejected else "resting" if resting else "ready" if replica.has_room else "full"

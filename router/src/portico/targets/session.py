@@ -13,7 +13,7 @@ answer; over.
 from typing import TYPE_CHECKING
 
 from ..arrival import Arrival
-from ..core.answers import BAD_FRAMING, NO_RESPONSE, Answer
+from ..core.answers import BAD_FRAMING, NO_RESOURCE, NO_RESPONSE, Answer
 from ..core.head import Head
 from ..core.onward import Onward, Request
 from ..core.termination import CLIENT, DATA, NORMAL, ROUTER, SERVER
@@ -93,6 +93,8 @@ class Session(Leaving):
         self._busy, self._retried = True, False
         if request.last:
             self._ending = NORMAL
+        if self._split.bounded:
+            self._asked = buffer[: request.end]
         if not self._split.send(self, request.wire, look=not request.repeatable):
             self._hand_back(buffer)
 
@@ -121,9 +123,14 @@ class Session(Leaving):
             self._want_more()
 
     def unconnected(self, answer: Answer) -> None:
-        """No replica accepted."""
-        self._connecting = None
-        self.refuse(answer)
+        """No replica accepted; those that are full were not asked."""
+        connecting, self._connecting = self._connecting, None
+        assert connecting is not None
+        untried = self._split.untried(connecting)
+        if untried and answer is not NO_RESOURCE and not self.down.held:
+            self._wait(untried)
+        else:
+            self.refuse(answer)
 
     # -- what the client does
 
@@ -232,6 +239,7 @@ class Session(Leaving):
         """The response is complete; its end may still be held for the client."""
         self._up += backend.up.moved - self._base
         self._backend = None
+        self._arrival.waits_until = 0.0
         self._split.release(backend, reusable and self._upload is None)
         if self._upload is not None:
             self.want(self.wanted & ~READ)  # there is nowhere to put the rest of it
@@ -248,8 +256,9 @@ class Session(Leaving):
             else:
                 self.break_off(SERVER + DATA, reset and backend.endless)
             return
-        self._release(backend, False)
-        if not backend.began and request.repeatable and not self._retried:
+        again = not backend.began and request.repeatable and not self._retried
+        self._release(backend, False, again)
+        if again:
             self._ending = NORMAL if request.last else ""
             self._retried = not backend.reused
             if self._split.send(self, request.wire, look=False, fresh=True):

@@ -5,7 +5,7 @@ second.
 """
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection
 from functools import partial
 from itertools import chain
 
@@ -27,6 +27,7 @@ from .backend import Backend
 from .connect import Connecting, Replica
 from .leaving import Leaving
 from .pool import Pool
+from .replicas import Replicas
 from .session import Session
 from .stalled import Stalled
 
@@ -57,7 +58,8 @@ class Split:
         settings: Tcp,
         limits: Limits,
         ownership: Ownership,
-        candidates: Callable[[Arrival], Iterable[Replica]],
+        replicas: Replicas,
+        wait: Callable[[Arrival, Collection[Replica]], None],
         poller: Poller,
         pipes: Pipes,
         reactor: Reactor,
@@ -67,7 +69,9 @@ class Split:
         switched: Switched,
         fewer: Callable[[], None],
     ) -> None:
-        """`candidates` gives the replicas in the order in which to try them; `fewer` is called when a session is over."""
+        """`wait` holds a connection whose request goes on when one of the replicas has room; `fewer` is called when there is
+        less under way.
+        """
         self.poller, self.pipes, self.reactor = poller, pipes, reactor
         self.ownership, self.head_size = ownership, limits.head_size
         self.head_fields = limits.head_fields
@@ -79,7 +83,10 @@ class Split:
         self.now = reactor.seconds()
         """The time of the last sweep."""
         self._settings, self._idle_timeout = settings, limits.idle_timeout
-        self._candidates, self._refusals, self._readmit, self._access = candidates, refusals, readmit, access
+        self._replicas, self._wait = replicas, wait
+        self.bounded = replicas.bounded
+        """Whether a request may find all replicas full."""
+        self._candidates, self._refusals, self._readmit, self._access = replicas.order, refusals, readmit, access
         self._switched, self._fewer = switched, fewer
         self.pool = Pool(settings.idle_connections, settings.idle_time)
         self._stalled = Stalled(settings.answer_timeout, settings.exchange_idle)
@@ -107,6 +114,8 @@ class Split:
             session.end(CLIENT_TIME + REQUEST)
         for session in self._stalled.look(self._sessions, now):
             session.stall()
+        if self.bounded:
+            self._fewer()  # one that did not accept may do so now, while the others are full for long
 
     # -- for sessions
 
@@ -158,10 +167,15 @@ class Split:
         return True
 
     def _connected(self, session: Session, request: bytes, sock: RawSocket, replica: Replica) -> None:
+        self.pool.trim(replica)
         session.connected(Backend(sock, replica, self.pool, self.poller, self.pipes), request)
 
-    def release(self, backend: Backend, reusable: bool) -> None:
-        """The exchange is over."""
+    def untried(self, connecting: Connecting) -> list[Replica]:
+        """Those that were full when `connecting` had come to its end, and may have room now or later."""
+        return self._replicas.untried(connecting.tried)
+
+    def release(self, backend: Backend, reusable: bool, again: bool = False) -> None:
+        """The exchange is over. `again`: its request is about to be repeated, before anybody else's."""
         backend.replica.load -= 1
         if reusable and not (self.draining or backend.replica.drained or backend.up.held):
             backend.session = None
@@ -169,6 +183,8 @@ class Split:
             self.pool.put(backend, self.now)
         else:
             backend.close()
+        if self.bounded and not again:
+            self._fewer()
 
     def tunnel(
         self, session: Leaving, arrival: Arrival, backend: Backend, preface: bytes, reply: bytes, up: int, down: int
@@ -178,13 +194,28 @@ class Split:
         self._switched(arrival, backend.sock, backend.replica, preface, reply, up, down)
 
     def hand_back(self, session: Leaving, arrival: Arrival, unread: bytes, up: int, down: int) -> None:
-        """The next request is not ours, or not whole: the router sees to it."""
+        """The next request is not ours, or not whole, or finds no room: the router sees to it."""
         self._access.tunnel_ended(arrival, session.replica, NORMAL, up, down)
         self._left(session)
+        self._readmit(self._anew(arrival, unread))
+
+    def wait(self, session: Leaving, arrival: Arrival, untried: Collection[Replica], unread: bytes, up: int, down: int) -> None:
+        """Its request was not accepted by those that had room, and waits for the others."""
+        self._sessions.discard(session)
+        if up or down:
+            self._access.tunnel_ended(arrival, session.replica, NORMAL, up, down)
+            again = self._anew(arrival, unread)
+            again.service, again.route, again.head = arrival.service, arrival.route, arrival.head
+            again.decided_at, again.waits_until = arrival.decided_at, arrival.waits_until
+            arrival = again
+        arrival.preface = unread
+        self._wait(arrival, untried)
+
+    def _anew(self, arrival: Arrival, unread: bytes) -> Arrival:
         now = self.reactor.seconds()
         again = type(arrival)(arrival.sock, arrival.client, arrival.listener, now, unread, returned=True)
         again.tls_facts, again.named = arrival.tls_facts, arrival.named
-        self._readmit(again)
+        return again
 
     def refuse(self, session: Leaving, arrival: Arrival, answer: Answer) -> None:
         """The router answers."""

@@ -22,10 +22,11 @@ from twisted.logger import Logger
 from ..accesslog import AccessLog
 from ..arrival import Address, Arrival, RawSocket
 from ..config import Limits, Tcp, address
-from ..core.answers import Answer
+from ..core.answers import NO_RESOURCE, Answer
 from ..core.closing import closing_head
 from ..core.termination import DATA, OPERATOR
 from ..poller import Poller
+from ..probes import probe
 from ..pump import NO_PIPES, Pipes, Tunnel, join
 from ..service import Refusals, RoutedService
 from .connect import Connecting, Replica
@@ -70,11 +71,14 @@ class TcpTarget:
         self._tunnels: set[Tunnel] = set()
         self._idle_tunnels = IdleTunnels(settings.tunnel_idle, settings.half_closed_idle, self._tunnels, reactor)
         self._drained: Deferred[None] | None = None
+        self._is_cut = False
+        self._successor: TcpTarget | None = None
         self._split = Split(
             settings,
             limits,
             ownership,
-            self.replicas.order,
+            self.replicas,
+            self._wait,
             poller,
             pipes,
             reactor,
@@ -100,7 +104,7 @@ class TcpTarget:
         """Serve the first request, or begin to connect, to the address with the fewest connections."""
         if self._lookup is not None and not self._lookup.want():
             return False
-        if not self.replicas.usable or self._open >= self._limits.tunnels:
+        if not self.replicas.has_room or self._open >= self._limits.tunnels or self._is_cut:
             return False
         if arrival.head is not None and self._settings.keepalive == "split":
             self._split.take(arrival)
@@ -130,6 +134,7 @@ class TcpTarget:
     def retire(self, patterns: tuple[tuple[str, bool], ...]) -> "Deferred[None]":
         """No request but the one under way is ours any more; tunnels live as long as they do."""
         self._ownership.update(())
+        self._split.pool.close()
         self._look_no_more()
         drained = self._drained = Deferred()
         drained.addCallback(lambda _: self._close())
@@ -162,6 +167,7 @@ class TcpTarget:
         self._split.close()
 
     def _cut(self) -> None:
+        self._is_cut = True  # the places of those that go are for nobody
         for tunnel in list(self._tunnels):
             tunnel.close(OPERATOR + DATA, reset=True)
         self._split.cut()
@@ -206,6 +212,11 @@ class TcpTarget:
         """Those that have the same addresses here."""
         self.replicas.inherit(drained)
 
+    def succeed(self, before: "TcpTarget") -> None:
+        """Before the start: what `before`, whose place this one takes, has under way counts here too, until it ends."""
+        self.replicas.succeed(before.replicas)
+        before._successor = self
+
     # -- names
 
     def _is_in_use(self) -> bool:
@@ -229,9 +240,19 @@ class TcpTarget:
 
     def _failed(self, arrival: Arrival, answer: Answer) -> None:
         """No replica accepted."""
-        del self._attempts[arrival]
+        untried = self.replicas.untried(self._attempts.pop(arrival).tried)
+        if untried and answer is not NO_RESOURCE:
+            self._wait(arrival, untried)
+            return
         self._refusals.answer(arrival, answer)
         self._reactor.callLater(0, self._service.room)  # not at once: the next one may fail the same way, and the next
+        self._look_whether_drained()
+
+    def _wait(self, arrival: Arrival, untried: Collection[Replica]) -> None:
+        """Those that had room do not accept; `untried` were full. Not before one of them has room, else it would go on so."""
+        self._service.wait(arrival)
+        if any(replica.has_room for replica in untried):
+            self._reactor.callLater(0, self._service.room)
         self._look_whether_drained()
 
     def _tunnel(
@@ -247,12 +268,15 @@ class TcpTarget:
             self._access.tunnel_ended(arrival, replica.name, how, up + more_up, down + more_down, why)
             self._fewer()
 
+        probe(server, self._limits.probe_after)
         pipes = NO_PIPES if arrival.shared else self._pipes
         tunnel = join(arrival.sock, server, preface, self._poller, pipes, ended, reply)
         self._tunnels.add(tunnel)
 
     def _fewer(self) -> None:
         self._service.room()
+        if self._successor is not None:
+            self._successor._fewer()
         self._look_whether_drained()
 
 

@@ -1,0 +1,135 @@
+"""`capacity` over reloads, drains and the end."""
+
+import socket
+from pathlib import Path
+
+import pytest
+from portico.config import Limits
+
+from .support.deployment import deployed, request
+from .support.places import LIMITS, OK, FullRig, get
+from .support.reactor import HandReactor
+from .support.wires import Inbox
+from .test_capacity import KEEPALIVE, finish, rig  # noqa: F401
+
+CONFIG = """
+listeners = [{address = "127.0.0.1:0"}]
+routes = [{prefix = "/", service = "app"}]
+services.app = {target = "tcp", address = "%s:%d", keepalive = "pin", capacity = %d}
+"""
+
+
+def test_a_configuration_that_changes_it(reactor: HandReactor, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        at = server.getsockname()
+        with deployed(reactor, folder, CONFIG % (*at, 1), "tcp", monkeypatch) as made:
+
+            def connect() -> Inbox:
+                sock = socket.create_connection(made.application.addresses[0], timeout=5)
+                sock.sendall(request("/"))
+                reactor.settle()
+                return Inbox(sock)
+
+            def found() -> tuple[int, int | None, int]:
+                app = made.application.report().services["app"]
+                return app.replicas[0].open, app.replicas[0].capacity, app.queued
+
+            clients = [connect() for _ in range(3)]
+            reactor.until(lambda: found() == (1, 1, 2))
+            for capacity, then in ((1, (1, 1, 2)), (2, (2, 2, 1)), (1, (2, 1, 1)), (3, (3, 3, 0))):
+                made.reload(CONFIG % (*at, capacity) + f"limits.head_deadline = {10.0 + len(made.lines)}")
+                reactor.settle()
+                assert found() == then
+            for client in clients:
+                server.accept()[0].close()
+                client.sock.close()
+            reactor.until(lambda: found() == (0, 3, 0))
+
+
+@pytest.mark.parametrize("keepalive", ["split", "pin"])
+@pytest.mark.parametrize("capacity", [1, 2, None])
+def test_a_reload_makes_no_room(rig: FullRig, keepalive: str, capacity: int | None) -> None:  # noqa: F811
+    """What the service before it has under way counts on, and leaves its place to those that wait for the new one."""
+    server = rig.server()
+    rig.make(keepalive=keepalive, capacity=1)
+    first = rig.connect(get("/1"))
+    end = server.accept()
+    server.hears(end, b"GET /1 ")
+    rig.connect(get("/2"))
+    assert rig.service.queued == 1
+    rig.make(keepalive=keepalive, capacity=capacity)
+    rig.reactor.settle()
+    if capacity == 1:
+        assert (rig.service.queued, rig.loads) == (1, [1])
+        finish(rig, first, end)
+    server.hears(server.accept(), b"GET /2 ")
+    assert (rig.service.queued, rig.loads) == (0, [1 if capacity == 1 else 2])
+    assert rig.replicas[0].get("capacity") == capacity
+
+
+def test_a_reload_to_less_waits_until_there_is_less(rig: FullRig) -> None:  # noqa: F811
+    server = rig.server()
+    rig.make(keepalive="pin", capacity=3)
+    clients = [rig.connect() for _ in range(3)]
+    ends = [server.accept() for _ in range(3)]
+    rig.make(keepalive="pin", capacity=1)
+    rig.connect(get("/late"))
+    for client, end in zip(clients, ends, strict=True):
+        assert (rig.service.queued, rig.states) == (1, ["full"])
+        finish(rig, client, end)
+    server.hears(server.accept(), b"GET /late ")
+    assert rig.loads == [1]
+
+
+def test_a_drained_address_does_not_count_as_room(rig: FullRig) -> None:  # noqa: F811
+    servers = [rig.server(), rig.server()]
+    rig.make(capacity=1)
+    client = rig.connect()
+    end = servers[0].accept()
+    rig.target.drain(servers[1].name, True)
+    waiting = rig.connect(get("/next"))
+    assert (rig.service.queued, rig.states) == (1, ["full", "drained"])
+    rig.target.drain(servers[1].name, False)
+    other = servers[1].accept()
+    servers[1].hears(other, b"GET /next ")
+    finish(rig, waiting, other)
+    finish(rig, client, end)
+
+
+@pytest.mark.parametrize("keepalive", KEEPALIVE)
+def test_in_a_drain_those_that_wait_get_the_places_of_those_that_end(rig: FullRig, keepalive: str) -> None:  # noqa: F811
+    server = rig.server()
+    rig.make(keepalive=keepalive, capacity=1)
+    first = rig.connect(get("/1"))
+    end = server.accept()
+    second = rig.connect(get("/2"))
+    ended: list[object] = []
+    rig.target.stop().addCallback(ended.append)
+    end.sock.send(OK)
+    end.sock.close()
+    rig.gets(first, b"\r\n\r\nok")
+    first.sock.close()
+    end = server.accept()
+    server.hears(end, b"GET /2 ")
+    assert ended == []
+    end.sock.send(OK)
+    end.sock.close()
+    rig.gets(second, b"\r\n\r\nok")
+    second.sock.close()
+    rig.reactor.until(lambda: ended)
+
+
+@pytest.mark.parametrize("keepalive", KEEPALIVE)
+def test_when_the_drain_time_is_up_nobody_gets_the_places(rig: FullRig, keepalive: str) -> None:  # noqa: F811
+    server = rig.server()
+    limits = Limits(queue_timeout=100.0, drain_time=LIMITS.drain_time)
+    rig.make(limits, keepalive=keepalive, capacity=1)
+    for number in range(3):
+        rig.connect(get(f"/{number}"))
+    server.accept()
+    ended: list[object] = []
+    rig.target.stop().addCallback(ended.append)
+    rig.reactor.advance(LIMITS.drain_time)
+    assert (len(ended), server.look(), rig.service.queued) == (1, 1, 2)
+    rig.service.refuse_queued()
+    assert [line["ended"] for line in rig.logged.lines] == ["KD" if keepalive != "split" else "KH", "KQ", "KQ"]

@@ -5,9 +5,6 @@ import errno
 import os
 import resource
 import socket
-import tempfile
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 import svckit.handoff.link as twisted_link
@@ -34,13 +31,6 @@ from svckit.handoff.codec import (
 from svckit.handoff.socketfile import connect
 
 from svckit import live, web
-
-
-@pytest.fixture
-def folder() -> Iterator[Path]:
-    """Short: a Unix socket's path has at most 108 bytes."""
-    with tempfile.TemporaryDirectory(prefix="ar") as made:
-        yield Path(made)
 
 
 def test_its_limits_and_answers_are_those_of_the_twisted_replica() -> None:

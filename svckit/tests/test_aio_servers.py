@@ -4,7 +4,7 @@ import asyncio
 import functools
 import itertools
 import tempfile
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -103,12 +103,6 @@ SERVERS = {
     "h11": by_uvicorn("h11", "wsproto"),
     "aiohttp": by_aiohttp,
 }
-
-
-@pytest.fixture
-def folder() -> Iterator[Path]:
-    with tempfile.TemporaryDirectory(prefix="av") as made:
-        yield Path(made)
 
 
 @pytest.fixture(params=SERVERS)

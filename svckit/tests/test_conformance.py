@@ -8,7 +8,6 @@ import re
 import socket
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -50,12 +49,6 @@ OURS = {
     "twisted": [sys.executable, "-c", "from svckit.cli import main; main()", "run", "twisted_service:make_factory"],
     "asyncio": [sys.executable, "-m", "svckit.handoff.aio.asgi", "asgi_service:app"],
 }
-
-
-@pytest.fixture
-def folder() -> Iterator[Path]:
-    with tempfile.TemporaryDirectory(prefix="cf") as made:
-        yield Path(made)
 
 
 def test_every_rule_stands_on_the_page() -> None:

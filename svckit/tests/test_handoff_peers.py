@@ -1,8 +1,6 @@
 """Users on both ends of a link: the kernel says who they are, and a replica serves its router's only."""
 
 import os
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,13 +12,6 @@ from svckit.handoff.peers import uid_of_peer
 from svckit.handoff.replica import HandoffReplica
 from svckit.handoff.socketfile import bind, connect
 from svckit.settings import BadOptions, Settings
-
-
-@pytest.fixture
-def folder() -> Iterator[Path]:
-    """Short: a Unix socket's path has at most 108 bytes."""
-    with tempfile.TemporaryDirectory(prefix="pe") as made:
-        yield Path(made)
 
 
 def test_both_ends_see_our_user(folder: Path) -> None:

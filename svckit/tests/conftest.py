@@ -1,0 +1,41 @@
+"""What svckit's tests share: a folder for sockets, a replica on its stage, a link on its table."""
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from handoff_support import no_descriptor_leaks
+from link_support import Table
+from replica_support import Stage
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """Short: a Unix socket's path has at most 108 bytes."""
+    with tempfile.TemporaryDirectory(prefix="sk") as made:
+        yield Path(made)
+
+
+@pytest.fixture
+def stage(folder: Path) -> Iterator[Stage]:
+    """At its end the replica drains, and not one descriptor more is open than before."""
+    with no_descriptor_leaks():
+        made = Stage(folder)
+        yield made
+        made.clear()
+    assert not made.reactor.failures
+    assert not made.reactor.readers
+    assert not made.reactor.writers
+
+
+@pytest.fixture
+def table() -> Iterator[Table]:
+    """At its end not one descriptor more is open than before."""
+    with no_descriptor_leaks():
+        made = Table()
+        yield made
+        made.clear()
+    assert not made.reactor.failures
+    assert not made.reactor.readers
+    assert not made.reactor.writers

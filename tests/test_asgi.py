@@ -10,15 +10,21 @@ import pytest
 from websockets.sync.client import connect
 
 from .support.asgi import EXAMPLES, configuration, service, with_asgi_files
+from .support.deployments import Deployment
 from .support.one_process import OneProcess
 from .support.site import Site, free_port, wait_for_listener
 from .test_behaviour import *  # noqa: F403  # its tests and fixtures, which ask for `site`: here the one below
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+def with_asgi(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
     with ExitStack() as stack:
         yield with_asgi_files(tmp_path_factory.mktemp("asgi"), stack)
+
+
+@pytest.fixture(scope="module", params=["plain", "tls+proxy"])
+def site(request: pytest.FixtureRequest, with_asgi: Deployment) -> Site:
+    return with_asgi.site(request.param)
 
 
 def test_it_is_the_example_that_answers(site: Site) -> None:

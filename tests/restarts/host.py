@@ -34,7 +34,7 @@ folder = "{folder}/run/b"
 
 [limits]
 queue_timeout = 20.0
-drain_time = 5.0
+drain_time = 20.0
 """
 SERVICE = """
 from svckit.web import GuardedSite

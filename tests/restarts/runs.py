@@ -15,8 +15,6 @@ __all__ = ["WAYS", "Outcome", "replace"]
 WAYS = ("overlapping", "alone", "killed")
 LONGEST_LIFE = 0.3
 """Seconds between two routers, at most; any moment of a request's way is to be hit."""
-KILLED_WITH = len(KINDS) + len(SLOW_KINDS)
-"""Requests, at most, that one killed router may have had of so many kinds of client."""
 
 
 @dataclass
@@ -58,7 +56,7 @@ class Outcome:
         return "\n".join([*lines, *([str(kinds)] if kinds else []), *(f"FAILED: {failure}" for failure in self.failures[:20])])
 
 
-async def replace(folder: Path, way: str, times: int, clients: int) -> Outcome:
+async def replace(folder: Path, way: str, times: int, clients: int, kinds: tuple[str, ...] = (*KINDS, *SLOW_KINDS)) -> Outcome:
     """So many routers, one after the other."""
     outcome = Outcome(way)
     with Host(folder) as host:
@@ -67,7 +65,7 @@ async def replace(folder: Path, way: str, times: int, clients: int) -> Outcome:
         await asyncio.to_thread(host.wait)
         outcome.before = host.descriptors(router)
         pages = [Page(name, f"/{name}/x", text) for name, text in PAGES.items()]
-        load = Load("127.0.0.1", host.port, (pages[0], pages[1]), clients, (*KINDS, *SLOW_KINDS))
+        load = Load("127.0.0.1", host.port, (pages[0], pages[1]), clients, kinds)
         running = asyncio.create_task(load.run())
         try:
             for _ in range(times):

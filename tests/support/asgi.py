@@ -3,13 +3,13 @@
 import json
 import sys
 import time
-import tomllib
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
+from .deployments import Deployment, over_handoff
 from .one_process import OneProcess
-from .site import ROOT, Site, first_password, free_port, wait_for_answer
+from .site import ROOT, free_port
 
 __all__ = ["EXAMPLES", "configuration", "service", "with_asgi_files"]
 
@@ -43,21 +43,16 @@ def configuration(folder: Path, port: int, services: Sequence[str], routes: Sequ
     return path
 
 
-def with_asgi_files(folder: Path, stack: ExitStack) -> Site:
+def with_asgi_files(folder: Path, stack: ExitStack) -> Deployment:
     """Start it all; `stack` ends it."""
-    services = ["static", "uploads", "autobahn", "txws"]
-    shipped = tomllib.loads((ROOT / "router/portico.toml").read_text())
-    routes = [route for route in shipped["routes"] if route["service"] in services]
-    authsvc = service("authsvc", folder, stack, ["svckit", "run", "authsvc"])
-    for name in services[1:]:
-        service(name, folder, stack, ["svckit", "run", name])
-    asgi = ["svckit-asgi", "--app-dir", str(EXAMPLES / "asgi"), "--factory", "files:make_app", "--service", "static"]
-    pages = ROOT / "static/src/staticsvc/pages"
-    service(
-        "static", folder, stack, asgi, f"PORTICO_OPTION_ROOT={ROOT / 'static/files'}", f"PORTICO_OPTION_PAGES={pages}"
-    )  # fmt: skip
-    port = free_port()
-    router = OneProcess.router(port, folder, configuration(folder, port, services, routes))
-    stack.callback(router.stop)
-    wait_for_answer("127.0.0.1", port)
-    return Site("127.0.0.1", port, first_password(authsvc.log))
+    pages = f"PORTICO_OPTION_PAGES={ROOT / 'static/src/staticsvc/pages'}"
+    asgi: list[str | Path] = [
+        "svckit-asgi",
+        "--app-dir",
+        EXAMPLES / "asgi",
+        "--factory",
+        "files:make_app",
+        "--service",
+        "static",
+    ]
+    return over_handoff(folder, stack, {"static": ["env", pages, *asgi]})

@@ -7,7 +7,7 @@
 
 import json
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -131,10 +131,10 @@ def in_process(folder: Path, stack: ExitStack) -> Deployment:
     return Deployment(router, first_password(router.log), listeners.trust, listeners.reached(stack), (router,))
 
 
-def over_handoff(folder: Path, stack: ExitStack) -> Deployment:
-    """Start it, and stop it with `stack`; `folder` is empty."""
+def over_handoff(folder: Path, stack: ExitStack, instead: Mapping[str, Sequence[str | Path]] | None = None) -> Deployment:
+    """Start it, and stop it with `stack`; `folder` is empty. `instead` has commands of other programs for some services."""
     listeners, names = _Listeners(folder), _handoff_services()
-    processes = {name: _started(stack, _service(name, folder)) for name in [*names, "authsvc"]}
+    processes = {name: _started(stack, _service(name, folder, (instead or {}).get(name))) for name in [*names, "authsvc"]}
     for name, process in processes.items():
         wait_for_file(folder / name / "1.sock", process)
     services = {name: {"target": "handoff", "folder": str(folder / name)} for name in names}
@@ -145,7 +145,7 @@ def over_handoff(folder: Path, stack: ExitStack) -> Deployment:
     return Deployment(router, password, listeners.trust, listeners.reached(stack), tuple(processes.values()))
 
 
-def _service(name: str, folder: Path) -> OneProcess:
+def _service(name: str, folder: Path, command: Sequence[str | Path] | None) -> OneProcess:
     (folder / name).mkdir()
     environment: dict[str, str | Path] = {
         "PORTICO_RUN": folder,
@@ -156,7 +156,7 @@ def _service(name: str, folder: Path) -> OneProcess:
     }
     if name == "static":
         environment["PORTICO_OPTION_ROOT"] = ROOT / "static/files"
-    return OneProcess([BIN / "svckit", "run", name], 0, folder / f"log-{name}", environment)
+    return OneProcess(command or [BIN / "svckit", "run", name], 0, folder / f"log-{name}", environment)
 
 
 def over_tcp(folder: Path, behind: OneProcess, flask: OneProcess, password: str, stack: ExitStack) -> Deployment:

@@ -1,6 +1,5 @@
 """A connection while it is in the router's hands."""
 
-import contextlib
 import select
 import socket
 import struct
@@ -18,7 +17,7 @@ from .places import ClientSocket
 if TYPE_CHECKING:
     from .service import RoutedService
 
-__all__ = ["Address", "Arrival", "HandedBack", "RawSocket", "do_not_wait"]
+__all__ = ["Address", "Arrival", "HandedBack", "Offered", "RawSocket", "do_not_wait"]
 
 Address = tuple[str, int]
 """Numeric host and port."""
@@ -110,6 +109,27 @@ class Arrival:
         """Close our descriptor. Never shuts the connection down: it may be somebody else's by now."""
         self.sock.close()
 
+    def let_go(self) -> None:
+        """Close it when it is a replica's, which may have let go of it first."""
+        do_not_wait(self.sock)
+        self.sock.close()
+
+    def was_out(self) -> None:
+        """It was offered to a replica, and is ours again."""
+        if not self.shared:
+            self.__class__ = Offered
+
+
+class Offered(Arrival):
+    """One that a replica has had in its queue and not taken: it may have looked there. See `HandedBack`."""
+
+    shared = True
+
+    __slots__ = ()
+
+    def close(self) -> None:
+        self.let_go()
+
 
 class HandedBack(Arrival):
     """One that came from a replica.
@@ -130,15 +150,17 @@ class HandedBack(Arrival):
         """Why it must not be routed: what it is answered instead."""
 
     def close(self) -> None:
-        do_not_wait(self.sock)
-        super().close()
+        self.let_go()
 
 
 def do_not_wait(sock: RawSocket) -> None:
     """Take back a SO_LINGER with which the last close(2) would wait for the client; one that means a reset stays."""
-    with contextlib.suppress(OSError):
-        if sock.getsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _linger.size)[4:] != b"\0\0\0\0":
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _linger.pack(0, 0))
+    try:
+        if sock.getsockopt(_SOL_SOCKET, _SO_LINGER, 8)[4:] != b"\0\0\0\0":  # whether, and for how many seconds
+            sock.setsockopt(_SOL_SOCKET, _SO_LINGER, _AT_ONCE)
+    except OSError:
+        pass
 
 
-_linger = struct.Struct("ii")  # whether, and for how many seconds
+_AT_ONCE = struct.pack("ii", 0, 0)
+_SOL_SOCKET, _SO_LINGER = int(socket.SOL_SOCKET), int(socket.SO_LINGER)

@@ -9,7 +9,6 @@ time than others get; what it hands back is looked at by `portico.provenance`. `
 """
 
 import contextlib
-import os
 import socket
 from collections import deque
 from collections.abc import Callable
@@ -35,6 +34,7 @@ from svckit.handoff.codec import (
     encode_routes,
 )
 from svckit.handoff.custody import Custody
+from svckit.handoff.strangers import discard
 from twisted.logger import Logger
 
 from .arrival import Arrival, HandedBack
@@ -267,7 +267,7 @@ class Link:
                 self._breach(error)
                 over = True
             if descriptor is not None:
-                os.close(descriptor)
+                discard(descriptor)
             if over or self.ended:
                 break
         self._came += came
@@ -347,6 +347,7 @@ class Link:
             return
         self.ended = True
         self._poller.remove(self._sock.fileno())
+        packets.empty(self._sock)
         if self._custody:
             self.leftover = self._sock
             with contextlib.suppress(OSError):

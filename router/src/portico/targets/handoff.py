@@ -199,7 +199,7 @@ class HandoffTarget:
         try:
             owner = self._folder.stat().st_uid
             with os.scandir(self._folder) as entries:
-                found = {entry.path: entry.inode() for entry in islice(entries, ENTRIES) if entry.name.endswith(".sock")}
+                found = {entry.path: entry.inode() for entry in islice(entries, ENTRIES) if _is_name(entry.name)}
         except OSError:
             return
         self.drained.intersection_update(found)
@@ -273,7 +273,7 @@ class HandoffTarget:
     def taken(self, link: Link, arrival: Arrival) -> None:
         """Our part is done: log it and let go of our descriptor."""
         self._access.put_through(arrival, "handed over", link.replica)
-        arrival.close()
+        arrival.let_go()
         was_full = self._offered + self._leftovers.count >= self._most_on_the_way
         self._offered -= 1
         if was_full:
@@ -310,6 +310,7 @@ class HandoffTarget:
             count=len(reclaimed),
         )
         for arrival in reclaimed:
+            arrival.was_out()
             self._service.put_through(arrival)
         self._look_whether_drained()
 
@@ -317,3 +318,8 @@ class HandoffTarget:
         drained = self._drained
         if drained is not None and not drained.called and self.placed:
             drained.callback(None)
+
+
+def _is_name(file: str) -> bool:
+    """Of a socket file. What cannot be printed, or written as UTF-8, is nobody's name: it would get into logs and status."""
+    return file.endswith(".sock") and file.isprintable()

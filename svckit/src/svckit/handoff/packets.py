@@ -1,17 +1,18 @@
 """Packets with descriptors over a SOCK_SEQPACKET link: the only place that knows about ancillary data."""
 
 import array
-import os
+import contextlib
 import socket
 import sys
 import threading
 
 from .codec import MESSAGE_LIMIT, Malformed
+from .strangers import discard
 
-__all__ = ["DescriptorsLost", "receive", "send", "widen"]
+__all__ = ["DescriptorsLost", "empty", "receive", "send", "widen"]
 
 _DESCRIPTOR = array.array("i").itemsize
-_ROOM = socket.CMSG_SPACE(_DESCRIPTOR)
+_ROOM = socket.CMSG_SPACE(_DESCRIPTOR * 253)  # SCM_MAX_FD: what has no room the kernel closes, and may wait for it
 # plain integers: combining the enumeration's members costs more than the system call's own overhead
 _RECEIVE_FLAGS = int(socket.MSG_DONTWAIT | socket.MSG_CMSG_CLOEXEC)
 _SEND_FLAGS = int(socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
@@ -19,6 +20,8 @@ _TRUNCATED, _CUT = int(socket.MSG_CTRUNC), int(socket.MSG_TRUNC)
 _SOL_SOCKET, _SCM_RIGHTS = int(socket.SOL_SOCKET), int(socket.SCM_RIGHTS)
 LINK_BUFFER = 1 << 20
 """Bytes asked for as the link's send buffer (the kernel's own limit may be lower): how many connections may be on their way."""
+_MOST_QUEUED = 1 << 16
+"""Packets; more than ever lie in a link, as the kernel counts several hundred bytes for each."""
 
 
 class _Room(threading.local):
@@ -63,7 +66,8 @@ def receive(link: socket.socket) -> tuple[bytes, int | None]:
     Raises:
         BlockingIOError: there is none now.
         DescriptorsLost: a packet came and its descriptor did not.
-        Malformed: it is longer than a message may be, or has more than one descriptor. It is gone, descriptors and all.
+        Malformed: it is longer than a message may be, has more than one descriptor, or nothing but one. It is gone, descriptors
+            and all.
         OSError: the link has broken.
     """
     view = _room.view
@@ -73,11 +77,28 @@ def receive(link: socket.socket) -> tuple[bytes, int | None]:
     for level, kind, data in ancillary:
         if level == _SOL_SOCKET and kind == _SCM_RIGHTS:
             descriptors += array.array("i", data[: len(data) - len(data) % 4])
-    if flags & _CUT or len(descriptors) > 1:
+    if flags & _CUT or len(descriptors) > 1 or (descriptors and not size):
         for descriptor in descriptors:
-            os.close(descriptor)
+            discard(descriptor)
         longer = "more than " if flags & _CUT else ""
         raise Malformed(f"a packet of {longer}{size} bytes with {len(descriptors)} descriptors")
     if flags & _TRUNCATED and not descriptors:
         raise DescriptorsLost(f"a packet of {len(packet)} bytes lost its descriptor")
     return packet, descriptors[0] if descriptors else None
+
+
+def empty(link: socket.socket) -> None:
+    """Take out what lies in a link that is about to be closed, and let nothing more come in. Never waits (see `strangers`)."""
+    with contextlib.suppress(OSError):
+        link.shutdown(socket.SHUT_RD)
+    for _ in range(_MOST_QUEUED):
+        try:
+            packet, descriptor = receive(link)
+        except (Malformed, DescriptorsLost, ConnectionResetError, InterruptedError):
+            continue
+        except OSError:
+            return
+        if descriptor is not None:
+            discard(descriptor)
+        if not packet:
+            return

@@ -6,9 +6,9 @@
     groups = ["editors"]             # "*": every user
 
 The longest prefix that has rules decides, on segment boundaries and in the normal form that the router and the services know
-(`svckit.paths`); an exact path wins over prefixes. Letters that can be spelled in two ways in Unicode are one here (NFC), as they
-are in uploads' names. There a request is allowed if one of the rules has its method and a group
-of the user's, and nothing else is. Where no prefix has rules every user may do everything.
+(`svckit.paths`); an exact path wins over prefixes. A letter that Unicode can spell in two ways is one letter (NFC), as it is in
+the names of uploads. There a request is allowed if one of the rules has its method and a group of the user's, and nothing else
+is. Where no prefix has rules every user may do everything.
 
 The file is looked at once a second and read again when it has changed. One that cannot be read is logged, and what was there
 stays.

@@ -4,7 +4,6 @@ import re
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 import requests
@@ -13,8 +12,9 @@ from websockets.sync.client import connect
 
 from .logins.clients import User
 from .logins.refusals import answer_to
-from .support.one_process import BIN, OneProcess
-from .support.site import Site, first_password, free_port, json_lines, wait_for_file, wait_for_listener
+from .support.one_process import OneProcess
+from .support.services import run_services
+from .support.site import Site, first_password, free_port, json_lines
 
 ROUTES = """
 listeners = [{{address = "127.0.0.1:{port}"}}]
@@ -67,28 +67,14 @@ class Chat:
 @pytest.fixture(scope="module")
 def chat(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chat]:
     folder, port = tmp_path_factory.mktemp("ws"), free_port()
-    (folder / "portico.toml").write_text(ROUTES.format(folder=folder, port=port))
     (folder / "rules.toml").write_text(RULES)
-    common: dict[str, str | Path] = {
-        "PORTICO_RUN": folder, "PORTICO_STATE": folder / "state", "PORTICO_AUTH": folder / "authsvc", "PORTICO_REPLICA": "1",
-        "PORTICO_DRAIN_TIME": "1",
-    }  # fmt: skip
-    options = {
+    services = {
         "authsvc": {"PORTICO_OPTION_RULES": str(folder / "rules.toml")},
         "autobahn": {"PORTICO_OPTION_LOGIN": "/ws/autobahn/"},
         "txws": {"PORTICO_OPTION_LOGIN": "/ws/txws/"},
     }
     with ExitStack() as stack:
-        started = {}
-        for name, more in options.items():
-            (folder / name).mkdir()
-            started[name] = OneProcess([BIN / "svckit", "run", name], 0, folder / f"log-{name}", {**common, **more})
-            stack.callback(started[name].stop)
-        for name, process in started.items():
-            wait_for_file(folder / name / "1.sock", process)
-        router = OneProcess.router(port, folder, folder / "portico.toml")
-        stack.callback(router.stop)
-        wait_for_listener("127.0.0.1", port)
+        started = run_services(folder, port, ROUTES.format(folder=folder, port=port), services, stack)
         site = Site("127.0.0.1", port, first_password(started["authsvc"].log))
         yield Chat(site, started["authsvc"], User(*site.login))
 

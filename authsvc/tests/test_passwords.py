@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from authsvc.hashing import verify_password
-from authsvc.passwords import CACHE_TIME, QUEUE_LIMIT, PasswordChecks
+from authsvc.passwords import CACHE_TIME, QUEUE_LIMIT, QUEUE_TIME, PasswordChecks
 from svckit.auth.commands import Busy
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
@@ -81,6 +81,22 @@ def test_an_unknown_user_costs_a_hash_too_and_never_gets_in() -> None:
     assert password == b"wonderland"
     bench.checks._verify = lambda stored, password: True  # even if somebody found the decoy's password
     assert bench.check(user=b"carol") is False
+
+
+def test_a_check_whose_turn_does_not_come_in_time_is_given_up() -> None:
+    bench = Bench()
+    found: list[Any] = []
+    for password in (b"one", b"two"):
+        bench.checks.check(b"alice", password, bench.stored[b"alice"]).addBoth(found.append)
+    bench.clock.advance(QUEUE_TIME)
+    bench.queue.pop(0)()
+    bench.clock.advance(0.1)
+    bench.run()
+    assert found[0] is False
+    assert found[1].check(Busy)
+    assert bench.verified == [("hash-of-wonderland", b"one")]
+    assert bench.checks.under_way == 0
+    assert bench.check()  # the next one has a second of its own
 
 
 def test_a_right_login_is_remembered_for_a_while() -> None:

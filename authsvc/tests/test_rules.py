@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from authsvc.rules import LOOK_INTERVAL, Rules, RulesFile, read_rules
+from authsvc.rules import LOOK_INTERVAL, Rule, Rules, RulesFile, read_rules
 from twisted.internet.task import Clock
 from twisted.logger import globalLogPublisher
 
@@ -72,6 +72,16 @@ def path(tmp_path: Path) -> Path:
 def test_who_may_do_what(path: Path, groups: str, request_line: str, allowed: bool) -> None:
     method, target = request_line.encode().split(b" ")
     assert read_rules(path).allow(frozenset(groups.split()), method, target) is allowed
+
+
+@pytest.mark.parametrize("written", ["/uploads/\u00e9", "/uploads/e\u0301"], ids=["composed", "decomposed"])
+def test_a_letter_that_can_be_spelled_in_two_ways_is_one(written: str) -> None:
+    rules = Rules([Rule(path=written, groups=("editors",))])
+    for target in (b"/uploads/%C3%A9", b"/uploads/e%CC%81", b"/uploads/e\xcc\x81", b"/uploads/%65%cc%81?x"):
+        assert not rules.allow(frozenset(), b"PUT", target)
+        assert rules.allow(frozenset({"editors"}), b"PUT", target)
+    assert rules.allow(frozenset(), b"PUT", b"/uploads/e")
+    assert rules.allow(frozenset(), b"PUT", b"/uploads/%E9")  # no UTF-8: another name, or none
 
 
 def test_without_rules_every_user_may_do_everything() -> None:

@@ -19,6 +19,7 @@ def main() -> int:
     parser.add_argument("--project", default="portico-logins", help="name of the compose project")
     chosen = parser.parse_args()
     compose = Compose(chosen.project, free_port())
+    compose.environment["PORTICO_WIPE_ROUTER"] = "1"  # so that its memory is looked at, too
     compose.down()
     failed = False
     try:

@@ -15,7 +15,7 @@ from ..support.compose import Compose, log_of
 from .clients import User
 from .refusals import HASHES, make_ha1
 
-__all__ = ["needles", "search_images", "search_inspect", "search_logs", "search_memory", "search_process_lists"]
+__all__ = ["memory_of", "needles", "search_images", "search_inspect", "search_logs", "search_memory", "search_process_lists"]
 
 BLOCK = 1 << 22
 Needles = dict[str, bytes]
@@ -80,15 +80,16 @@ def search_images(compose: Compose, wanted: Needles) -> tuple[list[str], int]:
 def search_memory(compose: Compose, wanted: Needles) -> tuple[list[str], int]:
     """All writable memory of the services' processes, as in a core; what was found, and the bytes that were looked through.
 
-    Not the router's: requests pass through it, and it does not pay for overwriting them.
+    The router's only where it is told to overwrite what it lets go of: requests pass through it, and it does not pay for that
+    unless somebody wants it to.
     """
     found, looked = [], 0
     for each in compose.containers():
-        if each.labels["com.docker.compose.service"] == "router":
+        if each.labels["com.docker.compose.service"] == "router" and "PYTHONMALLOC=malloc" not in each.attrs["Config"]["Env"]:
             continue
         for pid in _pids(each):
             with contextlib.suppress(OSError):
-                for piece in _memory(pid):
+                for piece in memory_of(pid):
                     looked += len(piece)
                     found += _in(wanted, piece, f"the memory of {each.name}, process {pid}")
     return sorted(set(found)), looked
@@ -99,7 +100,8 @@ def _pids(container: Container) -> list[int]:
     return [int(process[0]) for process in container.top(ps_args="-eo pid,args")["Processes"]]
 
 
-def _memory(pid: int) -> Iterator[bytes]:
+def memory_of(pid: int) -> Iterator[bytes]:
+    """All writable memory of a process, piece by piece."""
     with Path(f"/proc/{pid}/maps").open() as maps, Path(f"/proc/{pid}/mem").open("rb", buffering=0) as memory:
         for line in maps:
             span, rights, *_ = line.split()

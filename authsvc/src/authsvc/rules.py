@@ -6,13 +6,15 @@
     groups = ["editors"]             # "*": every user
 
 The longest prefix that has rules decides, on segment boundaries and in the normal form that the router and the services know
-(`svckit.paths`); an exact path wins over prefixes. There a request is allowed if one of the rules has its method and a group
-of the user's, and nothing else is. Where no prefix has rules every user may do everything.
+(`svckit.paths`); an exact path wins over prefixes. A letter that Unicode can spell in two ways is one letter (NFC), as it is in
+the names of uploads. There a request is allowed if one of the rules has its method and a group of the user's, and nothing else
+is. Where no prefix has rules every user may do everything.
 
 The file is looked at once a second and read again when it has changed. One that cannot be read is logged, and what was there
 stays.
 """
 
+import unicodedata
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
@@ -59,19 +61,26 @@ class Rules:
                 normal = b""
             if normal != pattern.removeprefix("=").encode("utf-8"):
                 raise ValueError(f"rule {number}: {rule.path or rule.prefix}: expected a path from / on, in its normal form")
-            by_pattern.setdefault(pattern, []).append(rule)
+            by_pattern.setdefault(unicodedata.normalize("NFC", pattern), []).append(rule)
         self._map: RouteMap[list[Rule]] = RouteMap(by_pattern.items())
 
     def allow(self, groups: frozenset[str], method: bytes, target: bytes) -> bool:
         """Whether a user of these groups may make this request; `target` is as in the request line."""
         try:
-            rules = self._map.find(normalise(target))
+            rules = self._map.find(_composed(normalise(target)))
         except BadTarget:
             return False
         if rules is None:
             return True
         wanted = method.decode("latin-1")
         return any(_has_method(rule, wanted) and ("*" in rule.groups or groups & set(rule.groups)) for rule in rules)
+
+
+def _composed(path: bytes) -> bytes:
+    """In NFC; bytes that are no UTF-8 stay as they are."""
+    if path.isascii():
+        return path
+    return unicodedata.normalize("NFC", path.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
 
 
 def _has_method(rule: Rule, method: str) -> bool:

@@ -18,6 +18,7 @@ _RECEIVE_FLAGS = int(socket.MSG_DONTWAIT | socket.MSG_CMSG_CLOEXEC)
 _SEND_FLAGS = int(socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
 _TRUNCATED, _CUT = int(socket.MSG_CTRUNC), int(socket.MSG_TRUNC)
 _SOL_SOCKET, _SCM_RIGHTS = int(socket.SOL_SOCKET), int(socket.SCM_RIGHTS)
+_SHORT = 32  # what most packets that bring no connection have at most
 LINK_BUFFER = 1 << 20
 """Bytes asked for as the link's send buffer (the kernel's own limit may be lower): how many connections may be on their way."""
 _MOST_QUEUED = 1 << 16
@@ -73,6 +74,8 @@ def receive(link: socket.socket) -> tuple[bytes, int | None]:
     view = _room.view
     size, ancillary, flags, _ = link.recvmsg_into((view,), _ROOM, _RECEIVE_FLAGS)
     packet = bytes(view[:size])
+    if size > _SHORT:
+        view[:size] = bytes(size)  # it has the head of a request, perhaps with a password, and may be the last one for long
     descriptors: list[int] = []
     for level, kind, data in ancillary:
         if level == _SOL_SOCKET and kind == _SCM_RIGHTS:

@@ -8,13 +8,15 @@ from svckit.paths import BadTarget, normalise
 from . import refusals
 from .names import BadName, from_segment
 from .refusals import Refusal
-from .sink import Flow, Run, Sink
+from .sink import Body, Flow, Run, Sink
 from .store import Store
 
-__all__ = ["PREFIX", "Intake", "Place", "Ticket", "find"]
+__all__ = ["LISTS", "PREFIX", "Intake", "Place", "Ticket", "find"]
 
 PREFIX = b"/uploads"
 """Where the router has put the service."""
+LISTS = (PREFIX, PREFIX + b"/")
+"""The list, which is also where new uploads without a name in their path are sent to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,14 +89,18 @@ class Intake:
         etag, modified = (None, 0) if about is None else (etag_of(about), int(about.st_mtime))
         if failed_precondition(b"PUT", header, etag, modified) is not None:
             return refusals.FAILED_PRECONDITION
-        if self.under_way >= self.parallel:
+        if self.busy() is not None:
             return refusals.BUSY
         return Ticket(name, (header(b"If-None-Match") or b"").strip() == b"*")
 
-    def begin(self, flow: Flow) -> Sink:
-        """A sink for an upload that was admitted; it counts until it is closed."""
+    def busy(self) -> Refusal | None:
+        """Whether no more bodies are taken for now."""
+        return refusals.BUSY if self.under_way >= self.parallel else None
+
+    def begin(self, flow: Flow, body: Body | None = None) -> Sink:
+        """A sink for an upload that was admitted, by default a new part; it counts until it is closed."""
         self.under_way += 1
-        sink = Sink(self.store.new_part(), self.run, flow)
+        sink = Sink(body or self.store.new_part(), self.run, flow)
         sink.closed.addCallback(self._ended)
         return sink
 

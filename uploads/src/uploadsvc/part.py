@@ -15,8 +15,11 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from svckit.conditional import etag_of
+
+from .digests import ALGORITHMS, Digests, check
 
 __all__ = ["MODE", "Part", "Published", "put_in_place", "sync_folder", "write_all"]
 
@@ -36,15 +39,25 @@ class Published:
     etag: bytes
     replaced: bool
 
+    @property
+    def told(self) -> dict[str, object]:
+        """What a client is told of it, as JSON."""
+        return {"name": self.name, "size": self.size, "sha256": None if self.sha256 is None else self.sha256.hex()}
+
 
 class Part:
     """Goes to `folder`/NAME by way of `hidden`."""
 
-    def __init__(self, folder: Path, hidden: Path) -> None:
+    def __init__(self, folder: Path, hidden: Path, digests: Digests | None = None) -> None:
+        """`digests` are what its bytes must come to."""
         self._folder = folder
         self._path = hidden / f"{uuid.uuid4().hex}.part"
         self._fd = -1
+        self._digests = digests or {}
         self._sha256 = hashlib.sha256()
+        self._sums: dict[str, Any] = {"sha-256": self._sha256}
+        for name in self._digests:
+            self._sums.setdefault(name, ALGORITHMS[name]())
         self._size = 0
 
     def append(self, pieces: Sequence[bytes | bytearray]) -> None:
@@ -55,7 +68,8 @@ class Part:
         """
         self._open()
         for piece in pieces:
-            self._sha256.update(piece)
+            for total in self._sums.values():
+                total.update(piece)
         self._size += write_all(self._fd, pieces)
 
     def commit(self, size: int, name: str, exclusive: bool = False) -> Published:
@@ -64,12 +78,14 @@ class Part:
         With `exclusive`, nothing may stand there. Whatever goes wrong, `discard` is still the caller's to call.
 
         Raises:
+            WrongDigest: its bytes are not what was said.
             FileExistsError: `exclusive`, and something stands there.
             OSError: the disk is full; a folder has that name; it has not `size` bytes; or worse.
         """
         self._open()
         if self._size != size:
             raise OSError(f"{self._size} bytes written of {size}")
+        check(self._digests, self._sums)
         os.fsync(self._fd)
         published = put_in_place(self._path, self._folder, name, exclusive=exclusive, sha256=self._sha256.digest())
         os.close(self._fd)

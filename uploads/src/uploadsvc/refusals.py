@@ -26,12 +26,18 @@ __all__ = [
     "REASONS",
     "TAKEN_OVER",
     "TOO_LARGE",
+    "WRONG_DIGEST",
     "Refusal",
+    "WrongDigest",
     "bad_name",
     "no_entry",
     "not_allowed",
     "of_error",
 ]
+
+
+class WrongDigest(Exception):
+    """A body is not what its digest says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +79,8 @@ LIST_METHODS = b"GET, HEAD, POST, OPTIONS"
 NAME_METHODS = b"GET, HEAD, PUT, DELETE, OPTIONS"
 
 BAD_TARGET = Refusal(400, "The request target names no path.")
-NO_BODY = Refusal(400, "Only PUT takes a body.")
+WRONG_DIGEST = Refusal(400, "The body is not what its digest says.")
+NO_BODY = Refusal(400, "This request takes no body.")
 PARTIAL_PUT = Refusal(400, "A file is put whole, without Content-Range.")
 TAKEN_OVER = Refusal(400, "Another request goes on with this upload.")  # as tusd says it: clients do not try again then
 NOT_FOUND = Refusal(404, "There is no such file.")
@@ -113,5 +120,7 @@ def not_allowed(allowed: bytes) -> Refusal:
 
 
 def of_error(error: BaseException | None) -> Refusal:
-    """What a failure of the file system is to the client; `FAILED` for those that are nobody's fault but ours."""
+    """What a failure is to the client; `FAILED` for those that are nobody's fault but ours."""
+    if isinstance(error, WrongDigest):
+        return WRONG_DIGEST
     return _BY_ERRNO.get(error.errno or 0, FAILED) if isinstance(error, OSError) else FAILED

@@ -95,7 +95,8 @@ class UploadRequest(GuardedRequest):
         """What is to become of the body."""
         if isinstance(judged, Ticket):
             self.ticket = judged
-            self.sink = self.channel.site.intake.begin(self)
+            intake = self.channel.site.intake
+            self.sink = intake.begin(self, intake.store.new_part(judged.digests))
         elif isinstance(judged, Work):
             self.work = judged
             self.sink = self.channel.site.intake.begin(self, judged.body)

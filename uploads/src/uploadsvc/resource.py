@@ -80,7 +80,7 @@ class Uploads(Resource):
 
     def _put_done(self, request: UploadRequest, published: Published) -> None:
         assert published.sha256 is not None
-        body = _encode({"name": published.name, "size": published.size, "sha256": published.sha256.hex()}) + b"\n"
+        body = _encode(published.told) + b"\n"
         request.setResponseCode(200 if published.replaced else 201)
         request.setHeader(b"ETag", published.etag)
         request.setHeader(b"Repr-Digest", b"sha-256=:%s:" % b64encode(published.sha256))  # RFC 9530

@@ -16,6 +16,7 @@ from twisted.logger import Logger
 from twisted.python.threadpool import ThreadPool
 
 from .intake import Intake
+from .quota import Quota
 from .request import UploadSite
 from .resource import Uploads
 from .sink import Run
@@ -42,6 +43,12 @@ class Options:
     """Folder of the files; empty: `files` below the service's state. Replicas may share it."""
     max_size: Annotated[int, Meta(ge=0)] = 16 * 2**30
     """Bytes that a file may have."""
+    total_size: Annotated[int, Meta(ge=0)] | None = None
+    """Bytes that all files may have together; None: no bound."""
+    user_size: Annotated[int, Meta(ge=0)] | None = None
+    """Bytes that the files of each user may have; None: no bound."""
+    keep_free: Annotated[int, Meta(ge=0)] = 16 * 2**20
+    """Bytes that uploads leave free on the file system."""
     parallel: Annotated[int, Meta(ge=1)] = 64
     """Uploads at a time in one replica; each may have `sink.HIGH` bytes in memory."""
     idle_timeout: Annotated[float, Meta(gt=0)] = 60.0
@@ -96,7 +103,8 @@ def _sweep(store: Store, expire: float) -> None:
 
 
 def _store(settings: Settings, options: Options) -> Store:
-    return Store(Path(options.root) if options.root else settings.state / "files")
+    root = Path(options.root) if options.root else settings.state / "files"
+    return Store(root, Quota(root, options.total_size, options.user_size, options.keep_free))
 
 
 def make_site(settings: Settings, reactor: Reactor, run: Run) -> UploadSite:
@@ -112,6 +120,7 @@ def make_site(settings: Settings, reactor: Reactor, run: Run) -> UploadSite:
     try:
         swept = store.prepare(time.time())
         shelf.prepare()
+        _check_quota(settings, options, store)
     except OSError as error:
         raise BadOptions(
             f"{settings.service}: root: {store.root}: expected a folder to write in: {error.strerror or error}"
@@ -121,6 +130,17 @@ def make_site(settings: Settings, reactor: Reactor, run: Run) -> UploadSite:
     intake = Intake(store, run, options.max_size, options.parallel)
     desk = Desk(intake, shelf, reactor, options.expire)
     return UploadSite(Uploads(intake), reactor, intake, desk, writers, timeout=options.idle_timeout)
+
+
+def _check_quota(settings: Settings, options: Options, store: Store) -> None:
+    if options.user_size is not None and options.writes == "anyone":
+        raise BadOptions(f'{settings.service}: user_size: there are no users where writes = "anyone"')
+    try:
+        store.quota.check_file_system()
+    except OSError as error:
+        raise BadOptions(
+            f"{settings.service}: user_size: {store.root}: expected a file system with extended attributes: {error.strerror}"
+        ) from error
 
 
 def _writers(settings: Settings, options: Options, reactor: Reactor) -> "Reception | None":

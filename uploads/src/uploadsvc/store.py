@@ -9,11 +9,13 @@ import heapq
 import os
 import stat
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from .digests import Digests
+from .journal import Journal
 from .names import BadName, check
 from .part import Part, Published, put_in_place
 from .quota import Quota
@@ -41,11 +43,12 @@ class Entry:
 class Store:
     """Uploads are the regular files of `root`."""
 
-    def __init__(self, root: Path, quota: Quota | None = None) -> None:
-        """`quota` bounds what there may be; None: nothing does."""
+    def __init__(self, root: Path, quota: Quota | None = None, journal: Journal | None = None) -> None:
+        """`quota` bounds what there may be; None: nothing does. `journal` takes down what is published; None: nobody does."""
         self.root = root
         self.hidden = root / HIDDEN
         self.quota = quota or Quota(root)
+        self.journal = journal
 
     def prepare(self, now: float) -> int:
         """Make the folders, sweep what a crash has left; returns how many parts that were.
@@ -74,7 +77,8 @@ class Store:
             FileExistsError: `exclusive`, and another file stands there.
             OSError: a folder has that name, or worse.
         """
-        with self.quota.publishing(user, source, name):
+        noting = nullcontext() if self.journal is None else self.journal.around(source, name, sha256, user)
+        with self.quota.publishing(user, source, name), noting:
             return put_in_place(source, folder=self.root, name=name, exclusive=exclusive, sha256=sha256)
 
     def open(self, name: str) -> tuple[int, os.stat_result]:

@@ -103,6 +103,8 @@ class Daemon:
     def __init__(self, words: Sequence[object], folder: Path) -> None:
         self.words = [str(word) for word in words]
         self._folder = folder
+        self.more: dict[str, str] = {}
+        """Added to the environment."""
         self.pidfile, self.logfile = (Path(self._after(option)) for option in ("--pidfile", "--logfile"))
         self._pids: list[int] = []
 
@@ -128,7 +130,7 @@ class Daemon:
 
     def run(self, program: str, *words: str, umask: int = 0o022, seconds: float = 60.0) -> subprocess.CompletedProcess[str]:
         """A program of this environment, in the daemon's folder."""
-        environment = {**os.environ, "PATH": f"{BIN}:{os.environ['PATH']}", "PYTHONPATH": str(self._folder)}
+        environment = {**os.environ, "PATH": f"{BIN}:{os.environ['PATH']}", "PYTHONPATH": str(self._folder), **self.more}
         return subprocess.run(
             [str(BIN / program), *words], cwd=self._folder, stdin=subprocess.DEVNULL, capture_output=True, text=True,
             timeout=seconds, umask=umask, env=environment, check=False,

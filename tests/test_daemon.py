@@ -47,17 +47,8 @@ def portico(place: Ground, port: int, *options: object, twistd: tuple[object, ..
     file.write_text(CONFIG.format(port=port, folder=place.path))
     state = place.path / "state"
     daemon = place.daemon(*twistd, "portico", "--config", file, "--state", state, *options)
-    done = daemon.tool("daemon-setup")
-    assert done.returncode == 0, done.stdout + done.stderr
+    assert daemon.set_up()
     return daemon
-
-
-def fails(daemon: Daemon) -> list[str]:
-    """What daemon-check says that will fail."""
-    done = daemon.tool("daemon-check")
-    lines = [line for line in done.stdout.splitlines() if line.startswith("FAILS")]
-    assert done.returncode == bool(lines), done.stdout + done.stderr
-    return lines
 
 
 def get(port: int, path: str) -> bytes:
@@ -70,7 +61,7 @@ def get(port: int, path: str) -> bytes:
 def test_a_low_port_no_root_a_log_that_rotates_and_a_pid_file_that_goes(place: Ground) -> None:
     port = low_port()
     daemon = portico(place, port, "--log-size", "3000", "--log-keep", "2")
-    assert fails(daemon) == []
+    assert daemon.fails() == []
     daemon.started()
     assert get(port, "/static/a.txt") == b"a file\n"
     assert daemon.users() == {str(NOBODY)}
@@ -93,11 +84,11 @@ def test_a_low_port_no_root_a_log_that_rotates_and_a_pid_file_that_goes(place: G
     second = daemon.run("twistd", *daemon.words)
     assert second.returncode == 1
     assert f"Another twistd server is running, PID {daemon.pid}" in second.stderr
-    assert [line.split("[")[-1] for line in fails(daemon)] == ["running]", "port]"]
+    assert daemon.fails() == ["running", "port"]
 
     daemon.stop()
     assert not daemon.pidfile.exists()
-    assert fails(daemon) == []
+    assert daemon.fails() == []
     daemon.started()  # and again, with what the first one has left
     assert get(port, "/static/a.txt") == b"a file\n"
     daemon.stop()
@@ -106,9 +97,8 @@ def test_a_low_port_no_root_a_log_that_rotates_and_a_pid_file_that_goes(place: G
 def test_sigterm_drains_and_the_pid_file_goes_last(place: Ground) -> None:
     port = low_port()
     daemon = portico(place, port, "--log", "json").started()
-    idle = socket.create_connection(("127.0.0.1", port), 10)
-    idle.sendall(b"GET /static/a.txt HTTP/1.1\r\nHost: h\r\n\r\n")
-    assert b"a file" in idle.recv(65536)
+    idle = RawConnection("127.0.0.1", port, 20)
+    assert idle.get("/static/a.txt").body == b"a file\n"
     under_way = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
     under_way.putrequest("PUT", "/uploads/slow")
     under_way.putheader("Content-Length", "10")
@@ -117,7 +107,7 @@ def test_sigterm_drains_and_the_pid_file_goes_last(place: Ground) -> None:
         websocket.send("hello")
         assert websocket.recv(10) == "hello"
         daemon.signal(signal.SIGTERM)
-        assert idle.recv(1) == b""  # an idle connection is closed at once
+        assert idle.ends()  # an idle connection is closed at once
         assert daemon.pidfile.exists()
         with pytest.raises(OSError):
             socket.create_connection(("127.0.0.1", port), 5)
@@ -132,7 +122,7 @@ def test_sigterm_drains_and_the_pid_file_goes_last(place: Ground) -> None:
     assert not daemon.pidfile.exists()
     assert '"message":"Server Shut Down."' in daemon.log
     under_way.close()
-    idle.close()
+    idle.socket.close()
 
 
 def test_a_second_signal_ends_at_once_and_leaves_no_pid_file(place: Ground) -> None:

@@ -13,6 +13,10 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
+from portico.daemon.check import check
+from portico.daemon.findings import Finding
+from portico.daemon.plan import Plan
+from portico.daemon.setup import steps
 
 from .one_process import BIN
 from .tree import ROOT
@@ -123,6 +127,29 @@ class Daemon:
         done = self.start(umask)
         assert done.returncode == 0, f"{done.stdout}{done.stderr}\n{self.log}"
         return self
+
+    def started_at(self, pidfile: Path) -> "Daemon":
+        """Started, with its PID file somewhere else than its options say."""
+        done = self.start()
+        assert done.returncode == 0, f"{done.stdout}{done.stderr}\n{self.log}"
+        self._pids.append(int(pidfile.read_text()))
+        return self
+
+    def fails(self) -> list[str]:
+        """The codes of what daemon-check says that will fail. That Python's folder is closed is this machine's affair."""
+        return [finding.code for finding in self.findings() if finding.fails and finding.code != "python"]
+
+    def findings(self) -> list[Finding]:
+        """All that daemon-check says."""
+        return check(self.words, self._folder)
+
+    def set_up(self) -> list[str]:
+        """What daemon-setup does, and says."""
+        said = []
+        for step in steps(Plan(self.words, self._folder)):
+            said.append(step.says)
+            step.do()
+        return said
 
     def tool(self, name: str, *options: str, umask: int = 0o022) -> subprocess.CompletedProcess[str]:
         """`portico daemon-check` or `daemon-setup` for it."""

@@ -10,7 +10,7 @@ import pkgutil
 import time
 from collections.abc import Iterable
 
-from svckit.entry import ServiceParts, find
+from svckit.entry import remember
 
 __all__ = ["preload"]
 
@@ -51,21 +51,20 @@ OTHERS = ("portico.daemon.", "svckit.handoff.aio", "svckit.handoff.conformance")
 """Parts that a running daemon does not come to: other programs, servers on asyncio."""
 
 
-def preload(services: Iterable[str]) -> dict[str, ServiceParts]:
-    """Import it all; returns the services that are installed, by name.
+def preload(services: Iterable[str]) -> None:
+    """Import all of Portico, and of the services called so.
 
     Raises:
         NoSuchService: one of `services` is not installed.
     """
-    found = {name: find(name) for name in services}
-    makers = [maker for parts in found.values() for maker in (parts.make_factory, parts.make_service) if maker is not None]
+    found = [remember(name) for name in services]
+    makers = [maker for parts in found for maker in (parts.make_factory, parts.make_service) if maker is not None]
     packages = {*OURS, *(maker.__module__.partition(".")[0] for maker in makers)}
     for package in sorted(packages):
         _whole(package)
     for name in (*STANDARD, *TWISTED):
         _try(name)
     time.tzset()  # reads the local time zone's file
-    return found
 
 
 def _whole(package: str) -> None:

@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Iterable, Iterator
 from select import PIPE_BUF
-from typing import TextIO
+from typing import Protocol
 
 import msgspec
 from svckit.reactors import Reactor
@@ -20,7 +20,7 @@ from .core.answers import Answer
 from .core.termination import NORMAL
 from .measures import Measures
 
-__all__ = ["AccessLog"]
+__all__ = ["AccessLog", "Stream"]
 
 FLUSH_DELAY = 0.1
 """Seconds that a line may wait for others."""
@@ -50,10 +50,17 @@ class Line(msgspec.Struct):
     log: str = "access"
 
 
+class Stream(Protocol):
+    """What lines are written to."""
+
+    def write(self, text: str, /) -> object: ...
+    def flush(self) -> object: ...
+
+
 class AccessLog:
     """Writes lines to `stream`, in batches, and counts in `measures`."""
 
-    def __init__(self, reactor: Reactor, stream: TextIO = sys.stdout) -> None:
+    def __init__(self, reactor: Reactor, stream: Stream = sys.stdout) -> None:
         self._reactor, self._stream = reactor, stream
         self.measures = Measures()
         self._lines: list[bytes] = []

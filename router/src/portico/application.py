@@ -10,7 +10,7 @@ from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
 from twisted.internet.interfaces import IListeningPort
 from twisted.logger import Logger
 
-from .accesslog import AccessLog
+from .accesslog import AccessLog, Stream
 from .admin import make_site, make_status_site
 from .adminport import open_admin
 from .arrival import Address
@@ -18,7 +18,7 @@ from .assembly import Assembly
 from .config import Config, Handoff, Service, Tcp, address
 from .draining import drain
 from .entrance import Entrance
-from .kept import Kept
+from .kept import Lender
 from .listener import DEFER_ACCEPT
 from .measures import Present
 from .metrics import make_page
@@ -45,8 +45,17 @@ class Application(MultiService):
 
     log = Logger()
 
-    def __init__(self, config: Config, reactor: Reactor, state: Path | None = None, kept: Kept | None = None) -> None:
+    def __init__(
+        self,
+        config: Config,
+        reactor: Reactor,
+        state: Path | None = None,
+        kept: Lender | None = None,
+        access: Stream | None = None,
+    ) -> None:
         """`state` is the folder for what the in-process services keep, and for their sockets; `kept` lends the ports.
+
+        `access` is where the access log goes; standard output unless given.
 
         Raises:
             LookupError, BadOptions: a service of the configuration cannot be made in this process.
@@ -54,7 +63,7 @@ class Application(MultiService):
         super().__init__()
         self._config, self._reactor, self._kept = config, reactor, kept
         self._poller, self._pipes = Poller(), Pipes()
-        self.access = AccessLog(reactor)
+        self.access = AccessLog(reactor) if access is None else AccessLog(reactor, access)
         self.access.measures.present = self._present
         self.router = Router(config.limits, self._poller, reactor, self.access)
         self._assembly = Assembly(self._poller, self._pipes, reactor, self.router, self.access, state, self.status)

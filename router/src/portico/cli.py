@@ -1,4 +1,4 @@
-"""The command line: `portico run`, `check`, `route`, `status`, `drain`, `undrain`, `health`."""
+"""The command line: `portico run`, `check`, `route`, `status`, `drain`, `undrain`, `health`, `daemon-setup`, `daemon-check`."""
 
 import argparse
 import os
@@ -11,6 +11,7 @@ import msgspec
 from svckit.quiet import ends_with_its_reader
 
 from .config import DEFAULT_ADMIN, Admin, BadConfig, Config, Listener, address, admin_address, load
+from .daemon.commands import add as add_daemon
 
 __all__ = ["main"]
 
@@ -97,6 +98,7 @@ def _parser() -> argparse.ArgumentParser:
         elif call is _drain:
             command.add_argument("service", metavar="SERVICE")
             command.add_argument("replica", metavar="REPLICA", help="its name, as `portico status` shows it")
+    add_daemon(commands)
     return parser
 
 

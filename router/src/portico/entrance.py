@@ -15,7 +15,7 @@ from .arrival import Address, Arrival
 from .certificates import CHECK_INTERVAL, Certificates
 from .config import Limits, address
 from .config import Listener as Settings
-from .kept import Kept
+from .kept import Lender
 from .listener import Listener
 from .networks import networks
 from .perclient import ClientStage
@@ -38,7 +38,7 @@ class Entrance:
         reactor: Reactor,
         router: Router,
         old: "Entrance | None" = None,
-        kept: Kept | None = None,
+        kept: Lender | None = None,
     ) -> None:
         """`old` has the same address: its port is taken over when this one starts, so that no connection is missed.
 

@@ -161,6 +161,11 @@ class Keeper:
         """Readable when there is something to do."""
         return self._selector.fileno()
 
+    def hold(self, name: str, sock: socket.socket) -> None:
+        """Keep this listening socket for `name` (see `name_of`), as if a router had asked for it."""
+        self._held[name] = Held(sock, self._clock())
+        self._log(f"listening on {name}")
+
     def turn(self, seconds: float | None = 0.0) -> None:
         """Do what there is to do, waiting for it `seconds` at most; None: as long as it takes."""
         for key, _ in self._selector.select(seconds):

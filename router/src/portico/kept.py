@@ -12,14 +12,14 @@ import struct
 import time
 from collections.abc import Callable
 from types import TracebackType
-from typing import Self
+from typing import Protocol, Self
 
 from svckit.reactors import Reactor
 from twisted.logger import Logger
 
 from .keeper import MESSAGE, Address, name_of, unix_name
 
-__all__ = ["ANSWER_TIME", "FIND_TIME", "Kept"]
+__all__ = ["ANSWER_TIME", "FIND_TIME", "Kept", "Lender"]
 
 FIND_TIME = 2.0
 """Seconds that a keeper may take to be there: it may be started at the same time."""
@@ -32,6 +32,24 @@ _INT = struct.Struct("i")
 _ROOM = socket.CMSG_SPACE(_INT.size)
 _TIMEVAL = struct.Struct("ll")
 _NOT_YET = (errno.ENOENT, errno.ECONNREFUSED, errno.EAGAIN)
+
+
+class Lender(Protocol):
+    """Whoever lends listening sockets."""
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether what was borrowed is the borrower's own."""
+
+    def borrow(self, at: Address) -> socket.socket:
+        """The listening socket for `at`, non-blocking.
+
+        Raises:
+            OSError: it cannot be had; the text says why.
+        """
+
+    def leave(self, at: Address) -> None:
+        """Let go of it."""
 
 
 class Kept:

@@ -22,7 +22,7 @@ from twisted.logger import Logger
 
 from .arrival import Address, Arrival
 from .keeper import DEFER_ACCEPT, listen
-from .kept import Kept
+from .kept import Lender
 from .places import Places
 from .poller import READ, Poller
 from .probes import probe
@@ -55,7 +55,7 @@ class Listener:
         poller: Poller,
         reactor: Reactor,
         admit: Callable[[Arrival], None],
-        kept: Kept | None = None,
+        kept: Lender | None = None,
     ) -> None:
         """`head_size` bounds the first read, in bytes. `kept` lends the socket; without it the listener makes its own.
 

@@ -11,7 +11,7 @@ from twisted.internet.interfaces import IProtocolFactory
 from .reactors import Reactor
 from .settings import Settings
 
-__all__ = ["GROUP", "NoSuchService", "ServiceParts", "find"]
+__all__ = ["GROUP", "NoSuchService", "ServiceParts", "find", "remember"]
 
 GROUP = "portico.services"
 
@@ -31,12 +31,27 @@ class ServiceParts:
     make_service: MakeService | None
 
 
+_remembered: dict[str, ServiceParts] = {}
+
+
+def remember(name: str) -> ServiceParts:
+    """Find it now, and the same later, when what is installed can perhaps not be read any more: in a jail, as another user.
+
+    Raises:
+        NoSuchService: there is none.
+    """
+    parts = _remembered[name] = find(name)
+    return parts
+
+
 def find(name: str) -> ServiceParts:
     """The service called `name`.
 
     Raises:
         NoSuchService: there is none.
     """
+    if name in _remembered:
+        return _remembered[name]
     if ":" in name:
         module_name, _, function = name.partition(":")
         try:

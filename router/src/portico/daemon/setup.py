@@ -1,0 +1,116 @@
+"""`portico daemon-setup`: makes the folders and the log file of a daemon, and its jail, with the owners that work."""
+
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from ..config import admin_address
+from .jail import needs, users
+from .options import KeeperOptions, ServiceOptions
+from .plan import BadCommand, Plan
+from .steps import BadPlace, Step, device, file, folder, link, text
+
+__all__ = ["BAD_USAGE", "run", "steps"]
+
+BAD_USAGE = 2
+
+
+def steps(plan: Plan) -> Iterator[Step]:
+    """What is not yet as it should be, in order; each is to be done before the next one is asked for.
+
+    Raises:
+        BadPlace: something is in the way.
+    """
+    root = plan.jail or Path("/")
+    if plan.jail is not None:
+        yield from _jail(plan, plan.jail)
+    uid, gid = plan.user, plan.group
+    own = [(path, mode) for path, mode in _folders(plan) if path is not None]
+    for path, mode in dict(reversed(own)).items():
+        if plan.jail is not None:
+            yield from folder(_in(root, path.parent), 0, 0, 0o755, shared=True)
+        yield from folder(_in(root, path), uid, gid, mode)
+        if plan.jail is not None and path in (plan.pidfile and plan.pidfile.parent, plan.logfile and plan.logfile.parent):
+            yield from link(path, _in(root, path))
+    if plan.logfile is not None:
+        yield from file(_in(root, plan.logfile), uid, gid, 0o640)
+
+
+def _folders(plan: Plan) -> Iterator[tuple[Path | None, int]]:
+    """The first mention of a folder decides its mode."""
+    yield plan.pidfile and plan.pidfile.parent, 0o755
+    yield plan.logfile and plan.logfile.parent, 0o750
+    yield plan.state, 0o700
+    if isinstance(plan.part, KeeperOptions) and not str(plan.keeper).startswith("@"):
+        yield Path(str(plan.keeper)).parent, 0o755
+    if isinstance(plan.part, ServiceOptions):
+        environment, name = plan.part.environment, str(plan.part["name"])
+        if (plan.part["what"] or name) != "authsvc":
+            yield Path(environment["PORTICO_RUN"]) / name, 0o2770
+        elif "PORTICO_AUTH" in environment:
+            yield Path(environment["PORTICO_AUTH"]), 0o2770
+    elif plan.config is not None and plan.config.admin is not None and not isinstance(plan.part, KeeperOptions):
+        where = admin_address(plan.config.admin.address)
+        if isinstance(where, Path) and where.parent not in (Path("/tmp"), Path("/run")):  # noqa: S108
+            yield where.parent, 0o755
+
+
+def _in(root: Path, path: Path) -> Path:
+    """A path of the jail, as it is called outside."""
+    return root / path.relative_to("/")
+
+
+def _jail(plan: Plan, jail: Path) -> Iterator[Step]:
+    yield from folder(jail, 0, 0, 0o755, shared=True)
+    if plan.rundir.startswith("/"):
+        yield from folder(_in(jail, Path(plan.rundir)), 0, 0, 0o755, shared=True)
+    yield from device(jail / "dev/null", 1, 3)
+    passwd, group = users(plan)
+    yield from text(jail / "etc/passwd", passwd)
+    yield from text(jail / "etc/group", group)
+    for need in needs(plan):
+        yield from _copied(need.path, _in(jail, need.path), plan, need.private)
+
+
+def _copied(path: Path, to: Path, plan: Plan, private: bool) -> Iterator[Step]:
+    """What is not there outside is not made up inside; daemon-check says that it is missing."""
+    owners = (0, plan.group) if private else (0, 0)
+    mode = 0o640 if private else 0o644
+    if path.is_dir():
+        yield from folder(to, 0, 0, 0o755, shared=True)
+        for each in sorted(path.iterdir()):
+            yield from _copied(each, to / each.name, plan, private)
+    elif path.is_file():
+        yield from text(to, path.read_bytes(), mode, owners)
+
+
+def run(command: Sequence[str], dry: bool) -> int:
+    """Do what is to be done, or only say it."""
+    try:
+        plan = Plan(command)
+    except BadCommand as error:
+        print(f"portico: {error}")
+        return BAD_USAGE
+    if plan.problem is not None:
+        print(f"portico: {plan.problem}")
+        return BAD_USAGE
+    if os.geteuid() and not dry:
+        print("portico: only root can give folders to another user")
+        return BAD_USAGE
+    count = 0
+    said: set[str] = set()
+    try:
+        for step in steps(plan):
+            if step.says in said:  # of a folder that is not there yet in a dry run
+                continue
+            said.add(step.says)
+            print(step.says)
+            count += 1
+            if not dry:
+                step.do()
+    except (BadPlace, OSError) as error:
+        print(f"portico: {error}")
+        return 1
+    if not count:
+        print("all is as it should be")
+    return 0

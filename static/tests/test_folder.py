@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from staticsvc.files import Files
 from staticsvc.folder import Folder
+from svckit.routemap import RouteMap
 from svckit.web import GuardedSite
 from twisted.internet.task import Clock
 
@@ -206,7 +208,8 @@ def test_a_mistake_in_the_tree_opens_nothing(root: Path, make_site_client: Any) 
         (True, "/static/private/inner/secret.txt", 200),
         (True, "/static/hello.txt", 404),
     ):
-        client = make_site_client(GuardedSite(Folder(str(root), private), clock), clock)
+        protection = RouteMap([("/static/private/", True)])
+        client = make_site_client(GuardedSite(Folder(Files(root=str(root)), protection, private), clock), clock)
         assert client.ask(target)[0] == status
 
 

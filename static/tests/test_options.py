@@ -96,6 +96,9 @@ def test_each_form_has_a_tag_of_its_own(client: Any, forms: Path) -> None:
     tags = {client.ask("/static/app.js", f"Accept-Encoding: {each}")[1]["etag"] for each in ("br", "zstd", "gzip", "none")}
     assert len(tags) == 4
     assert client.ask("/static/app.js", "Accept-Encoding: br", "Range: bytes=1-")[2] == b"r"
+    for header, status in (("Range: bytes=9-", 416), ('If-Match: "x"', 412), ("If-None-Match: *", 304)):
+        got, headers, _ = client.ask("/static/app.js", "Accept-Encoding: br", header)
+        assert got == status and "content-encoding" not in headers, "no text of ours is said to be compressed"
 
 
 def test_a_form_of_an_older_file_is_not_sent(client: Any, forms: Path) -> None:
@@ -169,6 +172,7 @@ def test_caches(make: Any, root: Path) -> None:
     client = make(cache="*.txt: max-age=60; /static/sub/*: no-cache")
     assert client.ask("/static/hello.txt")[1]["cache-control"] == "max-age=60"
     assert client.ask("/static/sub/")[1]["cache-control"] == "no-cache"
+    assert client.ask("/static/hello.txt", "Range: bytes=9-")[1]["cache-control"] == "no-store"
     etag = client.ask("/static/hello.txt")[1]["etag"]
     assert client.ask("/static/hello.txt", f"If-None-Match: {etag}")[1]["cache-control"] == "max-age=60"
     assert client.ask("/static/absent.txt")[0] == 404 and "cache-control" not in client.ask("/static/absent.txt")[1]

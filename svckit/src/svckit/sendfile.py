@@ -102,12 +102,13 @@ def _joined(request: Request, name: bytes) -> bytes | None:
 
 def _answer_without(request: Request, portion: Portion, size: int) -> None:
     headers = request.responseHeaders
-    for name in (b"Content-Type", b"Content-Disposition"):  # they speak of the file, which does not come
+    for name in (b"Content-Type", b"Content-Disposition", b"Content-Encoding"):  # they speak of the file, which does not come
         headers.removeHeader(name)
     body = {304: b"", 412: b"A precondition of the request failed.\n", 416: b"The file has no such bytes.\n"}[portion.status]
     if portion.status == 416:
         headers.setRawHeaders(b"Content-Range", [b"bytes */%d" % size])
     if portion.status != 304:
+        headers.setRawHeaders(b"Cache-Control", [b"no-store"])  # what holds for the file does not hold for its refusal
         headers.setRawHeaders(b"Content-Type", [b"text/plain; charset=utf-8"])
         headers.setRawHeaders(b"Content-Length", [b"%d" % len(body)])
         request.write(body)

@@ -3,8 +3,9 @@
 import json
 
 import pytest
-from portico.admin import make_site
+from portico.admin import make_site, make_status_site
 from twisted.internet.testing import StringTransport
+from twisted.web.server import Site
 
 from .support.wires import parse_response
 
@@ -28,7 +29,12 @@ def router() -> Router:
 
 
 def ask(router: Router, path: str, method: str = "GET") -> tuple[int, dict[str, str], bytes]:
-    channel = make_site(router.status, router.ready, lambda: b"portico_waiting 0.0\n", lambda *asked: None).buildProtocol(None)
+    site = make_site(router.status, router.ready, lambda: b"portico_waiting 0.0\n", lambda *asked: None)
+    return ask_at(site, path, method)
+
+
+def ask_at(site: Site, path: str, method: str) -> tuple[int, dict[str, str], bytes]:
+    channel = site.buildProtocol(None)
     assert channel is not None
     transport = StringTransport()
     channel.makeConnection(transport)
@@ -73,3 +79,12 @@ def test_no_other_page(router: Router, path: str) -> None:
 @pytest.mark.parametrize("method", ["POST", "DELETE"])
 def test_nothing_can_be_changed(router: Router, method: str) -> None:
     assert ask(router, "/status", method)[0] in (405, 501)
+
+
+def test_who_may_only_look_can_do_nothing_else(router: Router) -> None:
+    site = make_status_site(router.status)
+    status, _, body = ask_at(site, "/status", "GET")
+    assert (status, json.loads(body)) == (200, router.status())
+    for path, method in [("/drain", "POST"), ("/undrain", "POST"), ("/metrics", "GET"), ("/", "GET"), ("/healthz", "GET")]:
+        assert ask_at(site, path, method)[0] == 404
+    assert ask_at(site, "/status", "POST")[0] in (405, 501)

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 from portico import gathering
-from portico.gathering import LARGEST_BODY, make_gathering_site
+from portico.gathering import LARGEST_BODY, make_gathering_site, make_gathering_status_site
 from twisted.internet.testing import StringTransport
 
 from .support.reactor import HandReactor
@@ -31,13 +31,17 @@ class Parent:
         self.asked.append((admin, path, method, body, content_type))
         return self.answers[int(admin[-1])]
 
-    def ask(self, path: str, method: str = "GET", body: bytes = b"", fields: str = "") -> Answer:
+    def ask(self, path: str, method: str = "GET", body: bytes = b"", fields: str = "", look: bool = False) -> Answer:
         workers = [
             SimpleNamespace(number=number, status=lambda number=number: {"worker": number, "pid": 9, "state": "ready"})
             for number in (0, 1)
         ]
         reactor = as_reactor(self.reactor)
-        site = make_gathering_site(workers, "unix:/run/{}".format, reactor, self.changed)  # type: ignore[arg-type]
+        where = "unix:/run/{}".format
+        if look:
+            site = make_gathering_status_site(workers, where, reactor)  # type: ignore[arg-type]
+        else:
+            site = make_gathering_site(workers, where, reactor, self.changed)  # type: ignore[arg-type]
         channel = site.buildProtocol(None)
         assert channel is not None
         transport = StringTransport()
@@ -131,3 +135,12 @@ def test_what_is_drained_is_looked_at_after_each_drain(parent: Parent, answers: 
 def test_what_a_web_page_may_have_sent_goes_to_no_worker(parent: Parent, fields: str, status: int) -> None:
     assert parent.ask("/drain", "POST", b"{}", fields)[0] == status
     assert parent.asked == []
+
+
+def test_who_may_only_look_reaches_no_worker_with_anything_else(parent: Parent) -> None:
+    for method, path in [("POST", "/drain"), ("POST", "/status"), ("GET", "/metrics"), ("GET", "/"), ("HEAD", "/status")]:
+        assert parent.ask(path, method, b"{}", "Content-Type: application/json\r\n", look=True)[0] == 404
+    assert parent.asked == []
+    parent.answers = [(200, b"{}"), (200, b"{}")]
+    status, body = parent.ask("/status", look=True)
+    assert (status, [worker["worker"] for worker in json.loads(body)["workers"]]) == (200, [0, 1])

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from select import select
 from typing import Any
 
 import pytest
@@ -42,6 +43,24 @@ class HeldJobs:
     def run_all(self) -> None:
         while self.jobs:
             self.run_one()
+
+
+class Reactor(Clock):
+    """A clock that also knows who waits for a descriptor; `look` calls those that have something to read."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.readers: list[Any] = []
+
+    def addReader(self, reader: Any) -> None:
+        self.readers.append(reader)
+
+    def removeReader(self, reader: Any) -> None:
+        self.readers.remove(reader)
+
+    def look(self) -> None:
+        for reader in select(self.readers, [], [], 0)[0]:
+            reader.doRead()
 
 
 class Connection:
@@ -91,7 +110,7 @@ class Service:
     """A service over a folder, and its connections."""
 
     def __init__(self, root: Path, run: Any = maybeDeferred, **options: object) -> None:
-        self.root, self.clock = root, Clock()
+        self.root, self.clock = root, Reactor()
         options = {"root": str(root), "writes": "anyone", **options}
         settings = Settings(service="uploads", replica="r1", state=root.parent, options=options)
         self.site = make_site(settings, self.clock, run)  # type: ignore[arg-type]

@@ -96,12 +96,12 @@ class Deaf:
 
 
 def test_places_are_counted_until_the_sink_is_closed(intake: Intake) -> None:
-    first = intake.begin(Deaf())
+    first = intake.begin(Deaf(), intake.store.new_part())
     assert judged(intake, b"PUT", b"/uploads/x", None) == 503
     assert judged(intake, b"GET", b"/uploads/x") is None, "reading is not limited by it"
     first.finish("x", False)
     assert judged(intake, b"PUT", b"/uploads/x", None) == Ticket("x", False)
-    intake.begin(Deaf()).abort()
+    intake.begin(Deaf(), intake.store.new_part()).abort()
     assert intake.under_way == 0
 
 

@@ -23,7 +23,7 @@ def test_published_as_it_was_written(tmp_path: Path, hidden: Path) -> None:
     part.append([b"abc", bytearray(b"def")])
     part.append([b"g"])
     assert not (tmp_path / "x").exists() and len(list(hidden.iterdir())) == 1
-    published = part.commit("x", 7)
+    published = part.commit(7, "x")
     assert (tmp_path / "x").read_bytes() == b"abcdefg"
     assert list(hidden.iterdir()) == []
     assert published.sha256 == hashlib.sha256(b"abcdefg").digest()
@@ -39,7 +39,7 @@ def _umask() -> int:
 
 
 def test_empty_file(tmp_path: Path, hidden: Path) -> None:
-    assert Part(tmp_path, hidden).commit("x", 0).size == 0
+    assert Part(tmp_path, hidden).commit(0, "x").size == 0
     assert (tmp_path / "x").read_bytes() == b""
 
 
@@ -47,7 +47,7 @@ def test_many_small_pieces(tmp_path: Path, hidden: Path) -> None:
     part = Part(tmp_path, hidden)
     part.append([b"%d," % i for i in range(2000)])
     whole = b"".join(b"%d," % i for i in range(2000))
-    part.commit("x", len(whole))
+    part.commit(len(whole), "x")
     assert (tmp_path / "x").read_bytes() == whole
 
 
@@ -55,7 +55,7 @@ def test_short_writes_lose_nothing(tmp_path: Path, hidden: Path, monkeypatch: py
     monkeypatch.setattr(os, "writev", lambda fd, batch: os.write(fd, b"".join(batch)[:3]))
     part = Part(tmp_path, hidden)
     part.append([b"abcd", b"efgh"])
-    part.commit("x", 8)
+    part.commit(8, "x")
     assert (tmp_path / "x").read_bytes() == b"abcdefgh"
 
 
@@ -65,7 +65,7 @@ def test_replaces_in_one_step(tmp_path: Path, hidden: Path) -> None:
     part = Part(tmp_path, hidden)
     part.append([b"new"])
     assert (tmp_path / "x").read_bytes() == b"old"
-    assert part.commit("x", 3).replaced
+    assert part.commit(3, "x").replaced
     assert (tmp_path / "x").read_bytes() == b"new"
     assert reader.read() == b"old", "who reads the old one goes on reading it"
     reader.close()
@@ -76,7 +76,7 @@ def test_exclusive_refuses_to_replace(tmp_path: Path, hidden: Path) -> None:
     part = Part(tmp_path, hidden)
     part.append([b"new"])
     with pytest.raises(FileExistsError):
-        part.commit("x", 3, exclusive=True)
+        part.commit(3, "x", exclusive=True)
     part.discard()
     assert (tmp_path / "x").read_bytes() == b"old" and list(hidden.iterdir()) == []
 
@@ -84,7 +84,7 @@ def test_exclusive_refuses_to_replace(tmp_path: Path, hidden: Path) -> None:
 def test_exclusive_publishes_a_new_one(tmp_path: Path, hidden: Path) -> None:
     part = Part(tmp_path, hidden)
     part.append([b"new"])
-    assert not part.commit("x", 3, exclusive=True).replaced
+    assert not part.commit(3, "x", exclusive=True).replaced
     assert os.stat(tmp_path / "x").st_nlink == 1 and list(hidden.iterdir()) == []
 
 
@@ -93,7 +93,7 @@ def test_a_symlink_under_the_final_name_is_replaced_not_followed(tmp_path: Path,
     (tmp_path / "x").symlink_to("target")
     part = Part(tmp_path, hidden)
     part.append([b"new"])
-    part.commit("x", 3)
+    part.commit(3, "x")
     assert (tmp_path / "target").read_bytes() == b"keep" and not (tmp_path / "x").is_symlink()
 
 
@@ -101,7 +101,7 @@ def test_a_folder_under_the_final_name(tmp_path: Path, hidden: Path) -> None:
     (tmp_path / "x").mkdir()
     part = Part(tmp_path, hidden)
     with pytest.raises(OSError) as raised:
-        part.commit("x", 0)
+        part.commit(0, "x")
     assert raised.value.errno == errno.EISDIR
     part.discard()
     assert list(hidden.iterdir()) == []
@@ -111,7 +111,7 @@ def test_another_size_than_said_is_never_published(tmp_path: Path, hidden: Path)
     part = Part(tmp_path, hidden)
     part.append([b"abc"])
     with pytest.raises(OSError, match="3 bytes written of 4"):
-        part.commit("x", 4)
+        part.commit(4, "x")
     part.discard()
     assert not (tmp_path / "x").exists()
 
@@ -127,7 +127,7 @@ def test_discard_leaves_nothing_also_twice_and_before_anything(tmp_path: Path, h
 
 def test_discard_after_commit_keeps_the_file(tmp_path: Path, hidden: Path) -> None:
     part = Part(tmp_path, hidden)
-    part.commit("x", 0)
+    part.commit(0, "x")
     part.discard()
     assert (tmp_path / "x").exists()
 
@@ -143,7 +143,7 @@ def test_file_is_synced_before_and_folder_after_the_rename(
         real(fd)
 
     monkeypatch.setattr(os, "fsync", fsync)
-    Part(tmp_path, hidden).commit("x", 0)
+    Part(tmp_path, hidden).commit(0, "x")
     assert seen == [(False, False), (True, True)]
 
 

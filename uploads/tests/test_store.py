@@ -40,7 +40,7 @@ def test_sweep_leaves_what_somebody_still_writes(store: Store) -> None:
     part = store.new_part()
     part.append([b"x"])
     assert Store(store.root).prepare(time.time() + 10 * ABANDONED_AFTER) == 0
-    part.commit("x", 1)
+    part.commit(1, "x")
     assert (store.root / "x").read_bytes() == b"x"
 
 

@@ -16,7 +16,7 @@ from twisted.web.server import Site
 
 from .drainpage import Drain, DrainPage
 
-__all__ = ["make_site"]
+__all__ = ["make_site", "make_status_site"]
 
 METRICS_TYPE = b"text/plain; version=0.0.4; charset=utf-8"
 """Prometheus' text format, which every version of it reads."""
@@ -55,6 +55,17 @@ def make_site(
     root.putChild(b"metrics", _Page(METRICS_TYPE, lambda: (200, metrics())))
     root.putChild(b"drain", DrainPage(drain, True))
     root.putChild(b"undrain", DrainPage(drain, False))
+    return _site(root)
+
+
+def make_status_site(status: Callable[[], dict[str, object]]) -> Site:
+    """`/status` alone, for those who may look and not touch."""
+    root = Resource()
+    root.putChild(b"status", _Page(b"application/json", lambda: (200, msgspec.json.encode(status()) + b"\n")))
+    return _site(root)
+
+
+def _site(root: Resource) -> Site:
     site = Site(root, parsePOSTFormSubmission=False)
     site.noisy = False
     site.log = lambda request: None  # type: ignore[method-assign]  # a health check every few seconds is no news

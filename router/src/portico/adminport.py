@@ -15,7 +15,7 @@ from twisted.internet.interfaces import IListeningPort, IProtocolFactory
 
 from .config import admin_address
 
-__all__ = ["MODE", "open_admin"]
+__all__ = ["MODE", "open_admin", "remove_dead"]
 
 MODE = 0o660
 """Of the socket's file: there is no login, so it says who may."""
@@ -31,7 +31,7 @@ def open_admin(where: str, factory: IProtocolFactory, reactor: Reactor) -> IList
     if not isinstance(found, Path):
         host, port = found
         return reactor.listenTCP(port, factory, interface=host)  # type: ignore[arg-type]
-    _remove_dead(found)
+    remove_dead(found)
     before = os.umask(0o777 & ~MODE)  # from its first moment on, not from the chmod that follows
     try:
         return reactor.listenUNIX(str(found), factory, mode=MODE)  # type: ignore[arg-type]
@@ -43,7 +43,7 @@ def open_admin(where: str, factory: IProtocolFactory, reactor: Reactor) -> IList
         os.umask(before)
 
 
-def _remove_dead(path: Path) -> None:
+def remove_dead(path: Path) -> None:
     """Remove a socket of ours at which nobody listens; whatever else is there stays, and is in the way."""
     try:
         found = path.lstat()

@@ -11,7 +11,7 @@ from twisted.internet.interfaces import IListeningPort
 from twisted.logger import Logger
 
 from .accesslog import AccessLog
-from .admin import make_site
+from .admin import make_site, make_status_site
 from .adminport import open_admin
 from .arrival import Address
 from .assembly import Assembly
@@ -27,6 +27,7 @@ from .pump import Pipes
 from .report import Report
 from .router import Router
 from .service import RoutedService
+from .statussocket import open_status
 from .targets.handoff import HandoffTarget
 from .tls import TlsSession
 
@@ -53,11 +54,12 @@ class Application(MultiService):
         self.access = AccessLog(reactor)
         self.access.measures.present = self._present
         self.router = Router(config.limits, self._poller, reactor, self.access)
-        self._assembly = Assembly(self._poller, self._pipes, reactor, self.router, self.access, state)
+        self._assembly = Assembly(self._poller, self._pipes, reactor, self.router, self.access, state, self.status)
         self._services = {name: self._assembly.service(name, config) for name in config.services}
         self._route_names: frozenset[str] = frozenset()
         self._entrances: list[Entrance] = []
         self._admin: IListeningPort | None = None
+        self._status_ports: list[IListeningPort] = []
         self._left: list[Entrance] = []
         """Entrances of earlier configurations whose port is closed, and whose TLS clients may still be there."""
         self._leaving: list[RoutedService] = []
@@ -101,6 +103,8 @@ class Application(MultiService):
             metrics = make_page(self.access.measures, self.report)
             site = make_site(self.status, lambda: not self.router.draining, metrics, self.drain)
             self._admin = open_admin(self._config.admin.address, site, self._reactor)
+            folder = self._config.admin.status_folder
+            self._status_ports = open_status(folder, make_status_site(self.status), self._reactor)
         self._use(self._config)
         for entrance in self._entrances:
             self._open(entrance)
@@ -285,8 +289,9 @@ class Application(MultiService):
         for service in self._services.values():
             service.refuse_queued()
         stopped = [maybeDeferred(super().stopService)]
-        if self._admin is not None:
-            stopped.append(maybeDeferred(self._admin.stopListening))
+        for port in (self._admin, *self._status_ports):
+            if port is not None:
+                stopped.append(maybeDeferred(port.stopListening))
         return DeferredList(stopped, consumeErrors=True).addCallback(self._stopped)
 
     def _stopped(self, _: object) -> None:

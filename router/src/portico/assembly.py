@@ -1,5 +1,6 @@
 """Makes the services of a configuration: for each a queue and the target that it names."""
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from svckit.entry import find
@@ -36,10 +37,12 @@ class Assembly:
         router: Router,
         access: AccessLog,
         state: Path | None,
+        status: Callable[[], Mapping[str, object]],
     ) -> None:
-        """`state`: see `portico.application.Application`."""
+        """`state`: see `portico.application.Application`; `status` is its own."""
         self._poller, self._pipes, self._reactor = poller, pipes, reactor
         self._router, self._access, self._state = router, access, state
+        self._status = status
         self._resolver = Resolver(reactor)
 
     def service(self, name: str, config: Config) -> RoutedService:
@@ -105,6 +108,7 @@ class Assembly:
             auth=auth,
             drain_time=config.limits.drain_time,
             options=options,
+            status=self._status,
         )
         parts = find(name)
         background = None if parts.make_service is None else parts.make_service(settings, self._reactor)

@@ -150,7 +150,9 @@ def _run_workers(chosen: argparse.Namespace, config: Config) -> int:
 def _with_admin(config: Config, chosen: argparse.Namespace) -> Config:
     if chosen.admin:
         _checked(chosen.admin, "--admin", admin_address)
-        return msgspec.structs.replace(config, admin=Admin(chosen.admin))
+        # a worker's counts are not the router's: the parent has the socket for services
+        folder = config.admin.status_folder if config.admin is not None and chosen.worker is None else None
+        return msgspec.structs.replace(config, admin=Admin(chosen.admin, folder))
     return msgspec.structs.replace(config, admin=None) if chosen.in_process else config
 
 

@@ -83,6 +83,8 @@ class Admin(Struct, forbid_unknown_fields=True, frozen=True):
 
     address: str = DEFAULT_ADMIN
     """`host:port`, or `unix:PATH`."""
+    status_folder: str | None = None
+    """A folder in which this router has a Unix socket that answers `/status` and nothing else; default: none."""
 
 
 class Handoff(Struct, tag_field="target", tag="handoff", forbid_unknown_fields=True, frozen=True):

@@ -25,7 +25,7 @@ from .drainpage import refusal
 from .merging import merged_metrics, merged_status
 from .workers import Worker
 
-__all__ = ["LARGEST_BODY", "make_gathering_site"]
+__all__ = ["LARGEST_BODY", "make_gathering_site", "make_gathering_status_site"]
 
 LARGEST_BODY = 65_536
 """Bytes of a request's body that is passed on."""
@@ -105,6 +105,15 @@ class _Gathering(Resource):
         return 200, METRICS_TYPE, merged_metrics(pages)
 
 
+class _StatusOnly(_Gathering):
+    def render(self, request: Request) -> Any:
+        """Nothing but a look at `/status` reaches a worker."""
+        if request.method != b"GET" or request.uri != b"/status":
+            request.setResponseCode(404)
+            return b""
+        return super().render(request)
+
+
 def _worst(answers: list[Answer]) -> Page:
     """That of a worker which does not answer at all, else that with the highest status."""
     status, body = max(answers, key=lambda answer: answer[0] or 1_000)
@@ -131,7 +140,16 @@ def make_gathering_site(
     workers: Sequence[Worker], address_of: Callable[[int], str], reactor: Reactor, changed: Callable[[], object]
 ) -> Site:
     """`address_of` a worker's number is where it has its operators' port; `changed` is called when they were told something."""
-    site = Site(_Gathering(workers, address_of, reactor, changed), parsePOSTFormSubmission=False)
+    return _site(_Gathering(workers, address_of, reactor, changed))
+
+
+def make_gathering_status_site(workers: Sequence[Worker], address_of: Callable[[int], str], reactor: Reactor) -> Site:
+    """`/status` alone, for those who may look and not touch."""
+    return _site(_StatusOnly(workers, address_of, reactor, lambda: None))
+
+
+def _site(root: Resource) -> Site:
+    site = Site(root, parsePOSTFormSubmission=False)
     site.noisy = False
     site.log = lambda request: None  # type: ignore[method-assign]
     return site

@@ -25,9 +25,10 @@ from svckit import logs
 from .adminport import open_admin
 from .config import UNIX, Config
 from .drains import Drains
-from .gathering import make_gathering_site
+from .gathering import make_gathering_site, make_gathering_status_site
 from .keeper import Keeper
 from .network import NetworkWatch
+from .statussocket import open_status
 from .workers import BAD_USAGE, Workers
 
 __all__ = ["Parent", "run_workers"]
@@ -106,6 +107,8 @@ class Parent:
             if config.admin is not None:
                 site = make_gathering_site(self.workers.all, self._admin_of, reactor, self.workers.drained)
                 self._admin = open_admin(config.admin.address, site, reactor)
+                look = make_gathering_status_site(self.workers.all, self._admin_of, reactor)
+                open_status(config.admin.status_folder, look, reactor)
         except BaseException:
             self.close()
             raise

@@ -3,6 +3,7 @@
 PORTICO_RUN           folder of the services' folders of socket files      /run/portico
 PORTICO_STATE         folder for what must survive                         /state
 PORTICO_AUTH          folder of authsvc's sockets                          none: no auth service
+PORTICO_ROUTERS       folder of the routers' sockets for their status      none: it is not to be had
 PORTICO_DRAIN_TIME    seconds that connections have after SIGTERM          10
 PORTICO_REPLICA       name of the replica                                  host name and process id
 PORTICO_ROUTER_UID    user as whom the router runs; no other is linked     none: whoever may open the socket file
@@ -48,12 +49,13 @@ def settings_from(service: str, environment: Mapping[str, str] = os.environ) -> 
     router_uid = environment.get("PORTICO_ROUTER_UID") or None
     if router_uid is not None and not (router_uid.isascii() and router_uid.isdigit()):
         raise BadOptions(f"PORTICO_ROUTER_UID: expected a user's number, found {router_uid!r}")
-    auth = environment.get("PORTICO_AUTH")
+    auth, routers = environment.get("PORTICO_AUTH"), environment.get("PORTICO_ROUTERS")
     return Settings(
         service=service,
         replica=environment.get("PORTICO_REPLICA") or f"{replica_prefix()}{os.getpid()}",
         state=Path(environment.get("PORTICO_STATE", "/state")),
         auth=Path(auth) if auth else None,
+        routers=Path(routers) if routers else None,
         drain_time=seconds,
         router_uid=None if router_uid is None else int(router_uid),
         options={key.removeprefix(_OPTION).lower(): value for key, value in environment.items() if key.startswith(_OPTION)},

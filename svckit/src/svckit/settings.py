@@ -1,6 +1,6 @@
 """What a service is told when it is made: its name, its folder, its options."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
@@ -30,6 +30,10 @@ class Settings:
     """Seconds that live connections have to end after SIGTERM."""
     router_uid: int | None = None
     """The user as whom the router runs; nobody else is served. None: the socket file's mode decides."""
+    routers: Path | None = None
+    """Folder of the sockets at which routers tell their status, and do nothing else; None: there is none."""
+    status: Callable[[], Mapping[str, object]] | None = None
+    """The status of the router in whose process the service runs; None: it runs in one of its own."""
     options: Mapping[str, object] = field(default_factory=dict)
     """The service's own options; values may be strings (from the environment) where another type is meant."""
 

@@ -11,7 +11,7 @@ from twisted.web.http import Request
 
 __all__ = ["WRITES", "Held", "hold"]
 
-WRITES = frozenset({b"PUT", b"DELETE"})
+WRITES = frozenset({b"PUT", b"DELETE", b"POST", b"PATCH"})
 """Methods that need a login where the option `writes` says so."""
 
 

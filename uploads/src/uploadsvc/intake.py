@@ -1,20 +1,25 @@
 """What is decided about an upload before its first byte: whether, under which name, and how many at a time."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from svckit.conditional import Header, etag_of, failed_precondition
 from svckit.paths import BadTarget, normalise
 
 from . import refusals
+from .digests import Digests, digests_of
+from .form import judge_form
 from .names import BadName, from_segment
 from .refusals import Refusal
-from .sink import Flow, Run, Sink
+from .sink import Body, Flow, Run, Sink
 from .store import Store
+from .work import Work
 
-__all__ = ["PREFIX", "Intake", "Place", "Ticket", "find"]
+__all__ = ["LISTS", "PREFIX", "Intake", "Place", "Ticket", "find"]
 
 PREFIX = b"/uploads"
 """Where the router has put the service."""
+LISTS = (PREFIX, PREFIX + b"/")
+"""The list, which is also where new uploads without a name in their path are sent to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +55,7 @@ class Ticket:
 
     name: str
     exclusive: bool
+    digests: Digests = field(default_factory=dict)
 
 
 class Intake:
@@ -60,7 +66,7 @@ class Intake:
         self.max_size, self.parallel = max_size, parallel
         self.under_way = 0
 
-    def judge(self, method: bytes, target: bytes, header: Header, length: int | None) -> Ticket | Refusal | None:
+    def judge(self, method: bytes, target: bytes, header: Header, length: int | None) -> Ticket | Work | Refusal | None:
         """From the head alone; `length` is None for a chunked body. None: there is no body, and nothing against that."""
         try:
             place = find(normalise(target))
@@ -70,6 +76,8 @@ class Intake:
             return place
         if method == b"PUT" and place.name:
             return self._judge_put(place.name, header, length)
+        if method == b"POST" and not place.name:
+            return self.busy() or judge_form(header, length, self.store, self.max_size)
         if method not in place.methods.split(b", "):
             return refusals.not_allowed(place.methods)
         return None if length == 0 else refusals.NO_BODY
@@ -83,18 +91,25 @@ class Intake:
             return refusals.LENGTH_REQUIRED
         if length is not None and length > self.max_size:
             return refusals.TOO_LARGE
+        digests = digests_of(header)
+        if isinstance(digests, Refusal):
+            return digests
         about = self.store.about(name)
         etag, modified = (None, 0) if about is None else (etag_of(about), int(about.st_mtime))
         if failed_precondition(b"PUT", header, etag, modified) is not None:
             return refusals.FAILED_PRECONDITION
-        if self.under_way >= self.parallel:
+        if self.busy() is not None:
             return refusals.BUSY
-        return Ticket(name, (header(b"If-None-Match") or b"").strip() == b"*")
+        return Ticket(name, (header(b"If-None-Match") or b"").strip() == b"*", digests)
 
-    def begin(self, flow: Flow) -> Sink:
+    def busy(self) -> Refusal | None:
+        """Whether no more bodies are taken for now."""
+        return refusals.BUSY if self.under_way >= self.parallel else None
+
+    def begin(self, flow: Flow, body: Body) -> Sink:
         """A sink for an upload that was admitted; it counts until it is closed."""
         self.under_way += 1
-        sink = Sink(self.store.new_part(), self.run, flow)
+        sink = Sink(body, self.run, flow)
         sink.closed.addCallback(self._ended)
         return sink
 

@@ -3,7 +3,7 @@
 import unicodedata
 from urllib.parse import quote, unquote_to_bytes
 
-__all__ = ["LONGEST_NAME", "BadName", "check", "disposition", "from_segment", "quoted"]
+__all__ = ["LONGEST_NAME", "BadName", "check", "disposition", "from_segment", "of_text", "quoted"]
 
 LONGEST_NAME = 255
 """Bytes in UTF-8; what Linux file systems take."""
@@ -27,6 +27,15 @@ def from_segment(segment: bytes) -> str:
         name = unquote_to_bytes(segment).decode("utf-8")
     except UnicodeDecodeError:
         raise BadName("a name is UTF-8") from None
+    return of_text(name)
+
+
+def of_text(name: str) -> str:
+    """`name` in NFC.
+
+    Raises:
+        BadName: it is not one plain file name.
+    """
     return check(unicodedata.normalize("NFC", name))
 
 

@@ -15,10 +15,13 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from svckit.conditional import etag_of
 
-__all__ = ["MODE", "Part", "Published"]
+from .digests import ALGORITHMS, Digests, check
+
+__all__ = ["MODE", "Part", "Published", "put_in_place", "sync_folder", "write_all"]
 
 MODE = 0o640
 _MOST_PIECES = 512
@@ -31,19 +34,30 @@ class Published:
 
     name: str
     size: int
-    sha256: bytes
+    sha256: bytes | None
+    """None where the file has come in several requests."""
     etag: bytes
     replaced: bool
+
+    @property
+    def told(self) -> dict[str, object]:
+        """What a client is told of it, as JSON."""
+        return {"name": self.name, "size": self.size, "sha256": None if self.sha256 is None else self.sha256.hex()}
 
 
 class Part:
     """Goes to `folder`/NAME by way of `hidden`."""
 
-    def __init__(self, folder: Path, hidden: Path) -> None:
+    def __init__(self, folder: Path, hidden: Path, digests: Digests | None = None) -> None:
+        """`digests` are what its bytes must come to."""
         self._folder = folder
         self._path = hidden / f"{uuid.uuid4().hex}.part"
         self._fd = -1
+        self._digests = digests or {}
         self._sha256 = hashlib.sha256()
+        self._sums: dict[str, Any] = {"sha-256": self._sha256}
+        for name in self._digests:
+            self._sums.setdefault(name, ALGORITHMS[name]())
         self._size = 0
 
     def append(self, pieces: Sequence[bytes | bytearray]) -> None:
@@ -53,37 +67,29 @@ class Part:
             OSError: the disk is full, or worse.
         """
         self._open()
-        for at in range(0, len(pieces), _MOST_PIECES):
-            batch = pieces[at : at + _MOST_PIECES]
-            for piece in batch:
-                self._sha256.update(piece)
-            self._write_all(batch)
+        for piece in pieces:
+            for total in self._sums.values():
+                total.update(piece)
+        self._size += write_all(self._fd, pieces)
 
-    def commit(self, name: str, size: int, exclusive: bool = False) -> Published:
+    def commit(self, size: int, name: str, exclusive: bool = False) -> Published:
         """Make it durable and publish it as `name`, in place of what may stand there.
 
         With `exclusive`, nothing may stand there. Whatever goes wrong, `discard` is still the caller's to call.
 
         Raises:
+            WrongDigest: its bytes are not what was said.
             FileExistsError: `exclusive`, and something stands there.
             OSError: the disk is full; a folder has that name; it has not `size` bytes; or worse.
         """
         self._open()
         if self._size != size:
             raise OSError(f"{self._size} bytes written of {size}")
+        check(self._digests, self._sums)
         os.fsync(self._fd)
-        final = self._folder / name
-        if exclusive:
-            os.link(self._path, final, follow_symlinks=False)
-            self._path.unlink()
-            replaced = False
-        else:
-            replaced = os.path.lexists(final)
-            self._path.replace(final)
-        published = Published(name, size, self._sha256.digest(), etag_of(os.fstat(self._fd)), replaced)
+        published = put_in_place(self._path, self._folder, name, exclusive=exclusive, sha256=self._sha256.digest())
         os.close(self._fd)
         self._fd = -1
-        _sync_folder(self._folder)
         return published
 
     def discard(self) -> None:
@@ -100,17 +106,61 @@ class Part:
             self._fd = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, MODE)
             fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
-    def _write_all(self, batch: Sequence[bytes | bytearray]) -> None:
-        whole = sum(map(len, batch))
-        written = os.writev(self._fd, batch)
-        if written < whole:
-            rest = memoryview(b"".join(batch))[written:]
-            while rest:
-                rest = rest[os.write(self._fd, rest) :]
-        self._size += whole
+
+def write_all(fd: int, pieces: Sequence[bytes | bytearray]) -> int:
+    """Write `pieces` one behind the other; returns how many bytes that were.
+
+    Raises:
+        OSError: the disk is full, or worse.
+    """
+    return sum(_write_batch(fd, pieces[at : at + _MOST_PIECES]) for at in range(0, len(pieces), _MOST_PIECES))
 
 
-def _sync_folder(folder: Path) -> None:
+def _write_batch(fd: int, batch: Sequence[bytes | bytearray]) -> int:
+    whole = sum(map(len, batch))
+    written = os.writev(fd, batch)
+    if written < whole:
+        rest = memoryview(b"".join(batch))[written:]
+        while rest:
+            rest = rest[os.write(fd, rest) :]
+    return whole
+
+
+def put_in_place(source: Path, folder: Path, name: str, *, exclusive: bool = False, sha256: bytes | None = None) -> Published:
+    """Make `source`, which is whole and durable, the file `name` of `folder` in one step.
+
+    With `exclusive` that is a link, which replaces nothing; else a rename.
+
+    Raises:
+        FileExistsError: `exclusive`, and another file stands there.
+        OSError: a folder has that name, or worse.
+    """
+    about = source.stat()
+    final = folder / name
+    if exclusive:
+        try:
+            os.link(source, final, follow_symlinks=False)
+        except FileExistsError:
+            if not _same(about, final):  # else a crash came between the link and here
+                raise
+        source.unlink()
+        replaced = False
+    else:
+        replaced = os.path.lexists(final)
+        source.replace(final)
+    sync_folder(folder)
+    return Published(name, about.st_size, sha256, etag_of(about), replaced)
+
+
+def _same(about: os.stat_result, path: Path) -> bool:
+    try:
+        return os.path.samestat(about, path.lstat())
+    except FileNotFoundError:
+        return False
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in `folder` durable."""
     fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(fd)

@@ -1,7 +1,7 @@
 """What a client is told when its request is refused: values, each with the whole answer."""
 
 import errno
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from twisted.web.http import RESPONSES
@@ -23,13 +23,21 @@ __all__ = [
     "NOT_FOUND",
     "NO_BODY",
     "PARTIAL_PUT",
+    "REASONS",
+    "TAKEN_OVER",
     "TOO_LARGE",
+    "WRONG_DIGEST",
     "Refusal",
+    "WrongDigest",
     "bad_name",
     "no_entry",
     "not_allowed",
     "of_error",
 ]
+
+
+class WrongDigest(Exception):
+    """A body is not what its digest says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,19 +61,28 @@ class Refusal:
             (b"Content-Length", b"%d" % len(self.body)),
         )
 
+    def along_with(self, *headers: tuple[bytes, bytes]) -> "Refusal":
+        """The same, with further headers."""
+        return replace(self, headers=(*self.headers, *headers))
+
     def raw_and_closing(self) -> bytes:
         """The whole response, for a connection that ends with it."""
-        head = [b"HTTP/1.1 %d %s" % (self.status, RESPONSES.get(self.status, b"Refused"))]
+        head = [b"HTTP/1.1 %d %s" % (self.status, RESPONSES.get(self.status) or REASONS.get(self.status, b"Refused"))]
         head += [name + b": " + value for name, value in (*self.all_headers(), (b"Connection", b"close"))]
         return b"\r\n".join([*head, b"", self.body])
 
 
-LIST_METHODS = b"GET, HEAD, OPTIONS"
+REASONS = {423: b"Locked", 460: b"Checksum Mismatch"}
+"""Phrases that twisted.web does not know."""
+
+LIST_METHODS = b"GET, HEAD, POST, OPTIONS"
 NAME_METHODS = b"GET, HEAD, PUT, DELETE, OPTIONS"
 
 BAD_TARGET = Refusal(400, "The request target names no path.")
-NO_BODY = Refusal(400, "Only PUT takes a body.")
+WRONG_DIGEST = Refusal(400, "The body is not what its digest says.")
+NO_BODY = Refusal(400, "This request takes no body.")
 PARTIAL_PUT = Refusal(400, "A file is put whole, without Content-Range.")
+TAKEN_OVER = Refusal(400, "Another request goes on with this upload.")  # as tusd says it: clients do not try again then
 NOT_FOUND = Refusal(404, "There is no such file.")
 IN_THE_WAY = Refusal(409, "Something that is no file has this name.")
 LENGTH_REQUIRED = Refusal(411, "Say Content-Length, or send the body chunked.")
@@ -103,5 +120,7 @@ def not_allowed(allowed: bytes) -> Refusal:
 
 
 def of_error(error: BaseException | None) -> Refusal:
-    """What a failure of the file system is to the client; `FAILED` for those that are nobody's fault but ours."""
+    """What a failure is to the client; `FAILED` for those that are nobody's fault but ours."""
+    if isinstance(error, WrongDigest):
+        return WRONG_DIGEST
     return _BY_ERRNO.get(error.errno or 0, FAILED) if isinstance(error, OSError) else FAILED

@@ -3,8 +3,9 @@
 twisted.web collects a body first and calls the resource after. These hooks of `twisted.web.http` run earlier, in this order:
 
 - `gotLength`, when the head is complete and before `100 Continue` is sent. Method and target stand only on the channel yet.
+  Where writing needs a login, the auth service is asked from here; a resumable upload is looked up on disk. What follows
+  waits for the answer (`asking`).
 - `handleContentChunk`, for every piece of the body, chunking undone.
-  Where writing needs a login, the auth service is asked from here, and what follows waits for its answer (`asking`).
 - `requestReceived`, when the body is complete; what follows (`process`, the resource) is as ever.
 - `connectionLost`, when it never will be.
 
@@ -16,20 +17,26 @@ reset, and that can destroy the answer before the client has seen it.
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
+from svckit.reactors import Reactor
 from svckit.web import GuardedRequest, GuardedSite
 from twisted.internet.defer import CancelledError, Deferred
-from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.web.resource import IResource
 
 from .asking import WRITES, Held, hold
 from .intake import Intake, Ticket
-from .refusals import TOO_LARGE, Refusal, no_entry, of_error
+from .refusals import NO_BODY, TAKEN_OVER, TOO_LARGE, Refusal, no_entry, of_error
 from .sink import Sink
+from .tus import heads
+from .tus.bell import Listening
+from .tus.desk import Asked as TusAsked
+from .tus.desk import Desk, concerned
+from .work import Answer, Work
 
 if TYPE_CHECKING:
-    from svckit.auth import Asked, Reception
+    from svckit.auth import Reception
 
 __all__ = ["LINGER", "UploadRequest", "UploadSite"]
 
@@ -41,11 +48,11 @@ class UploadSite(GuardedSite):
     """The site of one intake."""
 
     def __init__(
-        self, resource: IResource, reactor: IReactorTime, intake: Intake, writers: "Reception | None" = None, **kw: Any
+        self, resource: IResource, reactor: Reactor, intake: Intake, desk: Desk, writers: "Reception | None" = None, **kw: Any
     ) -> None:
         """`writers` lets in whoever may write; None: anyone may."""
         super().__init__(resource, reactor, requestFactory=UploadRequest, **kw)
-        self.intake, self.writers = intake, writers
+        self.reactor, self.intake, self.desk, self.writers = reactor, intake, desk, writers
 
 
 class UploadRequest(GuardedRequest):
@@ -55,11 +62,16 @@ class UploadRequest(GuardedRequest):
     channel: Any
     ticket: Ticket | None = None
     sink: Sink | None = None
-    refusal: Refusal | None = None
-    """Set where the head was refused and there is no body to be rid of: the resource answers with it."""
+    work: Work | None = None
+    """Set where the body is more than a PUT's."""
+    decided: Refusal | Answer | None = None
+    """Set where the head has decided all and there is no body to be rid of: the resource answers with it."""
+    _tus: TusAsked | None = None
+    _login_runs = False
+    _listening: Listening | None = None
     _asking: "Deferred[None] | None" = None
     _held: Held | None = None
-    """Set while the auth service is being asked."""
+    """Set while somebody is being asked."""
     _cut_off = False
     _lingering: IDelayedCall | None = None
     _paused = False
@@ -70,20 +82,30 @@ class UploadRequest(GuardedRequest):
     def gotLength(self, length: int | None) -> None:
         self.content = BytesIO()  # stays empty; twisted.web wants something to seek in
         self.method, self.uri = self.channel._command, self.channel._path  # for the log of an early refusal
-        if self.method in WRITES and self.channel.site.writers is not None:
+        self._tus = concerned(self.method, self.uri, self._header, length)
+        if self._tus is not None or (self.method in WRITES and self.channel.site.writers is not None):
             self._ask(length)
         else:
             self._judge(length)
 
     def _judge(self, length: int | None) -> None:
-        judged = self.channel.site.intake.judge(self.method, self.uri, self._header, length)
+        self._take(self.channel.site.intake.judge(self.method, self.uri, self._header, length), length)
+
+    def _take(self, judged: Ticket | Work | Answer | Refusal | None, length: int | None) -> None:
+        """What is to become of the body."""
         if isinstance(judged, Ticket):
             self.ticket = judged
-            self.sink = self.channel.site.intake.begin(self)
+            intake = self.channel.site.intake
+            self.sink = intake.begin(self, intake.store.new_part(judged.digests))
+        elif isinstance(judged, Work):
+            self.work = judged
+            self.sink = self.channel.site.intake.begin(self, judged.body)
+            if judged.lock is not None:
+                self._listening = Listening(judged.lock, self.channel.site.reactor, self._taken_over)
         elif judged is not None and length == 0:
-            self.refusal = judged
+            self.decided = judged
         elif judged is not None:
-            self._refuse_now(judged)
+            self._refuse_now(judged if isinstance(judged, Refusal) else NO_BODY)
 
     def handleContentChunk(self, data: bytes) -> None:
         if self._cut_off:
@@ -92,7 +114,9 @@ class UploadRequest(GuardedRequest):
             self._held.pieces.append(data)
             return
         assert self.sink is not None
-        if self.sink.received + len(data) > self.channel.site.intake.max_size:  # a chunked one: others have said so before
+        room = self.channel.site.intake.max_size if self.work is None else self.work.room
+        if self.sink.received + len(data) > room:  # a chunked one: others have said so before
+            self._stop_listening()
             self.sink.abort()
             self._refuse_now(TOO_LARGE)
             return
@@ -105,6 +129,7 @@ class UploadRequest(GuardedRequest):
         if self._held is not None:
             self._held.end = (command, path, version)
             return
+        self._stop_listening()
         if self._paused:
             # The channel has looked for an idle time to restore after the answer and found none, as we had taken it away.
             self._paused = False
@@ -117,44 +142,68 @@ class UploadRequest(GuardedRequest):
         if self._lingering is not None and self._lingering.active():
             self._lingering.cancel()
         self._held = None
-        if self._asking is not None:
-            self._asking.cancel()
+        self._stop_listening()
+        if self._asking is not None and self._login_runs:
+            self._asking.cancel()  # what is looked up on disk has a lock, which must not get lost
         if self.sink is not None:
             self.sink.abort()
         super().connectionLost(reason)
 
-    # -- the login
+    # -- the login, and the look at the disk
 
     def _ask(self, length: int | None) -> None:
-        from svckit.auth.reception import Asked, address_text  # only where there is one to ask
-
         self._held = hold(self, self.channel._version)
         self.full()
-        brought = self.requestHeaders.getRawHeaders(b"Authorization") or ()
-        asked = Asked(self.method, self.uri, brought, address_text(self.getClientAddress()))
-        self._asking = Deferred.fromCoroutine(self._log_in(self.channel.site.writers, asked, length))
+        self._asking = Deferred.fromCoroutine(self._admit(length))
         self._asking.addErrback(self._cannot_ask)
 
-    async def _log_in(self, writers: "Reception", asked: "Asked", length: int | None) -> None:
-        found = await writers.user_of(asked)
+    async def _admit(self, length: int | None) -> None:
+        site = self.channel.site
+        found = await self._find_out(site, length)
         held, self._held = self._held, None
-        if held is None:
-            return  # the client has left
+        if held is None:  # the client has left
+            if isinstance(found, Work):
+                await site.intake.run(found.body.discard)
+            return
         if held.end is None:
             self.flowing()  # else `requestReceived` sees to it
-        if isinstance(found, bytes):
-            self.user = found
-            self._judge(length)
-            if held.waits and not self._cut_off:
-                self.channel._send100Continue()
+        if isinstance(found, Refusal | Answer) and held.end is not None:
+            self.decided = found
+        else:
+            self._take(found, length)
+        if self.sink is not None and held.waits and length != 0:
+            self.channel._send100Continue()
+        if self.sink is not None:
             for piece in held.pieces:
                 self.handleContentChunk(piece)
-        elif length == 0 or held.end is not None:
-            self.refusal = no_entry(found)
-        else:
-            self._refuse_now(no_entry(found))
         if held.end is not None:
             self.requestReceived(*held.end)
+
+    async def _find_out(self, site: UploadSite, length: int | None) -> Ticket | Work | Answer | Refusal | None:
+        user = await self._log_in(site.writers) if site.writers is not None and self._writes else b""
+        if isinstance(user, Refusal):
+            return user
+        if self._held is None:
+            return None
+        if self._tus is None:
+            return site.intake.judge(self.method, self.uri, self._header, length)
+        return await site.desk.admit(self._tus, user.decode("utf-8"))
+
+    @property
+    def _writes(self) -> bool:
+        return self.method in WRITES or (self._tus is not None and self.method != b"OPTIONS")
+
+    async def _log_in(self, writers: "Reception") -> bytes | Refusal:
+        from svckit.auth.reception import Asked, address_text  # only where there is one to ask
+
+        brought = self.requestHeaders.getRawHeaders(b"Authorization") or ()
+        self._login_runs = True
+        found = await writers.user_of(Asked(self.method, self.uri, brought, address_text(self.getClientAddress())))
+        self._login_runs = False
+        if isinstance(found, bytes):
+            self.user = found
+            return found
+        return no_entry(found)
 
     def _cannot_ask(self, reason: Failure) -> None:
         if reason.check(CancelledError):
@@ -179,13 +228,31 @@ class UploadRequest(GuardedRequest):
             self.channel._networkProducer.resumeProducing()
 
     def failed(self, reason: Failure) -> None:
-        refusal = of_error(reason.value)
+        self._stop_listening()
+        refusal = of_error(reason.value) if self.work is None else self.work.refusal(reason.value)
         if refusal.status == 500:
             self.log.failure("an upload could not be written", reason)
         if self.channel is not None:
             self._refuse_now(refusal)
 
     # -- ours
+
+    def _taken_over(self) -> None:
+        """Another request wants this upload: what has come stays, the rest is the other's."""
+        assert self.sink is not None
+        self._listening = None
+        self.sink.abort()
+        self._refuse_now(TAKEN_OVER)
+
+    def _stop_listening(self) -> None:
+        if self._listening is not None:
+            self._listening.stop()
+            self._listening = None
+
+    def stamp(self) -> None:
+        """Set what every answer of the protocol has that the request speaks."""
+        if self._tus is not None:
+            self.setHeader(b"Tus-Resumable", heads.VERSION)
 
     def _header(self, name: bytes) -> bytes | None:
         values = self.requestHeaders.getRawHeaders(name)
@@ -195,6 +262,8 @@ class UploadRequest(GuardedRequest):
         """Answer although the body is not complete, and end the connection in a way that lets the client see it."""
         channel = self.channel
         transport = channel.transport
+        if self._tus is not None:
+            refusal = refusal.along_with((b"Tus-Resumable", heads.VERSION))
         self._cut_off = True
         self.requestHeaders.removeHeader(b"Expect")  # twisted.web would send 100 Continue for it
         self.setResponseCode(refusal.status)

@@ -20,6 +20,7 @@ from .part import Published
 from .refusals import Refusal
 from .request import UploadRequest
 from .store import Entry
+from .work import Answer, Work
 
 __all__ = ["PAGE", "Uploads"]
 
@@ -42,7 +43,11 @@ class Uploads(Resource):
 
     def render(self, request: UploadRequest) -> int:
         request.setHeader(b"X-Content-Type-Options", b"nosniff")
-        place = request.refusal or find(request.path)
+        if request.work is not None:
+            return self._work(request, request.work)
+        if isinstance(request.decided, Answer):
+            return _answer(request, request.decided)
+        place = request.decided or find(request.path)
         if isinstance(place, Refusal):
             return _refuse(request, place)
         if place.slash_forgotten:
@@ -59,6 +64,13 @@ class Uploads(Resource):
         }[bool(place.name), request.method]  # other methods were refused from the head
         return handler(request, place)
 
+    # -- what `work` has begun
+
+    def _work(self, request: UploadRequest, work: Work) -> int:
+        assert request.sink is not None
+        committed = request.sink.finish()
+        return self._later(request, committed, lambda request, result: _answer(request, work.answer(result)), work.refusal)
+
     # -- one file
 
     def _put(self, request: UploadRequest, place: Place) -> int:
@@ -67,7 +79,8 @@ class Uploads(Resource):
         return self._later(request, published, self._put_done)
 
     def _put_done(self, request: UploadRequest, published: Published) -> None:
-        body = _encode({"name": published.name, "size": published.size, "sha256": published.sha256.hex()}) + b"\n"
+        assert published.sha256 is not None
+        body = _encode(published.told) + b"\n"
         request.setResponseCode(200 if published.replaced else 201)
         request.setHeader(b"ETag", published.etag)
         request.setHeader(b"Repr-Digest", b"sha-256=:%s:" % b64encode(published.sha256))  # RFC 9530
@@ -118,7 +131,13 @@ class Uploads(Resource):
 
     # -- answers that come later
 
-    def _later(self, request: UploadRequest, result: "Deferred[Any]", then: Callable[[UploadRequest, Any], object]) -> int:
+    def _later(
+        self,
+        request: UploadRequest,
+        result: "Deferred[Any]",
+        then: Callable[[UploadRequest, Any], object],
+        refusal_of: Callable[[BaseException | None], Refusal] = refusals.of_error,
+    ) -> int:
         gone: list[Failure] = []
         request.notifyFinish().addErrback(gone.append)
 
@@ -127,7 +146,7 @@ class Uploads(Resource):
                 then(request, value)
 
         def failed(reason: Failure) -> None:
-            refusal = refusals.NOT_FOUND if reason.check(FileNotFoundError) else refusals.of_error(reason.value)
+            refusal = refusals.NOT_FOUND if reason.check(FileNotFoundError) else refusal_of(reason.value)
             if refusal.status == 500:
                 self.log.failure("an answer failed", reason)
             if not gone:
@@ -145,6 +164,19 @@ def _json(request: UploadRequest, body: bytes) -> None:
     request.finish()
 
 
+def _answer(request: UploadRequest, found: Answer) -> int:
+    request.setResponseCode(found.status)
+    request.stamp()
+    for name, value in found.headers:
+        request.setHeader(name, value)
+    if found.body:
+        _json(request, found.body)
+        return NOT_DONE_YET
+    if found.status != 204:
+        request.setHeader(b"Content-Length", b"0")
+    return _empty(request, found.status)
+
+
 def _empty(request: UploadRequest, status: int, *headers: tuple[bytes, bytes]) -> int:
     request.setResponseCode(status)
     for name, value in headers:
@@ -154,7 +186,8 @@ def _empty(request: UploadRequest, status: int, *headers: tuple[bytes, bytes]) -
 
 
 def _refuse(request: UploadRequest, refusal: Refusal) -> int:
-    request.setResponseCode(refusal.status)
+    request.setResponseCode(refusal.status, refusals.REASONS.get(refusal.status))
+    request.stamp()
     for name, _ in refusal.all_headers():
         request.responseHeaders.removeHeader(name)
     for name, value in refusal.all_headers():

@@ -20,6 +20,8 @@ from .request import UploadSite
 from .resource import Uploads
 from .sink import Run
 from .store import Store
+from .tus.desk import Desk
+from .tus.shelf import Shelf
 
 if TYPE_CHECKING:
     from svckit.auth import Reception
@@ -46,6 +48,8 @@ class Options:
     """Seconds without a byte from the client; there is no limit on the whole."""
     threads: Annotated[int, Meta(ge=1)] = 8
     """Threads that write; an upload uses one at a time."""
+    expire: Annotated[float, Meta(gt=0)] = 24 * 3600.0
+    """Seconds without a byte after which an unfinished resumable upload is removed."""
     writes: Literal["login", "anyone"] = "login"
     """Who may put and delete: users with a login, or anyone. Anyone may get and list."""
 
@@ -69,21 +73,26 @@ def make_factory(settings: Settings, reactor: Reactor) -> IProtocolFactory:
 
 
 def make_service(settings: Settings, reactor: Reactor) -> IService:
-    """The janitor, which removes the parts that a crash has left, whichever replica it was.
+    """The janitor: removes the parts that a crash has left, whichever replica it was, and uploads that nobody goes on with.
 
     Raises:
         BadOptions: an option is wrong.
     """
-    store = _store(settings, settings.options_as(Options))
-    janitor = TimerService(SWEEP_INTERVAL, _sweep, store)
+    options = settings.options_as(Options)
+    store = _store(settings, options)
+    janitor = TimerService(SWEEP_INTERVAL, _sweep, store, options.expire)
     janitor.clock = reactor
     return janitor
 
 
-def _sweep(store: Store) -> None:
-    swept = store.sweep(time.time())
+def _sweep(store: Store, expire: float) -> None:
+    now = time.time()
+    swept = store.sweep(now)
     if swept:
         log.info("{count} abandoned parts swept away", count=swept)
+    expired = Shelf(store).sweep(now, expire)
+    if expired:
+        log.info("{count} resumable uploads have expired", count=expired)
 
 
 def _store(settings: Settings, options: Options) -> Store:
@@ -99,8 +108,10 @@ def make_site(settings: Settings, reactor: Reactor, run: Run) -> UploadSite:
     options = settings.options_as(Options)
     writers = _writers(settings, options, reactor)
     store = _store(settings, options)
+    shelf = Shelf(store)
     try:
         swept = store.prepare(time.time())
+        shelf.prepare()
     except OSError as error:
         raise BadOptions(
             f"{settings.service}: root: {store.root}: expected a folder to write in: {error.strerror or error}"
@@ -108,7 +119,8 @@ def make_site(settings: Settings, reactor: Reactor, run: Run) -> UploadSite:
     if swept:
         log.info("{count} abandoned parts swept away", count=swept)
     intake = Intake(store, run, options.max_size, options.parallel)
-    return UploadSite(Uploads(intake), reactor, intake, writers, timeout=options.idle_timeout)
+    desk = Desk(intake, shelf, reactor, options.expire)
+    return UploadSite(Uploads(intake), reactor, intake, desk, writers, timeout=options.idle_timeout)
 
 
 def _writers(settings: Settings, options: Options, reactor: Reactor) -> "Reception | None":

@@ -2,10 +2,10 @@
 
 The reactor puts pieces in as they arrive, a thread writes all that has gathered meanwhile in one go. When more than `HIGH`
 bytes wait, the flow is told to stop, and to go on below `LOW`: the disk slows the socket down, and memory stays flat. What
-ends a sink is either `finish` (all bytes are there: publish) or `abort` (they will never be: leave nothing).
+ends a sink is either `finish` (all bytes are there: commit) or `abort` (they will never be: discard).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Protocol, TypeVar
 
@@ -13,9 +13,7 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from .part import Part, Published
-
-__all__ = ["COALESCE", "HIGH", "LOW", "Flow", "Run", "Sink"]
+__all__ = ["COALESCE", "HIGH", "LOW", "Body", "Flow", "Run", "Sink"]
 
 T = TypeVar("T")
 
@@ -31,6 +29,20 @@ class Run(Protocol):
     """Runs a job in a thread."""
 
     def __call__(self, job: Callable[[], T]) -> "Deferred[T]": ...
+
+
+class Body(Protocol):
+    """What becomes of the bytes. Blocks; runs in threads, one job at a time. After `commit` or `discard` it holds nothing."""
+
+    def append(self, pieces: Sequence[bytes | bytearray]) -> None:
+        """The next bytes."""
+
+    @property
+    def commit(self) -> Callable[..., Any]:
+        """Called with how many bytes there were, and with what `Sink.finish` was given. If it fails, `discard` follows."""
+
+    def discard(self) -> None:
+        """No more is coming, and it was not all."""
 
 
 class Flow(Protocol):
@@ -51,12 +63,12 @@ class Sink:
 
     log = Logger()
 
-    def __init__(self, part: Part, run: Run, flow: Flow) -> None:
-        self._part, self._run, self._flow = part, run, flow
+    def __init__(self, body: Body, run: Run, flow: Flow) -> None:
+        self._body, self._run, self._flow = body, run, flow
         self._queue: list[bytes | bytearray] = []
         self._waiting = 0
         self._busy = self._full = self._broken = self._discarding = self._over = False
-        self._finish: tuple[Callable[[], Published], Deferred[Published]] | None = None
+        self._finish: tuple[Callable[[], Any], Deferred[Any]] | None = None
         self.received = 0
         self.closed: Deferred[None] = Deferred()
 
@@ -72,13 +84,13 @@ class Sink:
             self._flow.full()
         self._next()
 
-    def finish(self, name: str, exclusive: bool) -> "Deferred[Published]":
-        """All pieces are there: write the rest and publish it as `name`. The failure is what `Part.commit` raises."""
+    def finish(self, *how: Any) -> "Deferred[Any]":
+        """All pieces are there: write the rest and commit; what `commit` gives or raises is the result."""
         assert self._finish is None and not self._broken
-        published: Deferred[Published] = Deferred()
-        self._finish = partial(self._part.commit, name, self.received, exclusive), published
+        committed: Deferred[Any] = Deferred()
+        self._finish = partial(self._body.commit, self.received, *how), committed
         self._next()
-        return published
+        return committed
 
     def abort(self) -> None:
         """No more is coming. Leaves nothing behind; without effect once all was received."""
@@ -100,13 +112,13 @@ class Sink:
             return
         if self._broken:
             self._discarding = True
-            self._start(self._part.discard, self._close)
+            self._start(self._body.discard, self._close)
         elif self._queue:
             batch, self._queue = self._queue, []
-            self._start(partial(self._part.append, batch), partial(self._written, sum(map(len, batch))))
+            self._start(partial(self._body.append, batch), partial(self._written, sum(map(len, batch))))
         elif self._finish is not None:
-            commit, published = self._finish
-            self._start(commit, partial(self._published, published))
+            commit, committed = self._finish
+            self._start(commit, partial(self._committed, committed))
 
     def _start(self, job: Callable[[], T], then: Callable[[T], Any]) -> None:
         self._busy = True
@@ -127,9 +139,9 @@ class Sink:
             self._flow.flowing()
         self._next()
 
-    def _published(self, published: "Deferred[Published]", result: Published) -> None:
+    def _committed(self, committed: "Deferred[Any]", result: Any) -> None:
         self._close(None)
-        published.callback(result)
+        committed.callback(result)
 
     def _fail(self, reason: Failure) -> None:
         if self._discarding:

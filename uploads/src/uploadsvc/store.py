@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from .digests import Digests
 from .names import BadName, check
 from .part import Part
 
@@ -57,9 +58,9 @@ class Store:
         """Remove the parts that nobody writes any more; returns how many. A part that is being written is locked."""
         return sum(_sweep(path, now) for path in self.hidden.glob("*.part"))
 
-    def new_part(self) -> Part:
-        """A file to be; it takes no space before its first bytes."""
-        return Part(self.root, self.hidden)
+    def new_part(self, digests: Digests | None = None) -> Part:
+        """A file to be, whose bytes must come to `digests`; it takes no space before its first bytes."""
+        return Part(self.root, self.hidden, digests)
 
     def open(self, name: str) -> tuple[int, os.stat_result]:
         """The descriptor of a file, the caller's to close, and its fstat.

@@ -1,0 +1,156 @@
+"""Files from an HTML form (multipart/form-data, RFC 7578), each written as it arrives.
+
+The parser is `multipart`'s: it has no I/O, keeps no body, and is as quick on hostile bodies as on others. It runs in the
+thread that writes. The files are published when the whole form is there; a form that is cut, malformed, or has one file too
+large leaves nothing.
+"""
+
+from collections.abc import Sequence
+from urllib.parse import urlsplit
+
+import msgspec
+from multipart import MultipartError, ParserLimitReached, PushMultipartParser, parse_options_header
+from svckit.conditional import Header
+
+from . import refusals
+from .names import BadName, of_text
+from .part import Part, Published
+from .refusals import Refusal
+from .store import Store
+from .work import Answer, Work
+
+__all__ = ["MOST_PARTS", "OVERHEAD", "BadForm", "Form", "judge_form"]
+
+MOST_PARTS = 100
+"""Parts of a form, files and other fields; each file holds a descriptor."""
+OVERHEAD = 1 << 20
+"""Bytes of a form beyond those of its files."""
+_LONGEST_BOUNDARY = 70
+"""Characters, by RFC 2046."""
+
+NO_FORM = Refusal(415, "Send multipart/form-data, or an upload by tus, or PUT a file under its name.")
+FOREIGN = Refusal(403, "A form of another site cannot send files here.")
+
+
+class BadForm(Exception):
+    """The form as it is cannot be taken."""
+
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__(refusal.text)
+        self.refusal = refusal
+
+
+def judge_form(header: Header, length: int | None, store: Store, max_size: int) -> Work | Refusal:
+    """From the head alone."""
+    kind, options = parse_options_header((header(b"Content-Type") or b"").decode("latin-1"))
+    if kind != "multipart/form-data":
+        return NO_FORM
+    if not _is_ours(header):
+        return FOREIGN
+    boundary = options.get("boundary", "")
+    if not 1 <= len(boundary) <= _LONGEST_BOUNDARY or not boundary.isprintable():
+        return Refusal(400, "The form has no sound boundary.")
+    if (header(b"Content-Encoding") or b"identity").strip().lower() != b"identity":
+        return refusals.CODED
+    room = max_size + OVERHEAD
+    if length is not None and length > room:
+        return refusals.TOO_LARGE
+    exclusive = (header(b"If-None-Match") or b"").strip() == b"*"
+    return Work(Form(store, boundary, max_size, exclusive), room, _answer, _refusal_of)
+
+
+def _is_ours(header: Header) -> bool:
+    """Whether the form is of our own site: browsers send a user's login along with whatever form a page of another one has."""
+    site = header(b"Sec-Fetch-Site")
+    if site is not None:
+        return site.strip() in (b"same-origin", b"none")
+    origin = header(b"Origin")
+    if origin is None:
+        return True  # no browser
+    try:
+        return urlsplit(origin.decode("ascii")).netloc.lower() == (header(b"Host") or b"").decode("ascii").lower()
+    except ValueError:
+        return False
+
+
+class Form:
+    """A way in (see `sink.Body`) for the files of one form. Blocks."""
+
+    def __init__(self, store: Store, boundary: str, max_size: int, exclusive: bool) -> None:
+        self._store, self._max_size, self._exclusive = store, max_size, exclusive
+        self._parser = PushMultipartParser(boundary, max_segment_count=MOST_PARTS)
+        self._files: dict[str, tuple[Part, list[int]]] = {}
+        self._part: Part | None = None
+        self._sizes: list[int] = []
+
+    def append(self, pieces: Sequence[bytes | bytearray]) -> None:
+        """
+        Raises:
+            BadForm: see there.
+            MultipartError: it is no form.
+            OSError: the disk is full, or worse.
+        """
+        for piece in pieces:
+            waiting: list[bytes | bytearray] = []
+            for event in self._parser.parse(bytes(piece)):
+                if event is None:
+                    self._write(waiting)
+                    self._part = None
+                elif isinstance(event, bytes | bytearray):
+                    waiting.append(event)
+                else:
+                    self._begin(event.filename)
+            self._write(waiting)
+
+    def _begin(self, filename: str | None) -> None:
+        if not filename:  # a field, or a choice of files of which nothing was made
+            self._part = None
+            return
+        try:
+            name = of_text(filename)
+        except BadName as why:
+            raise BadForm(refusals.bad_name(why)) from None
+        if name in self._files:
+            raise BadForm(Refusal(400, "Two files of the form have one name."))
+        self._part, self._sizes = self._store.new_part(), [0]
+        self._files[name] = self._part, self._sizes
+
+    def _write(self, waiting: list[bytes | bytearray]) -> None:
+        if self._part is not None and waiting:
+            self._sizes[0] += sum(map(len, waiting))
+            if self._sizes[0] > self._max_size:
+                raise BadForm(refusals.TOO_LARGE)
+            self._part.append(waiting)
+        waiting.clear()
+
+    def commit(self, size: int) -> list[Published]:
+        """
+        Raises:
+            MultipartError: the form has no end.
+            BadForm: it has no file.
+            FileExistsError: nothing may stand under a name, and something does.
+            OSError: worse.
+        """
+        self._parser.close()
+        if not self._files:
+            raise BadForm(Refusal(400, "There is no file in the form."))
+        return [part.commit(sizes[0], name, self._exclusive) for name, (part, sizes) in self._files.items()]
+
+    def discard(self) -> None:
+        """Leave nothing that is not published."""
+        for part, _ in self._files.values():
+            part.discard()
+
+
+def _answer(published: list[Published]) -> Answer:
+    return Answer(201, body=msgspec.json.encode([file.told for file in published]) + b"\n")
+
+
+def _refusal_of(error: BaseException | None) -> Refusal:
+    if isinstance(error, BadForm):
+        return error.refusal
+    if isinstance(error, ParserLimitReached):
+        return Refusal(413, f"The form has more than {MOST_PARTS} parts, or a head of one is too long.")
+    if isinstance(error, MultipartError):
+        return Refusal(400, f"The form is malformed: {error}.")
+    return refusals.of_error(error)

@@ -1,0 +1,10 @@
+"""Resumable uploads by tus 1.0.0 (https://tus.io/protocols/resumable-upload).
+
+    heads.py      what the header fields say; pure
+    bell.py       the lock of one upload, and how a second request asks for it
+    shelf.py      uploads on disk: what is known of each, what has come, what is past its time
+    stretch.py    the body of one request, appended to an upload
+    desk.py       what each request comes to
+
+Nothing is kept in memory between requests, so each request of an upload may come to another replica of the same folder.
+"""

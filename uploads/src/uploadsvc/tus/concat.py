@@ -1,0 +1,79 @@
+"""Several uploads become one. Blocks."""
+
+import errno
+import os
+from collections.abc import Sequence
+
+import msgspec
+
+from .. import refusals
+from ..refusals import Refusal
+from .shelf import Info, Shelf, Upload
+
+__all__ = ["CannotConcatenate", "concatenate"]
+
+_PIECE = 64 << 20
+"""Bytes that the kernel is asked to copy at a time."""
+_NOT_HERE = frozenset({errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL, errno.EXDEV})
+
+
+class CannotConcatenate(Exception):
+    """The parts do not make an upload."""
+
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__(refusal.text)
+        self.refusal = refusal
+
+
+def concatenate(shelf: Shelf, info: Info, parts: Sequence[Upload], max_size: int) -> str:
+    """Make and publish the upload that `parts`, whose locks are ours, make up; returns its identifier.
+
+    The parts stay for a while: the client may not get the answer, and ask again.
+
+    Raises:
+        CannotConcatenate: see there.
+        FileExistsError: nothing may stand under its name, and something does.
+        OSError: the disk is full, or worse.
+    """
+    if not all(part.info.partial and part.whole for part in parts):
+        raise CannotConcatenate(Refusal(400, "A part of the upload is not whole, or not meant as one."))
+    length = sum(part.offset for part in parts)
+    if length > max_size:
+        raise CannotConcatenate(refusals.TOO_LARGE)
+    upload = shelf.create(msgspec.structs.replace(info, length=length))
+    try:
+        fd = os.open(upload.data, os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        try:
+            for part in parts:
+                _copy(part, fd)
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+        upload.publish(shelf.store)
+    except OSError:
+        upload.remove()
+        raise
+    finally:
+        upload.release()
+    for part in {part.id: part for part in parts}.values():
+        part.save(msgspec.structs.replace(part.info, used=True))
+    return upload.id
+
+
+def _copy(part: Upload, target: int) -> None:
+    """The kernel copies, or shares the blocks where the file system can."""
+    fd = os.open(part.data, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        left = os.fstat(fd).st_size
+        while left:
+            try:
+                copied = os.copy_file_range(fd, target, min(left, _PIECE))
+            except OSError as error:
+                if error.errno not in _NOT_HERE:
+                    raise
+                copied = os.sendfile(target, fd, None, min(left, _PIECE))
+            if not copied:
+                raise OSError(errno.EIO, "a part has become shorter")
+            left -= copied
+    finally:
+        os.close(fd)

@@ -1,0 +1,228 @@
+"""Uploads in the making, on disk: a folder for each, which any replica may open.
+
+    .tus/ID/bell        the lock (`bell`)
+           /info        what the upload is to be, as JSON
+           /data        what has come; its size is the offset. Gone once the file is published
+           /doubtful    there while a body comes whose checksum is not known yet: the size of `data` that is sure
+
+All of this blocks and belongs in a thread.
+"""
+
+import os
+import uuid
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import msgspec
+
+from ..part import MODE, Published, put_in_place, sync_folder
+from ..store import Store
+from .bell import Lock, make, try_lock
+
+__all__ = ["KEPT_AFTER_USE", "SHELF", "Info", "Shelf", "Upload"]
+
+SHELF = ".tus"
+"""Sub-folder of the store's root; no upload can have that name."""
+KEPT_AFTER_USE = 600.0
+"""Seconds that the parts of a concatenation are kept: the client may not have got the answer, and asks again."""
+HALF_MADE = 60.0
+"""Seconds after which a folder without `info` is what a crash has left."""
+
+
+class Info(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What an upload is to be."""
+
+    name: str
+    length: int | None = None
+    metadata: str = ""
+    user: str = ""
+    partial: bool = False
+    concat: str = ""
+    """Upload-Concat of the end of a concatenation."""
+    exclusive: bool = False
+    """Whether nothing may stand under its name."""
+    used: bool = False
+    """Whether it has become part of another upload."""
+
+
+class Upload:
+    """One upload, whose lock is ours until `release`."""
+
+    def __init__(self, folder: Path, lock: Lock) -> None:
+        """
+        Raises:
+            FileNotFoundError: it is being removed, or was not made in full.
+        """
+        self.folder, self.lock = folder, lock
+        self.data = folder / "data"
+        self.info = msgspec.json.decode((folder / "info").read_bytes(), type=Info)
+        self._settle_doubts()
+
+    @property
+    def id(self) -> str:
+        return self.folder.name
+
+    @property
+    def published(self) -> bool:
+        """Only publishing takes `data` away while `info` is there."""
+        return not self.data.exists()
+
+    @property
+    def offset(self) -> int:
+        """Bytes that have come."""
+        try:
+            return self.data.stat().st_size
+        except FileNotFoundError:
+            return self.info.length or 0
+
+    @property
+    def whole(self) -> bool:
+        return self.info.length is not None and self.offset == self.info.length
+
+    def save(self, info: Info) -> None:
+        """Write `info` in place of what is known."""
+        _write(self.folder / "info", msgspec.json.encode(info))
+        self.info = info
+
+    def set_length(self, length: int) -> None:
+        """Say how many bytes it will have, where that was put off."""
+        self.save(msgspec.structs.replace(self.info, length=length))
+
+    def doubt(self) -> None:
+        """What comes now counts only after `trust`."""
+        _write(self.folder / "doubtful", b"%d" % self.offset)
+
+    def trust(self) -> None:
+        """What has come is right."""
+        with suppress(FileNotFoundError):
+            (self.folder / "doubtful").unlink()
+
+    def _settle_doubts(self) -> None:
+        try:
+            sure = int((self.folder / "doubtful").read_bytes())
+        except FileNotFoundError:
+            return
+        os.truncate(self.data, sure)
+        self.trust()
+
+    def publish(self, store: Store) -> Published | None:
+        """Make a whole upload a file; None where there is nothing to publish. May be called again after a crash.
+
+        Raises:
+            FileExistsError: nothing may stand under its name, and something does.
+            OSError: a folder has that name, or worse.
+        """
+        if self.info.partial or self.published or not self.whole:
+            return None
+        return put_in_place(self.data, store.root, self.info.name, exclusive=self.info.exclusive)
+
+    def remove(self) -> None:
+        """Forget it; what is published stays."""
+        for name in ("info", "doubtful", "data", "bell"):  # without `info` it is no upload any more
+            with suppress(FileNotFoundError):
+                (self.folder / name).unlink()
+        self.folder.rmdir()
+
+    def release(self) -> None:
+        self.lock.release()
+
+
+class Shelf:
+    """All uploads in the making that go to one store."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self.folder = store.root / SHELF
+
+    def prepare(self) -> None:
+        """
+        Raises:
+            OSError: the folder cannot be made.
+        """
+        self.folder.mkdir(exist_ok=True)
+
+    def create(self, info: Info) -> Upload:
+        """A new upload; without a name of its own its file is called as its identifier.
+
+        Raises:
+            OSError: the disk is full, or worse.
+        """
+        folder = self.folder / uuid.uuid4().hex
+        folder.mkdir(mode=0o750)
+        make(folder / "bell")
+        lock = try_lock(folder / "bell")
+        assert lock is not None  # nobody knows of it yet
+        os.close(os.open(folder / "data", os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, MODE))
+        if not info.name:
+            info = msgspec.structs.replace(info, name=folder.name)
+        _write(folder / "info", msgspec.json.encode(info))
+        sync_folder(self.folder)
+        return Upload(folder, lock)
+
+    def open(self, upload_id: str, ring: bool = True) -> Upload | None:
+        """The upload, locked; None where somebody works at it, who has been asked to let go.
+
+        Raises:
+            FileNotFoundError: there is none.
+        """
+        folder = self.folder / upload_id
+        lock = try_lock(folder / "bell", ring)
+        if lock is None:
+            return None
+        try:
+            return Upload(folder, lock)
+        except OSError:
+            lock.release()
+            raise
+
+    def sweep(self, now: float, expire: float) -> int:
+        """Remove what nobody has touched for `expire` seconds; returns how many were not whole."""
+        return sum(self._sweep(folder, now, expire) for folder in self._folders())
+
+    def _folders(self) -> Iterator[Path]:
+        with suppress(FileNotFoundError):
+            yield from self.folder.iterdir()
+
+    def _sweep(self, folder: Path, now: float, expire: float) -> bool:
+        try:
+            age = now - max(path.lstat().st_mtime for path in (folder, *folder.iterdir()))
+            if age < min(expire, KEPT_AFTER_USE, HALF_MADE):
+                return False
+            if not (folder / "info").exists():
+                return age >= HALF_MADE and _remove_half_made(folder)
+            upload = self.open(folder.name, ring=False)
+        except OSError:
+            return False  # another replica was quicker
+        if upload is None:
+            return False
+        try:
+            if age < (min(KEPT_AFTER_USE, expire) if upload.info.used else expire):
+                return False
+            broken_off = not (upload.published or upload.info.used)
+            upload.remove()
+        except OSError:
+            return False
+        finally:
+            upload.release()
+        return broken_off
+
+
+def _remove_half_made(folder: Path) -> bool:
+    for path in folder.iterdir():
+        path.unlink(missing_ok=True)
+    folder.rmdir()
+    return True
+
+
+def _write(path: Path, content: bytes) -> None:
+    """All of it or nothing, also over a crash."""
+    fresh = path.with_suffix(".new")
+    fd = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    try:
+        os.write(fd, content)
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+    fresh.replace(path)
+    sync_folder(path.parent)

@@ -1,0 +1,84 @@
+"""The body of one request, appended to an upload. Blocks, as `part` does, and keeps what has come when the client goes."""
+
+import hmac
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ..part import Published, write_all
+from ..store import Store
+from .heads import ALGORITHMS, Checksum
+from .shelf import Upload
+
+__all__ = ["ChecksumMismatch", "Progress", "Stretch"]
+
+
+class ChecksumMismatch(Exception):
+    """The body is not what its Upload-Checksum says; it does not count. The answer is 460."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Where an upload stands after a request."""
+
+    offset: int
+    published: Published | None
+
+
+class Stretch:
+    """A way in (see `sink.Body`) for an upload whose lock is ours; at the end the lock is free."""
+
+    def __init__(self, upload: Upload, checksum: Checksum | None, store: Store) -> None:
+        self._upload, self._store = upload, store
+        self._checksum = checksum
+        self._digest: Any = None if checksum is None else ALGORITHMS[checksum.algorithm]()
+        self._start = upload.offset
+        self._fd = -1
+
+    def append(self, pieces: Sequence[bytes | bytearray]) -> None:
+        """
+        Raises:
+            OSError: the disk is full, or worse.
+        """
+        if self._fd < 0:
+            if self._digest is not None:
+                self._upload.doubt()
+            self._fd = os.open(self._upload.data, os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC)
+        if self._digest is not None:
+            for piece in pieces:
+                self._digest.update(piece)
+        write_all(self._fd, pieces)
+
+    def commit(self, size: int) -> Progress:
+        """The body was whole: make it durable, and publish the upload if that was its end.
+
+        Raises:
+            ChecksumMismatch: see there.
+            FileExistsError: nothing may stand under its name, and something does.
+            OSError: worse.
+        """
+        if self._checksum is not None and not hmac.compare_digest(self._digest.digest(), self._checksum.digest):
+            raise ChecksumMismatch
+        if self._fd >= 0:
+            os.fsync(self._fd)
+            self._upload.trust()
+        offset = self._start + size
+        published = self._upload.publish(self._store)
+        self._close()
+        return Progress(offset, published)
+
+    def discard(self) -> None:
+        """It will not be whole; what has come stays, unless a checksum was to prove it."""
+        try:
+            if self._fd >= 0 and self._digest is not None:
+                os.ftruncate(self._fd, self._start)
+                self._upload.trust()
+        finally:
+            self._close()
+
+    def _close(self) -> None:
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+        self._upload.release()

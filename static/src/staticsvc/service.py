@@ -22,6 +22,7 @@ from .options import Options
 from .page import FirstPage
 from .quick import QuickChannel
 from .rules import CacheRules
+from .visitor import PLACE, Visitor, is_quiet
 
 __all__ = ["Options", "Protect", "make_factory"]
 
@@ -75,6 +76,7 @@ def make_factory(settings: Settings, reactor: Reactor, protect: Protect | None =
         )
         public.append((prefix, Folder(files, protection, hot=hot)))
         private.append((prefix, Folder(files, protection, private=True)))
+    private.append((f"={PLACE}", Visitor()))
     guarded = _guarded(_Choice(RouteMap(private)), settings, reactor, protect)
     if "/" not in dict(public):
         public.append(("=/", _first_page(settings, options.pages or str(_HERE / "pages"))))
@@ -125,7 +127,7 @@ class _Choice(Resource):
 
 
 class _Sides(Resource):
-    """On which side of the login a path is."""
+    """On which side of the login a path is. Who is logged in is on both: it may be asked without asking for a login."""
 
     isLeaf = True
 
@@ -134,6 +136,8 @@ class _Sides(Resource):
         self._protection, self._private, self._public = protection, private, public
 
     def render(self, request: Request) -> Any:
+        if request.path == PLACE.encode():
+            return (Visitor(self._private) if is_quiet(request) else self._private).render(request)
         return (self._private if self._protection.find(request.path) else self._public).render(request)
 
 

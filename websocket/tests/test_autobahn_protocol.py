@@ -39,7 +39,7 @@ def make(tools, clock):
     def connection(protocol=Chat, **options):
         chosen = AutobahnOptions(**{"ping_interval": 0, **options})
         factory = HardenedFactory(protocol, chosen, clock)
-        doors = DoorFactory([Mount(b"/", factory, chosen)], chosen, clock)
+        doors = DoorFactory([Mount(b"/", factory)], chosen, clock)
         return tools.Client(doors, clock)
 
     Chat.made = []

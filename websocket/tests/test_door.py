@@ -64,7 +64,7 @@ def scribes() -> Scribes:
 @pytest.fixture
 def connect(tools, clock, scribes):
     options = Options(max_request=1000, max_connections=2)
-    factory = DoorFactory([Mount(b"/ws/echo", scribes, options, frozenset({"https://a"}))], options, clock)
+    factory = DoorFactory([Mount(b"/ws/echo", scribes, frozenset({"https://a"}))], options, clock)
 
     def make():
         return tools.Client(factory, clock)

@@ -1,11 +1,15 @@
 import pytest
 from svckit.settings import BadOptions
-from websocketsvc.options import AutobahnOptions, Limits, TxwsOptions, allowed_origins, mount_table
+from websocketsvc.options import AutobahnOptions, Limits, TxwsOptions, allowed_origins
+from websocketsvc.table import mount_table
 
 
 def test_defaults(settings) -> None:
     options = settings().options_as(TxwsOptions)
-    assert mount_table(options.mounts) == {b"/ws/txws/echo": "websocketsvc.echo_stream.EchoFactory"}
+    assert {path: entry.protocol for path, entry in mount_table(options.mounts).items()} == {
+        b"/ws/txws/echo": "websocketsvc.echo_stream.EchoFactory",
+        b"/ws/live": "websocketsvc.live.LiveFactory",
+    }
     assert options.max_message == 1 << 20
     assert isinstance(options, Limits)
     options = settings().options_as(AutobahnOptions)
@@ -15,7 +19,7 @@ def test_defaults(settings) -> None:
 def test_from_the_environment_all_are_strings(settings) -> None:
     options = settings(max_message="5", close_timeout="0.5", ping_interval="0", mounts="/a=b.C  /d=e.F").options_as(TxwsOptions)
     assert (options.max_message, options.close_timeout, options.ping_interval) == (5, 0.5, 0)
-    assert mount_table(options.mounts) == {b"/a": "b.C", b"/d": "e.F"}
+    assert {path: entry.protocol for path, entry in mount_table(options.mounts).items()} == {b"/a": "b.C", b"/d": "e.F"}
 
 
 @pytest.mark.parametrize(
@@ -28,6 +32,10 @@ def test_from_the_environment_all_are_strings(settings) -> None:
         {"ping_interval": -1},
         {"stall_timeout": 0},
         {"max_connections": 0},
+        {"max_unsent": 0},
+        {"frames": "json"},
+        {"drain_spread": -1},
+        {"compression": "perhaps"},
         {"mounts": 7},
         {"colour": "red"},
     ],
@@ -35,27 +43,6 @@ def test_from_the_environment_all_are_strings(settings) -> None:
 def test_wrong_options(settings, wrong: dict[str, object]) -> None:
     with pytest.raises(BadOptions, match=next(iter(wrong))):
         settings(**wrong).options_as(AutobahnOptions)
-
-
-@pytest.mark.parametrize(
-    ("mounts", "text"),
-    [
-        ("", "nothing is mounted"),
-        ({}, "nothing is mounted"),
-        ("/a", "no dotted name"),
-        ({"/a": ""}, "no dotted name"),
-        ("a=b", "neither a path"),
-        ({"/../a": "b"}, "climbs"),
-        ({"/a": "b", "//a": "c"}, "twice"),
-    ],
-)
-def test_wrong_mounts(mounts, text: str) -> None:
-    with pytest.raises(ValueError, match=text):
-        mount_table(mounts)
-
-
-def test_mounts_are_in_normal_form() -> None:
-    assert mount_table({"//ws/%65cho": "b"}) == {b"/ws/echo": "b"}
 
 
 @pytest.mark.parametrize(

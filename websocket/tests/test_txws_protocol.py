@@ -37,13 +37,13 @@ class Wrapped(Protocol):
 class Setup:
     def __init__(self, tools, clock, **options) -> None:
         self.tools, self.clock = tools, clock
-        self.options = TxwsOptions(**{"ping_interval": 0, **options})
+        self.options = TxwsOptions(**{"ping_interval": 0, "subprotocols": "b c", **options})
         self.wrapped: list[Wrapped] = []
         factory = Factory.forProtocol(Wrapped)
         build = factory.buildProtocol
         factory.buildProtocol = lambda addr: self.wrapped.append(build(addr)) or self.wrapped[-1]
-        self.factory = WebSocketFactory(factory, self.options, clock, frozenset({"b", "c"}))
-        self.doors = DoorFactory([Mount(b"/", self.factory, self.options)], self.options, clock)
+        self.factory = WebSocketFactory(factory, self.options, clock)
+        self.doors = DoorFactory([Mount(b"/", self.factory)], self.options, clock)
 
     def connect(self, **changed):
         return self.tools.Client(self.doors, self.clock).open("/", **changed)
@@ -273,6 +273,7 @@ def test_expire(setup, clock, frame) -> None:
     assert client.frames() == []
     client.door.expire()
     client.door.expire()
+    clock.advance(1)
     assert client.frames() == [(CLOSE, b"\x03\xe9going away")]
     clock.advance(2)
     assert client.wire.aborted

@@ -18,7 +18,7 @@ def test_the_echo_is_mounted(settings, clock, tools) -> None:
 
 @pytest.mark.parametrize("name", ["websocketsvc.echo_stream.EchoFactory", "twisted.internet.protocol.Factory"])
 def test_a_factory_by_its_class(settings, clock, name: str) -> None:
-    assert make_factory(settings("txws", mounts=f"/x={name}"), clock).mounts[b"/x"]
+    assert make_factory(settings("txws", mounts=f"/x={name}"), clock).mounts.by_path[b"/x"]
 
 
 def test_a_factory_that_is_made_already(settings, clock, tools, monkeypatch) -> None:
@@ -26,7 +26,7 @@ def test_a_factory_that_is_made_already(settings, clock, tools, monkeypatch) -> 
 
     monkeypatch.setattr(websocketsvc.echo_stream, "ready_made", ready_made, raising=False)
     factory = make_factory(settings("txws", mounts={"/a": "websocketsvc.echo_stream.ready_made"}), clock)
-    assert factory.mounts[b"/a"].factory.wrappedFactory is ready_made
+    assert factory.mounts.by_path[b"/a"].factory.wrappedFactory is ready_made
 
 
 @pytest.mark.parametrize("name", ["json.dumps", "sys.version", "websocketsvc.echo_stream.Echo", "builtins.dict"])

@@ -5,7 +5,8 @@ thread that writes. The files are published when the whole form is there; a form
 large leaves nothing.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from urllib.parse import urlsplit
 
 import msgspec
@@ -40,7 +41,7 @@ class BadForm(Exception):
         self.refusal = refusal
 
 
-def judge_form(header: Header, length: int | None, store: Store, max_size: int) -> Work | Refusal:
+def judge_form(header: Header, length: int | None, store: Store, max_size: int, user: str) -> Work | Refusal:
     """From the head alone."""
     kind, options = parse_options_header((header(b"Content-Type") or b"").decode("latin-1"))
     if kind != "multipart/form-data":
@@ -56,7 +57,7 @@ def judge_form(header: Header, length: int | None, store: Store, max_size: int) 
     if length is not None and length > room:
         return refusals.TOO_LARGE
     exclusive = (header(b"If-None-Match") or b"").strip() == b"*"
-    return Work(Form(store, boundary, max_size, exclusive), room, _answer, _refusal_of)
+    return Work(Form(partial(store.new_part, user=user), boundary, max_size, exclusive), room, _answer, _refusal_of)
 
 
 def _is_ours(header: Header) -> bool:
@@ -76,8 +77,8 @@ def _is_ours(header: Header) -> bool:
 class Form:
     """A way in (see `sink.Body`) for the files of one form. Blocks."""
 
-    def __init__(self, store: Store, boundary: str, max_size: int, exclusive: bool) -> None:
-        self._store, self._max_size, self._exclusive = store, max_size, exclusive
+    def __init__(self, new_part: Callable[[], Part], boundary: str, max_size: int, exclusive: bool) -> None:
+        self._new_part, self._max_size, self._exclusive = new_part, max_size, exclusive
         self._parser = PushMultipartParser(boundary, max_segment_count=MOST_PARTS)
         self._files: dict[str, tuple[Part, list[int]]] = {}
         self._part: Part | None = None
@@ -112,7 +113,7 @@ class Form:
             raise BadForm(refusals.bad_name(why)) from None
         if name in self._files:
             raise BadForm(Refusal(400, "Two files of the form have one name."))
-        self._part, self._sizes = self._store.new_part(), [0]
+        self._part, self._sizes = self._new_part(), [0]
         self._files[name] = self._part, self._sizes
 
     def _write(self, waiting: list[bytes | bytearray]) -> None:

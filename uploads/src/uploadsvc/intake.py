@@ -1,6 +1,7 @@
 """What is decided about an upload before its first byte: whether, under which name, and how many at a time."""
 
 from dataclasses import dataclass, field
+from functools import partial
 
 from svckit.conditional import Header, etag_of, failed_precondition
 from svckit.paths import BadTarget, normalise
@@ -66,7 +67,9 @@ class Intake:
         self.max_size, self.parallel = max_size, parallel
         self.under_way = 0
 
-    def judge(self, method: bytes, target: bytes, header: Header, length: int | None) -> Ticket | Work | Refusal | None:
+    def judge(
+        self, method: bytes, target: bytes, header: Header, length: int | None, user: str = ""
+    ) -> Ticket | Work | Refusal | None:
         """From the head alone; `length` is None for a chunked body. None: there is no body, and nothing against that."""
         try:
             place = find(normalise(target))
@@ -77,7 +80,8 @@ class Intake:
         if method == b"PUT" and place.name:
             return self._judge_put(place.name, header, length)
         if method == b"POST" and not place.name:
-            return self.busy() or judge_form(header, length, self.store, self.max_size)
+            judged = self.busy() or judge_form(header, length, self.store, self.max_size, user)
+            return self.no_space(length) or judged if isinstance(judged, Work) else judged
         if method not in place.methods.split(b", "):
             return refusals.not_allowed(place.methods)
         return None if length == 0 else refusals.NO_BODY
@@ -100,11 +104,22 @@ class Intake:
             return refusals.FAILED_PRECONDITION
         if self.busy() is not None:
             return refusals.BUSY
+        if (full := self.no_space(length)) is not None:
+            return full
         return Ticket(name, (header(b"If-None-Match") or b"").strip() == b"*", digests)
 
     def busy(self) -> Refusal | None:
         """Whether no more bodies are taken for now."""
         return refusals.BUSY if self.under_way >= self.parallel else None
+
+    def no_space(self, length: int | None) -> Refusal | None:
+        """Whether `length` bytes do not fit on the file system."""
+        return self.store.quota.refusal_for_space(length)
+
+    async def over_quota(self, user: str, length: int | None) -> Refusal | None:
+        """Whether `length` bytes of `user` are more than there may be."""
+        quota = self.store.quota
+        return await self.run(partial(quota.refusal, user, length)) if quota.counts else None
 
     def begin(self, flow: Flow, body: Body) -> Sink:
         """A sink for an upload that was admitted; it counts until it is closed."""

@@ -14,14 +14,15 @@ import uuid
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from svckit.conditional import etag_of
 
 from .digests import ALGORITHMS, Digests, check
 
-__all__ = ["MODE", "Part", "Published", "put_in_place", "sync_folder", "write_all"]
+__all__ = ["MODE", "Part", "Publish", "Published", "put_in_place", "sync_folder", "write_all"]
 
 MODE = 0o640
 _MOST_PIECES = 512
@@ -45,12 +46,18 @@ class Published:
         return {"name": self.name, "size": self.size, "sha256": None if self.sha256 is None else self.sha256.hex()}
 
 
+class Publish(Protocol):
+    """Puts a file that is whole and durable in place."""
+
+    def __call__(self, source: Path, /, *, name: str, exclusive: bool, sha256: bytes | None) -> Published: ...
+
+
 class Part:
     """Goes to `folder`/NAME by way of `hidden`."""
 
-    def __init__(self, folder: Path, hidden: Path, digests: Digests | None = None) -> None:
-        """`digests` are what its bytes must come to."""
-        self._folder = folder
+    def __init__(self, folder: Path, hidden: Path, digests: Digests | None = None, publish: "Publish | None" = None) -> None:
+        """`digests` are what its bytes must come to; `publish` puts it in place, in some other way than the plain one."""
+        self._publish = publish or partial(put_in_place, folder=folder)
         self._path = hidden / f"{uuid.uuid4().hex}.part"
         self._fd = -1
         self._digests = digests or {}
@@ -87,7 +94,7 @@ class Part:
             raise OSError(f"{self._size} bytes written of {size}")
         check(self._digests, self._sums)
         os.fsync(self._fd)
-        published = put_in_place(self._path, self._folder, name, exclusive=exclusive, sha256=self._sha256.digest())
+        published = self._publish(self._path, name=name, exclusive=exclusive, sha256=self._sha256.digest())
         os.close(self._fd)
         self._fd = -1
         return published
@@ -126,7 +133,7 @@ def _write_batch(fd: int, batch: Sequence[bytes | bytearray]) -> int:
     return whole
 
 
-def put_in_place(source: Path, folder: Path, name: str, *, exclusive: bool = False, sha256: bytes | None = None) -> Published:
+def put_in_place(source: Path, *, folder: Path, name: str, exclusive: bool = False, sha256: bytes | None = None) -> Published:
     """Make `source`, which is whole and durable, the file `name` of `folder` in one step.
 
     With `exclusive` that is a link, which replaces nothing; else a rename.

@@ -24,8 +24,10 @@ __all__ = [
     "NO_BODY",
     "PARTIAL_PUT",
     "REASONS",
+    "STORE_FULL",
     "TAKEN_OVER",
     "TOO_LARGE",
+    "USER_FULL",
     "WRONG_DIGEST",
     "Refusal",
     "WrongDigest",
@@ -92,6 +94,8 @@ CODED = Refusal(415, "A file is put as it is, without Content-Encoding.", ((b"Ac
 FAILED = Refusal(500, "The file could not be stored.")
 BUSY = Refusal(503, "As many uploads as allowed are under way.", ((b"Retry-After", b"5"),))
 DISK_FULL = Refusal(507, "There is no space left for the file.")
+STORE_FULL = Refusal(507, "There is as much in the store as there may be.")
+USER_FULL = Refusal(507, "You have as much in the store as you may.")
 
 _BY_ERRNO = {
     errno.ENOSPC: DISK_FULL,
@@ -123,4 +127,6 @@ def of_error(error: BaseException | None) -> Refusal:
     """What a failure is to the client; `FAILED` for those that are nobody's fault but ours."""
     if isinstance(error, WrongDigest):
         return WRONG_DIGEST
+    if isinstance(found := getattr(error, "refusal", None), Refusal):
+        return found
     return _BY_ERRNO.get(error.errno or 0, FAILED) if isinstance(error, OSError) else FAILED

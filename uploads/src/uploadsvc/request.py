@@ -83,7 +83,8 @@ class UploadRequest(GuardedRequest):
         self.content = BytesIO()  # stays empty; twisted.web wants something to seek in
         self.method, self.uri = self.channel._command, self.channel._path  # for the log of an early refusal
         self._tus = concerned(self.method, self.uri, self._header, length)
-        if self._tus is not None or (self.method in WRITES and self.channel.site.writers is not None):
+        site = self.channel.site
+        if self._tus is not None or (self.method in WRITES and (site.writers is not None or site.intake.store.quota.counts)):
             self._ask(length)
         else:
             self._judge(length)
@@ -96,7 +97,7 @@ class UploadRequest(GuardedRequest):
         if isinstance(judged, Ticket):
             self.ticket = judged
             intake = self.channel.site.intake
-            self.sink = intake.begin(self, intake.store.new_part(judged.digests))
+            self.sink = intake.begin(self, intake.store.new_part(judged.digests, self._user_name))
         elif isinstance(judged, Work):
             self.work = judged
             self.sink = self.channel.site.intake.begin(self, judged.body)
@@ -185,9 +186,17 @@ class UploadRequest(GuardedRequest):
             return user
         if self._held is None:
             return None
-        if self._tus is None:
-            return site.intake.judge(self.method, self.uri, self._header, length)
-        return await site.desk.admit(self._tus, user.decode("utf-8"))
+        name = user.decode("utf-8")
+        if self._tus is not None:
+            return await site.desk.admit(self._tus, name)
+        judged = site.intake.judge(self.method, self.uri, self._header, length, name)
+        if isinstance(judged, Ticket | Work):
+            return await site.intake.over_quota(name, length) or judged
+        return judged
+
+    @property
+    def _user_name(self) -> str:
+        return (getattr(self, "user", b"") or b"").decode("utf-8")
 
     @property
     def _writes(self) -> bool:

@@ -1,6 +1,7 @@
 """The service as Portico runs it: `make_factory`, found by the entry point `portico.services`."""
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -9,17 +10,20 @@ from msgspec import Meta
 from svckit.reactors import Reactor
 from svckit.settings import BadOptions, Settings
 from twisted.application.internet import TimerService
-from twisted.application.service import IService
+from twisted.application.service import IService, MultiService
 from twisted.internet.interfaces import IProtocolFactory
 from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
 from twisted.python.threadpool import ThreadPool
 
 from .intake import Intake
+from .journal import Journal
+from .quota import Quota
 from .request import UploadSite
 from .resource import Uploads
 from .sink import Run
 from .store import Store
+from .telling import Teller, by_command, by_http
 from .tus.desk import Desk
 from .tus.shelf import Shelf
 
@@ -42,10 +46,22 @@ class Options:
     """Folder of the files; empty: `files` below the service's state. Replicas may share it."""
     max_size: Annotated[int, Meta(ge=0)] = 16 * 2**30
     """Bytes that a file may have."""
+    total_size: Annotated[int, Meta(ge=0)] | None = None
+    """Bytes that all files may have together; None: no bound."""
+    user_size: Annotated[int, Meta(ge=0)] | None = None
+    """Bytes that the files of each user may have; None: no bound."""
+    keep_free: Annotated[int, Meta(ge=0)] = 16 * 2**20
+    """Bytes that uploads leave free on the file system."""
     parallel: Annotated[int, Meta(ge=1)] = 64
     """Uploads at a time in one replica; each may have `sink.HIGH` bytes in memory."""
     idle_timeout: Annotated[float, Meta(gt=0)] = 60.0
     """Seconds without a byte from the client; there is no limit on the whole."""
+    spool: str = ""
+    """File that gets a line of JSON for each finished upload; empty: none."""
+    hook: str = ""
+    """Command that is run for each finished upload, with the line on its standard input; empty: none."""
+    webhook: str = ""
+    """http or https URL to which the line is sent; empty: none."""
     threads: Annotated[int, Meta(ge=1)] = 8
     """Threads that write; an upload uses one at a time."""
     expire: Annotated[float, Meta(gt=0)] = 24 * 3600.0
@@ -73,7 +89,8 @@ def make_factory(settings: Settings, reactor: Reactor) -> IProtocolFactory:
 
 
 def make_service(settings: Settings, reactor: Reactor) -> IService:
-    """The janitor: removes the parts that a crash has left, whichever replica it was, and uploads that nobody goes on with.
+    """The janitor, who removes the parts that a crash has left, whichever replica it was, and uploads that nobody goes on with;
+    and who tells of finished uploads, where somebody is to hear of them.
 
     Raises:
         BadOptions: an option is wrong.
@@ -82,7 +99,29 @@ def make_service(settings: Settings, reactor: Reactor) -> IService:
     store = _store(settings, options)
     janitor = TimerService(SWEEP_INTERVAL, _sweep, store, options.expire)
     janitor.clock = reactor
-    return janitor
+    if store.journal is None:
+        return janitor
+    both = MultiService()
+    both.addService(janitor)
+    spool = Path(options.spool) if options.spool else None
+
+    def run(job):  # type: ignore[no-untyped-def]
+        return deferToThreadPool(reactor, reactor.getThreadPool(), job)
+
+    both.addService(Teller(store.journal, spool, _tell(settings, options), run, reactor))
+    return both
+
+
+def _tell(settings: Settings, options: Options) -> Callable[[bytes], None] | None:
+    if options.hook and options.webhook:
+        raise BadOptions(f"{settings.service}: hook, webhook: expected one of the two")
+    for key, value, make in (("hook", options.hook, by_command), ("webhook", options.webhook, by_http)):
+        if value:
+            try:
+                return make(value)
+            except ValueError as error:
+                raise BadOptions(f"{settings.service}: {key}: {value!r}: {error}") from None
+    return None
 
 
 def _sweep(store: Store, expire: float) -> None:
@@ -96,7 +135,9 @@ def _sweep(store: Store, expire: float) -> None:
 
 
 def _store(settings: Settings, options: Options) -> Store:
-    return Store(Path(options.root) if options.root else settings.state / "files")
+    root = Path(options.root) if options.root else settings.state / "files"
+    journal = Journal(root) if options.spool or options.hook or options.webhook else None
+    return Store(root, Quota(root, options.total_size, options.user_size, options.keep_free), journal)
 
 
 def make_site(settings: Settings, reactor: Reactor, run: Run) -> UploadSite:
@@ -112,6 +153,9 @@ def make_site(settings: Settings, reactor: Reactor, run: Run) -> UploadSite:
     try:
         swept = store.prepare(time.time())
         shelf.prepare()
+        if store.journal is not None:
+            store.journal.prepare()
+        _check_quota(settings, options, store)
     except OSError as error:
         raise BadOptions(
             f"{settings.service}: root: {store.root}: expected a folder to write in: {error.strerror or error}"
@@ -121,6 +165,17 @@ def make_site(settings: Settings, reactor: Reactor, run: Run) -> UploadSite:
     intake = Intake(store, run, options.max_size, options.parallel)
     desk = Desk(intake, shelf, reactor, options.expire)
     return UploadSite(Uploads(intake), reactor, intake, desk, writers, timeout=options.idle_timeout)
+
+
+def _check_quota(settings: Settings, options: Options, store: Store) -> None:
+    if options.user_size is not None and options.writes == "anyone":
+        raise BadOptions(f'{settings.service}: user_size: there are no users where writes = "anyone"')
+    try:
+        store.quota.check_file_system()
+    except OSError as error:
+        raise BadOptions(
+            f"{settings.service}: user_size: {store.root}: expected a file system with extended attributes: {error.strerror}"
+        ) from error
 
 
 def _writers(settings: Settings, options: Options, reactor: Reactor) -> "Reception | None":

@@ -9,12 +9,16 @@ import heapq
 import os
 import stat
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from .digests import Digests
+from .journal import Journal
 from .names import BadName, check
-from .part import Part
+from .part import Part, Published, put_in_place
+from .quota import Quota
 
 __all__ = ["ABANDONED_AFTER", "HIDDEN", "Entry", "Store"]
 
@@ -39,9 +43,12 @@ class Entry:
 class Store:
     """Uploads are the regular files of `root`."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, quota: Quota | None = None, journal: Journal | None = None) -> None:
+        """`quota` bounds what there may be; None: nothing does. `journal` takes down what is published; None: nobody does."""
         self.root = root
         self.hidden = root / HIDDEN
+        self.quota = quota or Quota(root)
+        self.journal = journal
 
     def prepare(self, now: float) -> int:
         """Make the folders, sweep what a crash has left; returns how many parts that were.
@@ -58,9 +65,21 @@ class Store:
         """Remove the parts that nobody writes any more; returns how many. A part that is being written is locked."""
         return sum(_sweep(path, now) for path in self.hidden.glob("*.part"))
 
-    def new_part(self, digests: Digests | None = None) -> Part:
+    def new_part(self, digests: Digests | None = None, user: str = "") -> Part:
         """A file to be, whose bytes must come to `digests`; it takes no space before its first bytes."""
-        return Part(self.root, self.hidden, digests)
+        return Part(self.root, self.hidden, digests, partial(self.publish, user=user))
+
+    def publish(self, source: Path, *, name: str, exclusive: bool, sha256: bytes | None, user: str) -> Published:
+        """Make `source`, which is whole and durable, the file `name` of `user`.
+
+        Raises:
+            OverQuota: that would be too much.
+            FileExistsError: `exclusive`, and another file stands there.
+            OSError: a folder has that name, or worse.
+        """
+        noting = nullcontext() if self.journal is None else self.journal.around(source, name, sha256, user)
+        with self.quota.publishing(user, source, name), noting:
+            return put_in_place(source, folder=self.root, name=name, exclusive=exclusive, sha256=sha256)
 
     def open(self, name: str) -> tuple[int, os.stat_result]:
         """The descriptor of a file, the caller's to close, and its fstat.

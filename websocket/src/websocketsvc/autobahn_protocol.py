@@ -8,20 +8,26 @@ forever for a client to read its last words. `harden` mends these, and takes les
 from typing import Any
 
 from autobahn.twisted.websocket import WebSocketServerFactory, WebSocketServerProtocol
+from autobahn.websocket.types import ConnectionRequest
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IAddress, IDelayedCall, IReactorTime
 from twisted.internet.protocol import connectionDone
+from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from . import codes
 from .autobahn_parts import Timers, Utf8, join_pieces
 from .conversation import Ending
+from .deflate import WORTH_PACKING, Frugal, accept
 from .flow import Flow
 from .handshake import Handshake
 from .options import Limits
 from .refusals import Refusal
 
 __all__ = ["HardenedFactory", "harden"]
+
+
+log = Logger()
 
 
 class Hardened(WebSocketServerProtocol):
@@ -49,7 +55,7 @@ class Hardened(WebSocketServerProtocol):
     def begin(self, handshake: Handshake, rest: bytes) -> None:
         self.handshake = handshake
         # Autobahn splits the head with str.splitlines, for which NEL ends a line.
-        self.dataReceived(handshake.encode(more=True).replace(b"\x85", b"?") + rest)
+        self.dataReceived(handshake.encode(more=True, extensions=self.factory.compression).replace(b"\x85", b"?") + rest)
 
     def sendHttpErrorResponse(self, code: int, reason: str, responseHeaders: Any = None) -> None:
         try:
@@ -58,6 +64,18 @@ class Hardened(WebSocketServerProtocol):
         except ValueError:  # a status that the user's onConnect made up
             answer = Refusal(403, reason).encode()
         self.sendData(answer)
+
+    def onConnect(self, request: ConnectionRequest) -> Any:
+        """What the user's class says; where it chooses no subprotocol, the first of the client's that the mount has."""
+        chosen = super().onConnect(request)
+        if chosen is None and self.factory.subprotocols:
+            return next((name for name in request.protocols if name in self.factory.subprotocols), None)
+        return chosen
+
+    def _onOpen(self) -> None:
+        if self._perMessageCompress is not None:
+            self._perMessageCompress = Frugal.like(self._perMessageCompress)
+        super()._onOpen()
 
     # -- back-pressure and keep-alive
 
@@ -90,6 +108,9 @@ class Hardened(WebSocketServerProtocol):
     def onMessageBegin(self, isBinary: bool) -> None:
         super().onMessageBegin(isBinary)
         self._joined_data = 0
+        kind = self.factory.limits.frames
+        if kind != "any" and (kind == "binary") != isBinary:
+            self._fail_connection(codes.UNSUPPORTED, f"{kind} messages only")
 
     def onMessageFrameBegin(self, length: int) -> None:
         super().onMessageFrameBegin(length)
@@ -114,8 +135,23 @@ class Hardened(WebSocketServerProtocol):
         if sync or chopsize or self.send_queue or self.logOctets:
             super().sendData(data, sync, chopsize)
         else:
+            backlog = self._flow.backlog(len(data))
             self.transport.write(data)
             self.trafficStats.outgoingOctetsWireLevel += len(data)
+            if backlog > self.factory.limits.max_unsent and self.state == self.STATE_OPEN:
+                log.info("a client does not read what it is sent: closed")
+                self.sendCloseFrame(codes.POLICY, b"you do not read what you are sent")
+
+    def sendMessage(
+        self,
+        payload: bytes,
+        isBinary: bool = False,
+        fragmentSize: int | None = None,
+        sync: bool = False,
+        doNotCompress: bool = False,
+    ) -> None:
+        """As Autobahn's; what is small is not worth packing."""
+        super().sendMessage(payload, isBinary, fragmentSize, sync, doNotCompress or len(payload) < WORTH_PACKING)
 
     # -- the end
 
@@ -156,6 +192,12 @@ class Hardened(WebSocketServerProtocol):
         return Ending(codes.ABNORMAL, "network", received, sent)
 
 
+def _call(protocol: type, name: str) -> None:
+    found = getattr(protocol, name, None)
+    if found is not None:
+        found()
+
+
 def harden(protocol: type[WebSocketServerProtocol]) -> type[Hardened]:
     """A subclass of a user's protocol that is a conversation, and safe in public."""
     return type(protocol.__name__, (Hardened, protocol), {"__module__": protocol.__module__, "__doc__": protocol.__doc__})
@@ -167,8 +209,15 @@ class HardenedFactory(WebSocketServerFactory):
     noisy = False
     reactor: IReactorTime
 
-    def __init__(self, protocol: type[WebSocketServerProtocol], limits: Limits, reactor: IReactorTime) -> None:
+    def __init__(
+        self, protocol: type[WebSocketServerProtocol], limits: Limits, reactor: IReactorTime, compression: bool | None = None
+    ) -> None:
+        """`compression`: whether permessage-deflate is agreed to; None: as `limits` has it, where it has such a field."""
         super().__init__(server="", reactor=reactor)
+        self.subprotocols = frozenset(limits.subprotocols.split())
+        if compression is None:
+            compression = getattr(limits, "compression", False)
+        self.compression = compression
         self._batched_timer = Timers(reactor)
         self.limits = limits
         self.protocol = self._made = harden(protocol)
@@ -187,7 +236,16 @@ class HardenedFactory(WebSocketServerFactory):
             allowNullOrigin=True,
             serveFlashSocketPolicy=False,
             trustXForwardedFor=0,
+            **({"perMessageCompressionAccept": accept} if compression else {}),
         )
+
+    def startFactory(self) -> None:
+        super().startFactory()
+        _call(self.protocol, "mount_started")
+
+    def stopFactory(self) -> None:
+        _call(self.protocol, "mount_stopped")
+        super().stopFactory()
 
     def buildProtocol(self, addr: IAddress | None) -> Hardened:  # type: ignore[override] # Hardened narrows `factory`
         protocol = self._made()

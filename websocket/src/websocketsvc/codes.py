@@ -3,12 +3,17 @@
 __all__ = [
     "ABNORMAL",
     "BAD_DATA",
+    "BAD_GATEWAY",
     "GOING_AWAY",
     "INTERNAL_ERROR",
     "NORMAL",
     "NO_STATUS",
+    "POLICY",
     "PROTOCOL_ERROR",
+    "SERVICE_RESTART",
     "TOO_BIG",
+    "TRY_AGAIN",
+    "UNSUPPORTED",
     "close_payload",
     "may_be_sent",
 ]
@@ -20,9 +25,14 @@ NO_STATUS = 1005
 """The peer closed without a code; never on the wire."""
 ABNORMAL = 1006
 """The connection ended without a Close; never on the wire."""
+UNSUPPORTED = 1003
 BAD_DATA = 1007
+POLICY = 1008
 TOO_BIG = 1009
 INTERNAL_ERROR = 1011
+SERVICE_RESTART = 1012
+TRY_AGAIN = 1013
+BAD_GATEWAY = 1014
 
 MAX_REASON = 123
 """Bytes: a control frame carries 125, two of which are the code."""

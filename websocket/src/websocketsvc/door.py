@@ -8,6 +8,8 @@ with it. From then on the transport's bytes go to the conversation directly. The
 in Twisted's eyes: it ends it when the service drains, and writes the one line in the access log when it is over.
 """
 
+import random
+
 from svckit.lease import IDrainable
 from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.defer import CancelledError, Deferred
@@ -21,7 +23,7 @@ from .conversation import Conversation
 from .handshake import Handshake, HeadReader, check_upgrade, parse_request
 from .linger import linger
 from .login import Login, is_own_page
-from .mounts import Mount
+from .mounts import Mount, Mounts
 from .options import Options
 from .refusals import Refusal
 
@@ -30,6 +32,9 @@ __all__ = ["Door", "DoorFactory"]
 log = Logger()
 access = Logger(namespace="access")  # not an attribute of a class: there a Logger forgets its namespace
 
+LATEST = 1.0
+"""Seconds after the drain time at which the last goodbye is said; what is then left of `svckit.live.GOODBYE_TIME` is for the
+closing handshake."""
 RETRY_AFTER = 5
 """Seconds after which a client that was refused for want of room may come again."""
 
@@ -49,6 +54,9 @@ class Door(Protocol):
     _waiting = False
     """Whether the auth service is being asked."""
     _rest = b""
+    _goodbye: IDelayedCall | None = None
+    _moment = 0.0
+    """Seconds after the drain time at which this connection is said goodbye to."""
 
     def connectionMade(self) -> None:
         self._began = self.factory.clock.seconds()
@@ -76,9 +84,9 @@ class Door(Protocol):
             self._refuse(request)
             return
         self._path = request.path.decode("latin-1")
-        mount = self.factory.mounts.get(request.path)
-        if mount is None:
-            self._refuse(self.factory.not_found(self._path))
+        mount = self.factory.mounts.find(request.path)
+        if isinstance(mount, str):
+            self._refuse(Refusal(404, mount))
             return
         handshake = check_upgrade(request, mount.origins)
         if isinstance(handshake, Refusal):
@@ -163,10 +171,27 @@ class Door(Protocol):
             self._timer.cancel()
 
     def drain(self) -> None:
-        """Nothing ends yet: a WebSocket has no moment at which it is done, so it may go on until `expire`."""
+        """A WebSocket has no moment at which it is done, so it may go on until its goodbye.
+
+        All goodbyes at once would bring all clients back at once, so each has a moment of its own: at random in the
+        `drain_spread` seconds that end `LATEST` after the drain time.
+        """
         self.draining = True
+        self._moment = LATEST - random.random() * self.factory.options.drain_spread  # noqa: S311 # no secret
+        if self._moment < 0:
+            delay = max(self.factory.drain_time + self._moment, 0)
+            self._goodbye = self.factory.clock.callLater(delay, self._say_goodbye)
 
     def expire(self) -> None:
+        """The drain time is up."""
+        if self._goodbye is not None:
+            return
+        if self._moment > 0:
+            self._goodbye = self.factory.clock.callLater(self._moment, self._say_goodbye)
+        else:
+            self._say_goodbye()
+
+    def _say_goodbye(self) -> None:
         if self._conversation is not None:
             self._conversation.expire()
         elif self._status is None:
@@ -174,6 +199,8 @@ class Door(Protocol):
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         self._stop_timer()
+        if self._goodbye is not None and self._goodbye.active():
+            self._goodbye.cancel()
         self._waiting = False
         if self._asking is not None:
             self._asking.cancel()
@@ -207,20 +234,23 @@ class DoorFactory(Factory):
 
     noisy = False
 
-    def __init__(self, mounts: list[Mount], options: Options, clock: IReactorTime, login: Login | None = None) -> None:
-        """`login` is needed where a mount wants one."""
-        self.mounts = {mount.path: mount for mount in mounts}
+    def __init__(
+        self, mounts: list[Mount], options: Options, clock: IReactorTime, login: Login | None = None, drain_time: float = 0.0
+    ) -> None:
+        """`login` is needed where a mount wants one; `drain_time` is in seconds."""
+        self.drain_time = drain_time
+        self.mounts = Mounts({mount.path: mount for mount in mounts})
         self.options = options
         self.clock = clock
         self.login = login
         self.open_doors = 0
 
     def startFactory(self) -> None:
-        for mount in self.mounts.values():
+        for mount in self.mounts:
             mount.factory.doStart()
 
     def stopFactory(self) -> None:
-        for mount in self.mounts.values():
+        for mount in self.mounts:
             mount.factory.doStop()
 
     def buildProtocol(self, addr: IAddress | None) -> Door:  # type: ignore[override] # Door narrows `factory`
@@ -228,10 +258,6 @@ class DoorFactory(Factory):
         door = Door()
         door.factory = self
         return door
-
-    def not_found(self, path: str) -> Refusal:
-        here = ", ".join(sorted(known.decode() for known in self.mounts))
-        return Refusal(404, f"No WebSocket is mounted at {path}; there is {here}.")
 
 
 def _no_room(text: str) -> Refusal:

@@ -4,7 +4,8 @@ Without it, an echo to a client that only sends grows by all that it sends. `Flo
 While the transport's own buffer is full it stops reading, and whatever it was told to hold back waits too. What then sits in
 memory is bounded by the transport's buffer, one read, and what the service writes by itself.
 
-A client that stays like that for `stall_timeout` is given up.
+A client that stays like that for `stall_timeout` is given up. What others have to say to it (a room, a feed) does not stop
+meanwhile, so what was written since the buffer was full is counted, too (`backlog`).
 
 Who else wants to produce (a wrapped protocol with a file to send) is attached behind, so pings that nobody reads the pongs
 of are held back just the same while it produces.
@@ -35,6 +36,7 @@ class Flow:
         self._transport, self._clock = transport, clock
         self._stall_timeout, self._on_stall, self._on_resume = stall_timeout, on_stall, on_resume
         self._full = self._held = self._closed = False
+        self._backlog = 0
         self._stall: IDelayedCall | None = None
         self._pump_call: IDelayedCall | None = None
         self._producer: Any = None
@@ -51,6 +53,12 @@ class Flow:
         """Whether a producer is attached."""
         return self._producer is not None
 
+    def backlog(self, size: int) -> int:
+        """Count what is about to be written; the bytes that will wait beyond what the transport's buffer likes to hold."""
+        if self._full:
+            self._backlog += size
+        return self._backlog
+
     # -- the transport speaks (IPushProducer)
 
     def pauseProducing(self) -> None:
@@ -65,7 +73,7 @@ class Flow:
     def resumeProducing(self) -> None:
         if self._closed or not self._full:
             return
-        self._full = False
+        self._full, self._backlog = False, 0
         _cancel(self._stall)
         self._resume_reading()
         if self._full:

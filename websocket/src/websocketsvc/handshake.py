@@ -114,10 +114,10 @@ class Handshake:
     user: str | None = None
     """Who has logged in, where the path wants a login."""
 
-    def encode(self, more: bool = False) -> bytes:
+    def encode(self, more: bool = False, extensions: bool = False) -> bytes:
         """The request anew, with the fields that a handshake needs, each once.
 
-        `more`: with the client's other fields as well, except what it offers by way of extensions (none is spoken here).
+        `more`: with the client's other fields as well; `extensions`: with what it offers by way of those, too.
         """
         fields = {
             "host": self.request.fields["host"][0],
@@ -130,7 +130,7 @@ class Handshake:
             fields["origin"] = self.origin
         if more:
             for name, values in self.request.fields.items():
-                if name not in fields and name != "sec-websocket-extensions":
+                if name not in fields and (extensions or name != "sec-websocket-extensions"):
                     fields[name] = ("; " if name == "cookie" else ", ").join(values)
         lines = [f"{_SPELLING.get(name, name)}: {value}\r\n" for name, value in fields.items()]
         return f"GET {self.request.target} HTTP/1.1\r\n{''.join(lines)}\r\n".encode("latin-1")

@@ -1,26 +1,28 @@
-"""The options of both services: what a WebSocket may cost, who may open it, and what is mounted where."""
+"""The options of the services: what a WebSocket may cost, who may open it, how it is spoken with."""
 
 from dataclasses import dataclass, field
-from typing import Annotated
+from typing import Annotated, Literal
 
 from msgspec import Meta
-from svckit.paths import BadTarget, normalise
 
-__all__ = ["AutobahnOptions", "Limits", "MountTable", "Options", "TxwsOptions", "allowed_origins", "mount_table"]
+__all__ = ["AutobahnOptions", "Frames", "Limits", "MountTable", "Options", "RoomsOptions", "TxwsOptions", "allowed_origins"]
 
 Seconds = Annotated[float, Meta(gt=0)]
 Count = Annotated[int, Meta(ge=1)]
+Frames = Literal["any", "text", "binary"]
 
-MountTable = dict[str, str] | str
-"""Dotted names by path: a table in TOML, or `PATH=NAME PATH=NAME` in one string (the environment)."""
+MountTable = dict[str, str | dict[str, object]] | str
+"""What is mounted, by path: see `websocketsvc.table`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What one connection may cost."""
+    """What one connection may cost, and how it is spoken with."""
 
     max_message: Count = 1 << 20
-    """Bytes in a message from a client, over all of its fragments; more is answered with close code 1009."""
+    """Bytes in a message from a client, over all of its fragments, unpacked; more is answered with close code 1009."""
+    max_unsent: Count = 1 << 20
+    """Bytes that may wait for a client that does not read, beyond what the socket takes; more is close code 1008."""
     max_request: Count = 16384
     """Bytes in the head of the opening request; more is answered with 431."""
     handshake_timeout: Seconds = 5.0
@@ -31,14 +33,20 @@ class Limits:
     """Seconds between keep-alive pings; a client that is silent over one more interval is cut. 0: no pings."""
     stall_timeout: Seconds = 60.0
     """Seconds that a client may leave unread what was sent to it; then the connection is cut."""
+    subprotocols: str = ""
+    """Subprotocols spoken, blank-separated; the first of the client's that stands here is chosen."""
+    frames: Frames = "any"
+    """`text` or `binary`: no other messages are taken, or (txWS) sent; a client that sends one is closed with 1003."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options(Limits):
-    """What both services have."""
+    """What all services have."""
 
     max_connections: Count = 10_000
     """Connections at a time; one more is answered with 503."""
+    drain_spread: Annotated[float, Meta(ge=0)] = 1.0
+    """Seconds over which a drain spreads its goodbyes, up to 1 s after the drain time; each connection has its own moment."""
     origins: str = "*"
     """Origins whose pages may connect, blank-separated (`https://example.org null`); `*` is any, and any client without."""
     login: str = ""
@@ -48,39 +56,28 @@ class Options(Limits):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AutobahnOptions(Options):
-    mounts: MountTable = field(default_factory=lambda: {"/ws/autobahn/echo": "websocketsvc.echo_autobahn.AutobahnEcho"})
+    mounts: MountTable = "/ws/autobahn/echo=websocketsvc.echo_autobahn.AutobahnEcho"
     """Subclasses of Autobahn's WebSocketServerProtocol, by path."""
+    compression: bool = True
+    """Whether permessage-deflate is agreed to where a client offers it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoomsOptions(AutobahnOptions):
+    mounts: MountTable = "/ws/rooms/*=websocketsvc.rooms.Member"
+    max_message: Count = 1 << 16
+    max_unsent: Count = 1 << 18
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TxwsOptions(Options):
-    mounts: MountTable = field(default_factory=lambda: {"/ws/txws/echo": "websocketsvc.echo_stream.EchoFactory"})
+    mounts: MountTable = field(
+        default_factory=lambda: {  # type: ignore[assignment] # a dict of either
+            "/ws/txws/echo": "websocketsvc.echo_stream.EchoFactory",
+            "/ws/live": {"protocol": "websocketsvc.live.LiveFactory", "frames": "text", "max_message": 1024},
+        }
+    )
     """Twisted stream factories, or what makes one when it is called, by path."""
-    subprotocols: str = ""
-    """Subprotocols spoken, blank-separated; the first of the client's that stands here is chosen."""
-
-
-def mount_table(mounts: MountTable) -> dict[bytes, str]:
-    """Dotted names by path in normal form.
-
-    Raises:
-        ValueError: a path or an entry is malformed, or a path stands there twice; the text says which.
-    """
-    pairs = [tuple(entry.partition("=")[::2]) for entry in mounts.split()] if isinstance(mounts, str) else list(mounts.items())
-    table: dict[bytes, str] = {}
-    for path, name in pairs:
-        try:
-            key = normalise(path.encode("utf-8"))
-        except BadTarget as error:
-            raise ValueError(f"mounts: {path!r}: {error}") from None
-        if not name:
-            raise ValueError(f"mounts: {path!r}: no dotted name; expected PATH=NAME")
-        if key in table:
-            raise ValueError(f"mounts: {path!r} stands there twice")
-        table[key] = name
-    if not table:
-        raise ValueError("mounts: nothing is mounted")
-    return table
 
 
 def allowed_origins(origins: str) -> frozenset[str] | None:

@@ -7,9 +7,11 @@ and its accept key are txWS's own. Replaced is what RFC 6455 asks more of than t
 A conversation is open, then `_closing` (our Close is out, the client's is awaited), then `_over` (nothing that arrives counts).
 
 In which kind of frame bytes go out: with `setBinaryMode(True)`, str as text and bytes as binary, and text arrives as str.
-Otherwise as the client talks: as text if its last message was text and the bytes are valid UTF-8, else as binary.
+Otherwise as the client talks: as text if its last message was text and the bytes are valid UTF-8, else as binary. Where the
+option `frames` says `text` or `binary`, all is of that kind in both directions.
 """
 
+import codecs as unicode
 from collections import deque
 from typing import Any, Literal
 
@@ -49,6 +51,8 @@ class WebSocketProtocol(txws.WebSocketProtocol):
         self._waiting: deque[Event] = deque()
         self._closing = self._over = self._delivering = self._close_after_producer = False
         self._text = False
+        self._kind = factory.limits.frames
+        self._decoder = unicode.getincrementaldecoder("utf-8")() if self._kind == "text" else None
         self._timer: IDelayedCall | None = None
         self._code, self._by = codes.ABNORMAL, "network"
         self._received = self._sent = 0
@@ -121,6 +125,9 @@ class WebSocketProtocol(txws.WebSocketProtocol):
             self._fail(event.code, event.reason)
 
     def _hand_on(self, message: Message) -> None:
+        if self._kind != "any" and (self._kind == "text") != message.text:
+            self._fail(codes.UNSUPPORTED, f"{self._kind} messages only")
+            return
         self._received += 1
         self._text = message.text
         payload = message.payload.decode("utf-8") if message.text and self.do_binary_frames else message.payload
@@ -144,19 +151,43 @@ class WebSocketProtocol(txws.WebSocketProtocol):
         if self._closing:
             return
         for data in pending:
-            self._sent += 1
-            self.transport.write(self._framed(data))
+            if self._closing:
+                return
+            framed = self._framed(data)
+            if framed is not None:
+                self._sent += 1
+                backlog = self._flow.backlog(len(framed))
+                self.transport.write(framed)
+                if backlog > self.factory.limits.max_unsent:
+                    self._too_slow()
 
-    def _framed(self, data: bytes | str) -> bytes:
+    def _too_slow(self) -> None:
+        self.log.info("a client does not read what it is sent: closed")
+        self.close("you do not read what you are sent", codes.POLICY)
+
+    def _framed(self, data: bytes | str) -> bytes | None:
+        if self._decoder is not None:
+            return self._as_text(data)
         if isinstance(data, str):
             return encode(TEXT, data.encode("utf-8"))
-        if self.do_binary_frames or not self._text:
+        if self._kind == "binary" or self.do_binary_frames or not self._text:
             return encode(BINARY, data)
         try:
             data.decode("utf-8")
         except UnicodeDecodeError:
             return encode(BINARY, data)
         return encode(TEXT, data)
+
+    def _as_text(self, data: bytes | str) -> bytes | None:
+        """A stream's writes may end within a character: its rest waits for the next one."""
+        assert self._decoder is not None
+        try:
+            text = data if isinstance(data, str) else self._decoder.decode(data)
+        except UnicodeDecodeError:
+            self.log.error("the wrapped protocol wrote what is no UTF-8, where text is spoken")
+            self.close("", codes.INTERNAL_ERROR)
+            return None
+        return encode(TEXT, text.encode("utf-8")) if text or not data else None
 
     def registerProducer(self, producer: Any, streaming: bool) -> None:
         self._flow.attach(producer, streaming)
@@ -261,11 +292,10 @@ class WebSocketFactory(txws.WebSocketFactory):
     protocol = WebSocketProtocol
     noisy = False
 
-    def __init__(
-        self, wrapped: IProtocolFactory, limits: Limits, clock: IReactorTime, subprotocols: frozenset[str] = frozenset()
-    ) -> None:
+    def __init__(self, wrapped: IProtocolFactory, limits: Limits, clock: IReactorTime) -> None:
         super().__init__(wrapped)
-        self.limits, self.clock, self.subprotocols = limits, clock, subprotocols
+        self.limits, self.clock = limits, clock
+        self.subprotocols = frozenset(limits.subprotocols.split())
 
     def buildProtocol(self, addr: IAddress) -> WebSocketProtocol | None:
         wrapped = self.wrappedFactory.buildProtocol(addr)

@@ -1,5 +1,7 @@
 """The service txws: Twisted stream factories, wrapped by txWS, each at a path of its own."""
 
+from typing import Any
+
 from svckit.settings import Settings
 from twisted.internet.interfaces import IProtocolFactory, IReactorTime
 
@@ -19,13 +21,12 @@ def make_factory(settings: Settings, reactor: IReactorTime) -> DoorFactory:
         svckit.settings.BadOptions: see `TxwsOptions`.
     """
     options = settings.options_as(TxwsOptions)
-    subprotocols = frozenset(options.subprotocols.split())
 
-    def wrap(named: object) -> WebSocketFactory:
+    def wrap(named: Any, limits: TxwsOptions) -> WebSocketFactory:
         made = named if IProtocolFactory.providedBy(named) else named() if callable(named) else None
         if not IProtocolFactory.providedBy(made):
             raise TypeError("neither a protocol factory nor what makes one")
-        return WebSocketFactory(made, options, reactor, subprotocols)
+        return WebSocketFactory(made, limits, reactor)
 
-    mounts = load_mounts(settings, options, options.mounts, wrap)
-    return DoorFactory(mounts, options, reactor, login_for(settings, mounts, reactor))
+    mounts = load_mounts(settings, options, options.mounts, wrap, reactor)
+    return DoorFactory(mounts, options, reactor, login_for(settings, mounts, reactor), settings.drain_time)

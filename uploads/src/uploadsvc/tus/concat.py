@@ -40,6 +40,22 @@ def concatenate(shelf: Shelf, info: Info, parts: Sequence[Upload], max_size: int
     length = sum(part.offset for part in parts)
     if length > max_size:
         raise CannotConcatenate(refusals.TOO_LARGE)
+    quota = shelf.store.quota
+    refusal = quota.refusal_for_space(length)
+    if refusal is not None:
+        raise CannotConcatenate(refusal)
+    fresh = [part for part in parts if not part.used]
+    for part in fresh:
+        part.use()
+    try:
+        return _make(shelf, info, parts, length)
+    except OSError:
+        for part in fresh:
+            part.use(False)
+        raise
+
+
+def _make(shelf: Shelf, info: Info, parts: Sequence[Upload], length: int) -> str:
     upload = shelf.create(msgspec.structs.replace(info, length=length))
     try:
         fd = os.open(upload.data, os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
@@ -55,8 +71,6 @@ def concatenate(shelf: Shelf, info: Info, parts: Sequence[Upload], max_size: int
         raise
     finally:
         upload.release()
-    for part in {part.id: part for part in parts}.values():
-        part.save(msgspec.structs.replace(part.info, used=True))
     return upload.id
 
 

@@ -137,6 +137,7 @@ class Desk:
         if creation.parts is not None:
             return await self._concatenate(info, creation.parts) if asked.length == 0 else refusals.NO_BODY
         refusal = self._refusal_of_body(asked, info.length) if asked.length != 0 else None
+        refusal = refusal or self._intake.no_space(info.length) or await self._intake.over_quota(asked.user, info.length)
         if refusal is not None:
             return refusal
         return await self._intake.run(partial(self._begin, info, asked.length != 0, checksum))
@@ -198,7 +199,8 @@ class Desk:
         checksum = Checksum.read(asked.header(b"Upload-Checksum"))
         if isinstance(checksum, Refusal):
             return checksum
-        refusal = self._refusal_of_body(asked, None)
+        refusal = self._refusal_of_body(asked, None) or self._intake.no_space(asked.length)
+        refusal = refusal or await self._intake.over_quota(asked.user, asked.length)
         if refusal is not None:
             return refusal
         upload = await self._open(upload_id, asked.user)

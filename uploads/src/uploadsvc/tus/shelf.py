@@ -3,6 +3,7 @@
     .tus/ID/bell        the lock (`bell`)
            /info        what the upload is to be, as JSON
            /data        what has come; its size is the offset. Gone once the file is published
+           /used        there once it has become part of another upload
            /doubtful    there while a body comes whose checksum is not known yet: the size of `data` that is sure
 
 All of this blocks and belongs in a thread.
@@ -16,7 +17,8 @@ from pathlib import Path
 
 import msgspec
 
-from ..part import MODE, Published, put_in_place, sync_folder
+from ..part import MODE, Published, sync_folder
+from ..quota import own
 from ..store import Store
 from .bell import Lock, make, try_lock
 
@@ -42,8 +44,6 @@ class Info(msgspec.Struct, frozen=True, omit_defaults=True):
     """Upload-Concat of the end of a concatenation."""
     exclusive: bool = False
     """Whether nothing may stand under its name."""
-    used: bool = False
-    """Whether it has become part of another upload."""
 
 
 class Upload:
@@ -89,6 +89,18 @@ class Upload:
         """Say how many bytes it will have, where that was put off."""
         self.save(msgspec.structs.replace(self.info, length=length))
 
+    @property
+    def used(self) -> bool:
+        """Whether it has become part of another upload; it is kept for a while, and does not count any more."""
+        return (self.folder / "used").exists()
+
+    def use(self, used: bool = True) -> None:
+        """Say so, or take it back."""
+        if used:
+            (self.folder / "used").touch()
+        else:
+            (self.folder / "used").unlink(missing_ok=True)
+
     def doubt(self) -> None:
         """What comes now counts only after `trust`."""
         _write(self.folder / "doubtful", b"%d" % self.offset)
@@ -115,11 +127,12 @@ class Upload:
         """
         if self.info.partial or self.published or not self.whole:
             return None
-        return put_in_place(self.data, store.root, self.info.name, exclusive=self.info.exclusive)
+        info = self.info
+        return store.publish(self.data, name=info.name, exclusive=info.exclusive, sha256=None, user=info.user)
 
     def remove(self) -> None:
         """Forget it; what is published stays."""
-        for name in ("info", "doubtful", "data", "bell"):  # without `info` it is no upload any more
+        for name in ("info", "doubtful", "used", "data", "bell"):  # without `info` it is no upload any more
             with suppress(FileNotFoundError):
                 (self.folder / name).unlink()
         self.folder.rmdir()
@@ -156,6 +169,7 @@ class Shelf:
         os.close(os.open(folder / "data", os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, MODE))
         if not info.name:
             info = msgspec.structs.replace(info, name=folder.name)
+        own(folder / "data", info.user)
         _write(folder / "info", msgspec.json.encode(info))
         sync_folder(self.folder)
         return Upload(folder, lock)
@@ -197,9 +211,9 @@ class Shelf:
         if upload is None:
             return False
         try:
-            if age < (min(KEPT_AFTER_USE, expire) if upload.info.used else expire):
+            if age < (min(KEPT_AFTER_USE, expire) if upload.used else expire):
                 return False
-            broken_off = not (upload.published or upload.info.used)
+            broken_off = not (upload.published or upload.used)
             upload.remove()
         except OSError:
             return False

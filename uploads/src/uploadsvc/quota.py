@@ -1,0 +1,133 @@
+"""How much there may be: on the file system, in the store, and of each user.
+
+Nothing is counted in memory, as replicas share the store and files come and go behind their back: where there is a bound on the
+store or its users, the folder is read, once from a request's head and once when its file is to be published, then under a
+lock of all replicas. So what is published never exceeds a bound, whoever else publishes meanwhile. Whose a file is says an
+extended attribute of it.
+"""
+
+import errno
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from . import refusals
+from .refusals import Refusal
+
+__all__ = ["OWNER", "OverQuota", "Quota"]
+
+OWNER = "user.portico.user"
+"""The extended attribute with the name of a file's user, in UTF-8."""
+
+
+class OverQuota(OSError):
+    """Publishing the file would exceed a bound. The answer is 507."""
+
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__(errno.EDQUOT, refusal.text)
+        self.refusal = refusal
+
+
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """The bounds, in bytes."""
+
+    root: Path
+    total: int | None = None
+    """Of all files, and of what has come of unfinished ones that are resumable."""
+    each: int | None = None
+    """The same for each user."""
+    keep_free: int = 0
+    """That uploads leave free on the file system."""
+
+    @property
+    def counts(self) -> bool:
+        """Whether the folder has to be read."""
+        return self.total is not None or self.each is not None
+
+    def refusal_for_space(self, length: int | None) -> Refusal | None:
+        """507 where `length` bytes do not fit on the file system. Does not block for long."""
+        try:
+            about = os.statvfs(self.root)
+        except OSError:
+            return None  # whatever it is, writing will tell
+        free = about.f_bavail * about.f_frsize
+        return refusals.DISK_FULL if free - (length or 0) < self.keep_free else None
+
+    def refusal(self, user: str, length: int | None) -> Refusal | None:
+        """507 where `length` bytes more exceed a bound of the store or of `user`. Blocks."""
+        if not self.counts:
+            return None
+        return self._refusal(user, length or 0, None)
+
+    def _refusal(self, user: str, more: int, replaced: str | None) -> Refusal | None:
+        in_all = of_user = 0
+        for path, size in self._files():
+            if replaced is not None and path == self.root / replaced:
+                continue
+            in_all += size
+            if self.each is not None and _owner(path) == user:
+                of_user += size
+        if self.total is not None and in_all + more > self.total:
+            return refusals.STORE_FULL
+        if self.each is not None and of_user + more > self.each:
+            return refusals.USER_FULL
+        return None
+
+    def _files(self) -> Iterator[tuple[Path, int]]:
+        for folder in (self.root, *self.root.glob(".tus/*")):
+            if (folder / "used").exists() and folder != self.root:
+                continue  # it is part of another upload, which counts
+            with suppress(OSError):
+                for entry in folder.iterdir():
+                    with suppress(OSError):
+                        if (folder == self.root or entry.name == "data") and entry.is_file() and not entry.is_symlink():
+                            yield entry, entry.stat().st_size
+
+    @contextmanager
+    def publishing(self, user: str, source: Path, name: str) -> Iterator[None]:
+        """While `source` becomes the file `name`. Blocks.
+
+        Raises:
+            OverQuota: it would be too much.
+            OSError: worse.
+        """
+        own(source, user)
+        if not self.counts:
+            yield
+            return
+        fd = os.open(self.root / ".parts" / "lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX)
+            resumable = source.parent.parent.name == ".tus"  # it is counted already, where it lies
+            refusal = self._refusal(user, 0 if resumable else source.stat().st_size, name)
+            if refusal is not None:
+                raise OverQuota(refusal)
+            yield
+        finally:
+            os.close(fd)
+
+    def check_file_system(self) -> None:
+        """
+        Raises:
+            OSError: users are to be bounded, and the file system does not keep whose a file is.
+        """
+        if self.each is not None:
+            os.setxattr(self.root, OWNER, b"")
+
+
+def own(path: Path, user: str) -> None:
+    """Note whose it is, where the file system can."""
+    if user:
+        with suppress(OSError):
+            os.setxattr(path, OWNER, user.encode("utf-8"))
+
+
+def _owner(path: Path) -> str:
+    try:
+        return os.getxattr(path, OWNER, follow_symlinks=False).decode("utf-8", "replace")
+    except OSError:
+        return ""

@@ -1,12 +1,14 @@
 """The first page: that it is whole by itself, and that its policy fits it exactly."""
 
 import base64
+import gzip
 import hashlib
 import re
 from pathlib import Path
 from typing import Any
 
 import pytest
+import staticsvc.page
 from staticsvc.page import FirstPage, policy_of
 
 
@@ -44,7 +46,7 @@ def test_only_at_the_root(client: Any) -> None:
 def test_nothing_comes_from_outside(page: str) -> None:
     addresses = re.findall(r'(?:src|href|action)="([^"]*)"', page) + re.findall(r"url\(([^)]*)\)", page)
     assert addresses, "it links to something"
-    assert all(address.startswith(("/", "data:")) and not address.startswith("//") for address in addresses)
+    assert all(address.startswith(("/", "#", "data:")) and not address.startswith("//") for address in addresses)
     assert "@import" not in page
 
 
@@ -100,3 +102,36 @@ def test_reads_once(tmp_path: Path) -> None:
     page = FirstPage(tmp_path / "p")
     (tmp_path / "p").unlink()
     assert page._body == b"x"
+
+
+def test_its_parts_are_put_in(tmp_path: Path) -> None:
+    (tmp_path / "index.html").write_text("<style>/* include a.css */</style><script>/* include b.js c/d.js */</script>")
+    (tmp_path / "c").mkdir()
+    for name, text in (("a.css", "A{}\n"), ("b.js", "b\n"), ("c/d.js", "d")):
+        (tmp_path / name).write_text(text)
+    page = b"<style>\nA{}\n</style><script>\nb\nd\n</script>"
+    assert FirstPage(tmp_path / "index.html")._body == page
+    (tmp_path / "b.js").unlink()
+    with pytest.raises(FileNotFoundError):
+        FirstPage(tmp_path / "index.html")
+
+
+def test_nothing_is_left_out(page: str) -> None:
+    assert "/* include" not in page
+
+
+def test_packed_for_those_who_can_unpack(client: Any) -> None:
+    _, plain, body = client.ask("/", "Accept-Encoding: gzip;q=0")
+    status, headers, packed = client.ask("/", "Accept-Encoding: br, gzip")
+    assert (status, headers["content-encoding"], gzip.decompress(packed)) == (200, "gzip", body)
+    assert headers["vary"] == plain["vary"] == "Accept-Encoding" and "content-encoding" not in plain
+    assert headers["etag"] != plain["etag"]
+    assert client.ask("/", "Accept-Encoding: gzip", f"If-None-Match: {headers['etag']}")[0] == 304
+    assert client.ask("/", "Accept-Encoding: gzip", f"If-None-Match: {plain['etag']}")[0] == 200
+
+
+def test_libraries_of_others_bring_their_licence() -> None:
+    vendored = Path(staticsvc.page.__file__).parent / "pages" / "vendor"
+    for library in vendored.glob("*.js"):
+        assert (vendored / f"{library.name.partition('.')[0]}-LICENSE").exists()
+        assert f"`{library.name}`" in (vendored / "README.md").read_text()

@@ -42,6 +42,17 @@ def test_protect_gets_the_folder_of_the_auth_sockets(tmp_path: Path) -> None:
         ({"pages": "/proc/self/task"}, "expected a file to read"),
         ({"listing": "perhaps"}, "listing"),
         ({"listings": "true"}, "unknown option 'listings'"),
+        ({"roots": "/docs"}, "roots: expected PREFIX=FOLDER, found '/docs'"),
+        ({"roots": "docs=/srv"}, "roots: docs: a prefix starts with a slash"),
+        ({"roots": "/docs=/nonexistent"}, "roots: /nonexistent: expected a folder"),
+        ({"roots": "/docs=/tmp /docs/=/tmp"}, "roots: /docs/: stands there twice"),
+        ({"protected": "private"}, "protected: private: a prefix starts with a slash"),
+        ({"fallback": "/a//b"}, "fallback: /a//b"),
+        ({"index": "sub/index.html"}, "index: sub/index.html: expected the name of a file"),
+        ({"not_found": ".htaccess"}, "not_found: .htaccess: expected the name of a file"),
+        ({"cache": "no-cache"}, "cache: expected PATTERN: VALUE"),
+        ({"cache": "*: \u00fc"}, "cache: expected PATTERN: VALUE"),
+        ({"hot_files": "many"}, "hot_files"),
     ],
 )
 def test_bad_options_are_said_at_the_start(options: dict[str, str], text: str) -> None:

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from staticsvc.walk import Absent, Found, open_below, open_inside, segments_of
+from staticsvc import beneath
+from staticsvc.walk import Absent, Found, open_below, reopen, segments_of
 
 
 def open_descriptors() -> set[str]:
@@ -23,6 +24,13 @@ def nothing_leaks() -> Iterator[None]:
     before = len(open_descriptors())
     yield
     assert len(open_descriptors()) == before
+
+
+@pytest.fixture(params=["at once", "step by step"], autouse=True)
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the kernel, where it can, and as on kernels that cannot."""
+    if request.param == "step by step":
+        monkeypatch.setattr(beneath, "AVAILABLE", False)
 
 
 def read(found: Found) -> bytes:
@@ -68,10 +76,14 @@ def test_files_and_folders(root: Path) -> None:
         os.close(found.fd)
 
 
-def test_inside_a_folder(root: Path) -> None:
-    assert read(open_inside(open_below(str(root), [b"sub"]), b"index.html")) == b"<p>sub"
-    with pytest.raises(Absent):
-        open_inside(open_below(str(root), [b"noindex"]), b"index.html")
+def test_opened_again(root: Path) -> None:
+    fd = reopen(str(root), b"sub/index.html")
+    assert read(Found(fd, os.fstat(fd))) == b"<p>sub"
+    (root / "sub" / "link").symlink_to("index.html")
+    (root / "way").symlink_to("sub")
+    for path in (b"noindex/index.html", b"sub/link", b"way/index.html", b"../outside.txt"):
+        with pytest.raises(Absent):
+            reopen(str(root), path)
 
 
 def test_what_is_not_there(root: Path) -> None:
@@ -127,6 +139,12 @@ def test_swapped_between_look_and_open(root: Path, monkeypatch: pytest.MonkeyPat
         return real(b"fifo" if name == b"hello.txt" else name, flags, dir_fd=dir_fd)  # type: ignore[arg-type]
 
     monkeypatch.setattr(os, "open", swapped)
+    beneath_before = beneath.open_beneath
+
+    def swapped_beneath(folder: int, path: bytes, flags: int) -> int:
+        return beneath_before(folder, path if flags & os.O_PATH else b"fifo", flags)
+
+    monkeypatch.setattr(beneath, "open_beneath", swapped_beneath)
     with pytest.raises(Absent):
         open_below(str(root), [b"hello.txt"])
 

@@ -5,7 +5,7 @@ import os
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from svckit.conditional import Portion, etag_of, failed_precondition, select
+from svckit.conditional import MOST_RANGES, Portion, etag_of, failed_precondition, select
 
 TAG = b'"abc-10"'
 MODIFIED = 784111777  # Sun, 06 Nov 1994 08:49:37 GMT
@@ -51,7 +51,18 @@ def choose(method: bytes = b"GET", size: int = SIZE, now: float = LONG_AFTER, **
         (b"bytes=--1", 100, WHOLE),
         (b"lines=1-2", 100, WHOLE),
         (b"", 100, WHOLE),
-        (b"bytes=0-1,3-4", 100, WHOLE),
+        (b"bytes=0-1,3-4", 100, Portion(206, parts=((0, 2), (3, 2)))),
+        (b"bytes=5-6 ,\t0-0,,-1", 100, Portion(206, parts=((5, 2), (0, 1), (99, 1)))),
+        (b"bytes=0-1,200-", 100, Portion(206, 0, 2)),  # one is left
+        (b"bytes=100-,200-", 100, Portion(416)),
+        (b"bytes=0-1,3-2", 100, WHOLE),
+        (b"bytes=0-1,x", 100, WHOLE),
+        (b"bytes=0-60,40-", 100, WHOLE),  # longer together than the file
+        (b"bytes=0-59,60-", 100, Portion(206, parts=((0, 60), (60, 40)))),
+        (b"bytes=0-0,-0", 100, Portion(206, 0, 1)),
+        (b"bytes=,", 100, WHOLE),
+        (b"bytes=" + b",".join([b"0-0"] * MOST_RANGES), 100, Portion(206, parts=((0, 1),) * MOST_RANGES)),
+        (b"bytes=" + b",".join([b"0-0"] * (MOST_RANGES + 1)), 100, WHOLE),
         (b"bytes=" + b",".join([b"0-"] * 1300), 100, WHOLE),
         (b"bytes=0-", 0, Portion(416)),
         (b"bytes=0-0", 0, Portion(416)),
@@ -67,7 +78,8 @@ def test_range(value: bytes, size: int, expected: Portion) -> None:
 def test_no_range_reaches_outside_the_file(value: bytes, size: int) -> None:
     got = choose(size=size, Range=b"bytes=" + value)
     assert got.status in (200, 206, 416)
-    assert got.start >= 0 and got.start + got.count <= size
+    assert all(start >= 0 and start + count <= size for start, count in [(got.start, got.count), *got.parts])
+    assert sum(count for _, count in got.parts) <= size
 
 
 @given(st.integers(0, 200), st.integers(0, 200), st.integers(0, 200))

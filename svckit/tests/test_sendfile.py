@@ -117,6 +117,32 @@ def test_a_part(connect: Connect, small: str) -> None:
     assert (status, headers["content-range"], headers["content-length"], body) == (206, "bytes 2-4/10", "3", b"234")
 
 
+def parts_of(headers: dict[str, str], body: bytes) -> list[tuple[str, str, bytes]]:
+    """Content-Type, Content-Range and bytes of each part."""
+    kind, _, boundary = headers["content-type"].partition("; boundary=")
+    assert kind == "multipart/byteranges" and int(headers["content-length"]) == len(body)
+    first, *parts, last = body.split(b"\r\n--" + boundary.encode())
+    assert (first, last) == (b"", b"--\r\n")
+    found = []
+    for part in parts:
+        _, fields, data = split(b"HTTP/1.1 0 part" + part.replace(b"\r\n\r\n", b"\r\n\r\n", 1))
+        found.append((fields["content-type"], fields["content-range"], data))
+    return found
+
+
+def test_several_parts(connect: Connect, small: str, big: str) -> None:
+    status, headers, body = connect(small).ask("Range: bytes=-1,2-4")
+    assert status == 206 and "content-range" not in headers
+    assert parts_of(headers, body) == [
+        ("application/x-test", "bytes 9-9/10", b"9"),
+        ("application/x-test", "bytes 2-4/10", b"234"),
+    ]
+    connection = connect(big)
+    status, headers, body = connection.ask("Range: bytes=0-99999,200000-2000000")
+    assert [data for _, _, data in parts_of(headers, body)] == [BIG[:100_000], BIG[200_000:2_000_001]]
+    assert connection.ask("Range: bytes=0-0")[2] == b"\0", "the connection goes on"
+
+
 def test_a_part_that_is_not_there(connect: Connect, small: str) -> None:
     status, headers, body = connect(small).ask("Range: bytes=10-")
     assert (status, headers["content-range"]) == (416, "bytes */10")
@@ -300,6 +326,20 @@ class SocketCase(unittest.TestCase):
             status, headers, rest = split(rest[100000:])
             assert status == 200 and headers["content-length"] == str(len(BIG))
             assert split(rest)[2] == BIG[5:70001]
+
+        return self.run_async(work)
+
+    def test_several_parts_and_then_the_next_request(self) -> "defer.Deferred[None]":
+        async def work() -> None:
+            self.client.sendall(
+                b"GET /x HTTP/1.1\r\nHost: x\r\nRange: bytes=5-2000000,9-9,3000000-\r\n\r\n"
+                b"GET /x HTTP/1.1\r\nHost: x\r\nRange: bytes=0-0\r\nConnection: close\r\n\r\n"
+            )
+            status, headers, rest = split(await self.read(lambda got: False))
+            length = int(headers["content-length"])
+            assert status == 206
+            assert [part[2] for part in parts_of(headers, rest[:length])] == [BIG[5:2000001], BIG[9:10], BIG[3000000:]]
+            assert split(rest[length:])[2] == BIG[:1]
 
         return self.run_async(work)
 

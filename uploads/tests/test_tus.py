@@ -472,7 +472,9 @@ def test_an_upload_is_its_users_alone(make_uploads: Callable[..., Any]) -> None:
     writers.user = b"alice"
     assert client.patch(where, 0, BODY)[0] == 204
     del writers.asked
-    assert client.ask("OPTIONS", "/uploads/")[0] == 204 and not hasattr(writers, "asked")
+    status, headers, _ = client.ask("OPTIONS", "/uploads/")
+    assert status == 204 and not hasattr(writers, "asked")
+    assert headers["www-authenticate"].startswith("Basic "), "so that a page knows that a login will be asked for"
 
 
 # -- time

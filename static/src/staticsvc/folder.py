@@ -1,43 +1,43 @@
-"""A folder of files as a resource."""
+"""The files below one root as a resource."""
 
 import os
 from urllib.parse import quote, unquote
 
-from svckit.sendfile import answer
+from svckit.routemap import RouteMap
+from svckit.sendfile import Part, answer, send_parts
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET, Request
 
 from . import listing
 from .answers import METHODS, allowed, moved, refuse
-from .types import content_type
-from .walk import Absent, Found, open_below, open_inside, segments_of
+from .codings import accepted
+from .files import Files, Leads, Listed, Moved
+from .hot import Hot
+from .walk import Absent
 
-__all__ = ["INDEX", "PREFIX", "PRIVATE", "Folder", "PrivateClosed"]
+__all__ = ["Folder", "PrivateClosed", "Protection"]
 
-PREFIX = b"/static"
-"""Where the router has put the service."""
-PRIVATE = b"private"
-"""The folder below the root that asks for a login."""
-INDEX = b"index.html"
+Protection = RouteMap[bool]
+"""Which paths ask for a login."""
 
 
 class Folder(Resource):
-    """The files below `root`; of the protected folder and all other ones, it answers for one kind only.
+    """The files of one root; of protected paths and all other ones, it answers for one kind only.
 
-    It looks at the request's normalised path alone, not at how twisted.web has cut it up, so there is one opinion on what a
-    request means. That includes which side of the login it is on: a mistake in the resource tree cannot open the folder.
+    It looks at the request's normalised path alone, so there is one opinion on what a request means. That includes which side
+    of the login it is on: a mistake in the tree of resources cannot open what is protected.
     """
 
     isLeaf = True
 
-    def __init__(self, root: str, private: bool = False, list_folders: bool = False) -> None:
+    def __init__(self, files: Files, protection: Protection, private: bool = False, hot: Hot | None = None) -> None:
+        """`hot` keeps the answers that may be given again without asking here; only where no login is asked for."""
         super().__init__()
-        self._root, self._private, self._list_folders = root, private, list_folders
+        self._files, self._protection, self._private = files, protection, private
+        self._hot = None if private else hot
 
     def render(self, request: Request) -> int:
         request.setHeader(b"X-Content-Type-Options", b"nosniff")
-        if self._private:
-            request.setHeader(b"Cache-Control", b"private, no-cache")
         if request.method == b"OPTIONS":
             return allowed(request)
         if request.method not in (b"GET", b"HEAD"):
@@ -45,53 +45,56 @@ class Folder(Resource):
         try:
             return self._serve(request)
         except Absent:
-            return refuse(request, 404)
+            return self._absent(request)
 
     def _serve(self, request: Request) -> int:
         path = request.path
-        if path != PREFIX and not path.startswith(PREFIX + b"/"):
+        if bool(self._protection.find(path)) != self._private:
             raise Absent
-        names = segments_of(path[len(PREFIX) :])
-        if (names[:1] == [PRIVATE]) != self._private:
-            raise Absent
-        found = open_below(self._root, names)
-        if found.is_folder:
-            return self._serve_folder(request, found)
-        if path.endswith(b"/"):  # a file is no folder
-            os.close(found.fd)
-            raise Absent
-        return _send(request, found, names[-1])
+        wanted = request.requestHeaders.getRawHeaders(b"Accept-Encoding")
+        codings = accepted(b",".join(wanted)) if wanted else ()
+        leads = self._files.find(path, codings)
+        match leads:
+            case Moved():
+                return moved(request, _with_slash(request))
+            case Listed(folder):
+                return _send_listing(request, listing.render(folder, unquote(path.decode("utf-8", "replace"))))
+            case Leads():
+                self._set_headers(request, leads)
+                if self._hot is not None:
+                    self._hot.keep((path, codings), self._files.root, leads)
+                answer(request, leads.fd, leads.about, leads.etag)
+        return NOT_DONE_YET
 
-    def _serve_folder(self, request: Request, folder: Found) -> int:
-        if not request.path.endswith(b"/"):
-            os.close(folder.fd)
-            return moved(request, _with_slash(request))
-        if not self._list_folders:
-            return _send(request, open_inside(folder, INDEX), INDEX)
-        try:
-            index = open_inside(Found(os.dup(folder.fd), folder.about), INDEX)
-        except Absent:
-            return _send_listing(request, folder)
-        os.close(folder.fd)
-        return _send(request, index, INDEX)
+    def _set_headers(self, request: Request, leads: Leads) -> None:
+        for name, value in leads.headers:
+            request.setHeader(name, value)
+        if self._private:
+            request.setHeader(b"Cache-Control", b"private, no-cache")
+
+    def _absent(self, request: Request) -> int:
+        """404, with the root's own page for it where there is one; its validators would be another resource's."""
+        page = self._files.error_page()
+        if page is None:
+            return refuse(request, 404)
+        request.setResponseCode(404)
+        for name, value in page.headers:
+            request.setHeader(name, value)
+        request.setHeader(b"Cache-Control", b"no-cache")
+        size = page.about.st_size
+        request.setHeader(b"Content-Length", b"%d" % size)
+        if request.method == b"HEAD" or size == 0:
+            os.close(page.fd)
+            request.finish()
+        else:
+            send_parts(request, page.fd, [Part(b"", 0, size)])
+        return NOT_DONE_YET
 
 
-def _send(request: Request, found: Found, name: bytes) -> int:
-    if found.is_folder:
-        os.close(found.fd)
-        raise Absent
-    request.setHeader(b"Content-Type", content_type(name))
-    answer(request, found.fd, found.about)
-    return NOT_DONE_YET
-
-
-def _send_listing(request: Request, folder: Found) -> int:
-    try:
-        body = listing.render(folder, unquote(request.path.decode("utf-8", "replace")))
-    finally:
-        os.close(folder.fd)
+def _send_listing(request: Request, body: bytes) -> int:
     request.setHeader(b"Content-Type", b"text/html; charset=utf-8")
-    request.setHeader(b"Content-Security-Policy", b"default-src 'none'; frame-ancestors 'none'")
+    request.setHeader(b"Content-Security-Policy", listing.POLICY)
+    request.setHeader(b"Cache-Control", b"no-cache")
     request.setHeader(b"Content-Length", b"%d" % len(body))
     request.write(body)
     request.finish()
@@ -105,7 +108,7 @@ def _with_slash(request: Request) -> bytes:
 
 
 class PrivateClosed(Resource):
-    """Stands for the protected folder where nobody could check a login: closed, never open."""
+    """Stands for the protected paths where nobody could check a login: closed, never open."""
 
     isLeaf = True
 

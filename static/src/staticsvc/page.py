@@ -1,9 +1,13 @@
-"""The first page, at `/`: one file of ours with its style and script inside, and a policy that allows just these.
+"""The first page, at `/`: one document with its style and scripts inside, and a policy that allows just these.
 
-The policy (Content-Security-Policy, level 3) names the hash of each `<style>` and `<script>` that stands in the page, taken
-when the service starts. Anything that gets into the page later, by whatever hole, is not run.
+Its parts are files beside `index.html`, which names them: `/* include page.css */`. They are put in when the service starts, so
+that one request brings the page, and the page needs no prefix of its own.
+
+The policy (Content-Security-Policy, level 3) names the hash of each `<style>` and `<script>` that stands in the page. Anything
+that gets into the page later, by whatever hole, is not run.
 """
 
+import gzip
 import hashlib
 import re
 from base64 import b64encode
@@ -15,8 +19,24 @@ from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET, Request
 
 from .answers import METHODS, allowed, refuse
+from .codings import accepted
 
-__all__ = ["FirstPage", "policy_of"]
+__all__ = ["FirstPage", "assembled", "policy_of"]
+
+_include = re.compile(rb"/\* include ([\w./ -]+) \*/")
+
+
+def assembled(path: Path) -> bytes:
+    """The page in `path`, with the files in it that it names; each ends its line.
+
+    Raises:
+        OSError: one of them cannot be read.
+    """
+
+    def parts(found: re.Match[bytes]) -> bytes:
+        return b"\n" + b"\n".join((path.parent / name.decode()).read_bytes().strip() for name in found[1].split()) + b"\n"
+
+    return _include.sub(parts, path.read_bytes())
 
 
 def policy_of(page: bytes) -> bytes:
@@ -46,7 +66,8 @@ class FirstPage(Resource):
 
     def __init__(self, path: Path) -> None:
         super().__init__()
-        self._body = path.read_bytes()
+        self._body = assembled(path)
+        self._packed = gzip.compress(self._body, mtime=0)
         self._etag = b'"%s"' % hashlib.sha256(self._body).hexdigest()[:32].encode()
         self._modified = int(path.stat().st_mtime)
         self._headers = {
@@ -55,6 +76,7 @@ class FirstPage(Resource):
             b"X-Content-Type-Options": b"nosniff",
             b"Referrer-Policy": b"no-referrer",
             b"Cache-Control": b"no-cache",
+            b"Vary": b"Accept-Encoding",
             b"Last-Modified": datetimeToString(self._modified),
         }
 
@@ -67,12 +89,18 @@ class FirstPage(Resource):
             return refuse(request, 405, (b"Allow", METHODS))
         if request.path != b"/":
             return refuse(request, 404)
-        request.setHeader(b"ETag", self._etag)
-        failed = failed_precondition(request.method, request.getHeader, self._etag, self._modified)
+        body, etag = self._body, self._etag
+        wanted = b",".join(request.requestHeaders.getRawHeaders(b"Accept-Encoding") or ())
+        if any(coding.name == b"gzip" for coding in accepted(wanted)):
+            body, etag = self._packed, etag[:-1] + b'-gzip"'
+        request.setHeader(b"ETag", etag)
+        failed = failed_precondition(request.method, request.getHeader, etag, self._modified)
         if failed is not None:
             return _without_page(request, failed)
-        request.setHeader(b"Content-Length", b"%d" % len(self._body))
-        request.write(self._body)
+        if body is self._packed:
+            request.setHeader(b"Content-Encoding", b"gzip")
+        request.setHeader(b"Content-Length", b"%d" % len(body))
+        request.write(body)
         request.finish()
         return NOT_DONE_YET
 

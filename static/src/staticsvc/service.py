@@ -1,21 +1,28 @@
 """The service as Portico runs it: `make_factory`, found by the entry point `portico.services`."""
 
-import os
 from collections.abc import Callable
-from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 from svckit.reactors import Reactor
+from svckit.routemap import RouteMap
 from svckit.settings import BadOptions, Settings
 from svckit.web import GuardedSite
 from twisted.internet.interfaces import IProtocolFactory
 from twisted.web.resource import IResource, Resource
 from twisted.web.server import Request
 
-from .folder import INDEX, PREFIX, PRIVATE, Folder, PrivateClosed
+from . import options as opt
+from .answers import refuse
+from .files import Files
+from .folder import Folder, PrivateClosed
+from .hot import Hot
+from .options import Options
 from .page import FirstPage
+from .quick import QuickChannel
+from .rules import CacheRules
+from .visitor import PLACE, Visitor, is_quiet
 
 __all__ = ["Options", "Protect", "make_factory"]
 
@@ -23,18 +30,6 @@ Protect = Callable[..., IResource]
 """Puts a login before a resource: (resource, folder of authsvc's sockets, reactor, service=our name)."""
 
 _HERE = Path(__file__).parent
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
-    """The service's options, with their defaults."""
-
-    root: str = ""
-    """Folder of the files under /static/; empty: the example files that come with the service."""
-    pages: str = ""
-    """Folder with the `index.html` for `/`; empty: the page that comes with the service."""
-    listing: bool = False
-    """Whether a folder without `index.html` shows what is in it."""
 
 
 class _Nothing(BytesIO):
@@ -47,9 +42,21 @@ class _Nothing(BytesIO):
 class StaticSite(GuardedSite):
     """No request here has a use for a body; none is kept in memory or in a temporary file."""
 
+    protocol = QuickChannel
+
+    def __init__(self, resource: IResource, reactor: Reactor, hot: Hot, log_requests: bool = True) -> None:
+        super().__init__(resource, reactor)
+        self.hot = hot
+        if not log_requests:
+            self.log = _say_nothing  # type: ignore[method-assign]
+
     def getContentFile(self, length: int | None) -> BytesIO:
         """Called by twisted.web for each request."""
         return _Nothing()
+
+
+def _say_nothing(request: Any) -> None:
+    """For those who do not want a line for each request."""
 
 
 def make_factory(settings: Settings, reactor: Reactor, protect: Protect | None = None) -> IProtocolFactory:
@@ -58,29 +65,80 @@ def make_factory(settings: Settings, reactor: Reactor, protect: Protect | None =
     Raises:
         BadOptions: an option is wrong, or names what is not there.
     """
-    options = settings.options_as(Options)
-    root = _folder(settings, "root", options.root or _examples())
-    private = Folder(root, private=True, list_folders=options.listing)
-    public = _Tree(Folder(root, list_folders=options.listing))
-    public.putChild(PRIVATE, _guarded(private, settings, reactor, protect))
-    top = _Tree(Folder(root))
-    top.putChild(b"", _first_page(settings, options.pages or str(_HERE / "pages")))
-    top.putChild(PREFIX[1:], public)
-    return StaticSite(top, reactor)
+    options, name = settings.options_as(Options), settings.service
+    hot = Hot(options.hot_files)
+    protection = RouteMap((prefix, True) for prefix in opt.prefixes(name, "protected", options.protected))
+    public: list[tuple[str, IResource]] = []
+    private: list[tuple[str, IResource]] = []
+    for prefix, path in opt.mapping(name, options).items():
+        files = _files(
+            name, options, prefix, opt.folder(name, "root" if prefix == opt.PREFIX else "roots", path or _examples())
+        )
+        public.append((prefix, Folder(files, protection, hot=hot)))
+        private.append((prefix, Folder(files, protection, private=True)))
+    private.append((f"={PLACE}", Visitor()))
+    guarded = _guarded(_Choice(RouteMap(private)), settings, reactor, protect)
+    if "/" not in dict(public):
+        public.append(("=/", _first_page(settings, options.pages or str(_HERE / "pages"))))
+    top = _Sides(protection, guarded, _Choice(RouteMap(public)))
+    return StaticSite(top, reactor, hot, options.log_requests)
 
 
-class _Tree(Resource):
-    """Names that lead somewhere of their own, and one resource for all the rest."""
+def _option(prefix: str) -> str:
+    return "root" if prefix == opt.PREFIX else "roots"
 
-    def __init__(self, rest: Resource) -> None:
+
+def _files(service: str, options: Options, prefix: str, root: str) -> Files:
+    index = opt.names(service, "index", options.index)
+    (not_found,) = opt.names(service, "not_found", [options.not_found])
+    fallbacks = opt.prefixes(service, "fallback", options.fallback)
+    try:
+        cache = CacheRules(opt.rules(service, options.cache))
+    except ValueError as error:
+        raise BadOptions(f"{service}: cache: {error}") from None
+    return Files(
+        root=root,
+        prefix=prefix.rstrip("/").encode("utf-8"),
+        index=tuple(index),
+        clean=options.clean,
+        listing=options.listing,
+        fallbacks=tuple(one.encode("utf-8") for one in sorted(fallbacks, key=len, reverse=True) if one.startswith(prefix)),
+        not_found=not_found,
+        precompressed=options.precompressed,
+        cache=cache,
+    )
+
+
+class _Choice(Resource):
+    """The resource for a path; 404 where there is none. A leaf, as the path in its normal form is all that counts."""
+
+    isLeaf = True
+
+    def __init__(self, resources: RouteMap[IResource]) -> None:
         super().__init__()
-        self._rest = rest
-
-    def getChild(self, path: bytes, request: Request) -> Resource:
-        return self._rest
+        self._resources = resources
 
     def render(self, request: Request) -> Any:
-        return self._rest.render(request)
+        found = self._resources.find(request.path)
+        if found is None:
+            request.setHeader(b"X-Content-Type-Options", b"nosniff")
+            return refuse(request, 404)
+        return found.render(request)
+
+
+class _Sides(Resource):
+    """On which side of the login a path is. Who is logged in is on both: it may be asked without asking for a login."""
+
+    isLeaf = True
+
+    def __init__(self, protection: RouteMap[bool], private: IResource, public: IResource) -> None:
+        super().__init__()
+        self._protection, self._private, self._public = protection, private, public
+
+    def render(self, request: Request) -> Any:
+        if request.path == PLACE.encode():
+            return (Visitor(self._private) if is_quiet(request) else self._private).render(request)
+        return (self._private if self._protection.find(request.path) else self._public).render(request)
 
 
 def _guarded(private: Resource, settings: Settings, reactor: Reactor, protect: Protect | None) -> IResource:
@@ -94,17 +152,11 @@ def _guarded(private: Resource, settings: Settings, reactor: Reactor, protect: P
 
 
 def _first_page(settings: Settings, folder: str) -> Resource:
-    path = Path(_folder(settings, "pages", folder)) / INDEX.decode()
+    path = Path(opt.folder(settings.service, "pages", folder)) / "index.html"
     try:
         return FirstPage(path)
     except OSError as error:
         raise BadOptions(f"{settings.service}: pages: {path}: expected a file to read: {error.strerror}") from error
-
-
-def _folder(settings: Settings, option: str, path: str) -> str:
-    if not Path(path).is_dir() or not os.access(path, os.R_OK | os.X_OK):
-        raise BadOptions(f"{settings.service}: {option}: {path}: expected a folder to read")
-    return str(Path(path).absolute())
 
 
 def _examples() -> str:

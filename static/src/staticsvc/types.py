@@ -4,7 +4,7 @@ Text is declared as UTF-8. Compressed files are files, not encodings: a `.tar.gz
 table is `application/octet-stream`, which no browser runs or guesses about (`nosniff` goes with every answer).
 """
 
-__all__ = ["UNKNOWN", "content_type"]
+__all__ = ["UNKNOWN", "content_type", "shrinks"]
 
 UNKNOWN = b"application/octet-stream"
 
@@ -78,3 +78,15 @@ def content_type(name: bytes) -> bytes:
     """The Content-Type of a file called `name`."""
     stem, dot, extension = name.rpartition(b".")
     return _TABLE.get(dot + extension.lower(), UNKNOWN) if stem else UNKNOWN
+
+
+_SHRINKING = frozenset(
+    [kind.encode() for kind in ("application/json", "application/ld+json", "application/wasm", "application/xml")]
+    + [kind.encode() for kind in ("image/svg+xml", "image/bmp", "image/vnd.microsoft.icon", "font/ttf", "font/otf")]
+    + [f"application/{kind}".encode() for kind in ("atom+xml", "rss+xml", "xhtml+xml", "manifest+json", "pdf", "x-tar")]
+)
+
+
+def shrinks(kind: bytes) -> bool:
+    """Whether files of a Content-Type become smaller when compressed, so that precompressed forms are looked for."""
+    return kind.startswith(b"text/") or kind in _SHRINKING

@@ -2,8 +2,9 @@
 
 The order is that of section 13.2.2: If-Match or else If-Unmodified-Since, then If-None-Match or else If-Modified-Since, then
 Range if If-Range allows it. A header that cannot be understood counts as absent, except that an If-Match that names no tag
-of ours fails: who sends it wants to be sure. Several ranges in one request get the whole file, as section 14.2 allows: the
-overlapping ones are an old way to make a server send terabytes.
+of ours fails: who sends it wants to be sure. Several ranges in one request get as many parts, unless they are more than
+`MOST_RANGES` or longer together than the file, which gets the whole file, as section 14.2 allows: overlapping ranges are an
+old way to make a server send terabytes.
 """
 
 import os
@@ -13,13 +14,16 @@ from dataclasses import dataclass
 
 from twisted.web.http import stringToDatetime
 
-__all__ = ["Header", "Portion", "etag_of", "failed_precondition", "select"]
+__all__ = ["MOST_RANGES", "Header", "Portion", "etag_of", "failed_precondition", "select"]
 
 Header = Callable[[bytes], bytes | None]
 """Looks up a request header by its name; None where it is absent."""
 
 _TAG = re.compile(rb'\s*((?:W/)?"[\x21\x23-\x7e\x80-\xff]*")\s*(?:,|\Z)')
-_RANGE = re.compile(rb"bytes\s*=\s*(?:(\d+)\s*-\s*(\d*)|-\s*(\d+))\s*\Z", re.IGNORECASE)
+_UNIT = re.compile(rb"bytes[ \t]*=", re.IGNORECASE)
+_RANGE = re.compile(rb"[ \t]*(?:(\d+)[ \t]*-[ \t]*(\d*)|-[ \t]*(\d+))[ \t]*\Z")
+MOST_RANGES = 32
+"""Ranges of one request that are looked at; more of them get the whole file."""
 _MOST_DIGITS = 19
 _BEYOND_ALL = 10**_MOST_DIGITS
 
@@ -31,6 +35,8 @@ class Portion:
     status: int
     start: int = 0
     count: int = 0
+    parts: tuple[tuple[int, int], ...] = ()
+    """Where several ranges are answered: (start, count) of each, in the order asked for; `start` and `count` are then 0."""
 
 
 def etag_of(about: os.stat_result) -> bytes:
@@ -105,27 +111,38 @@ def _if_range(value: bytes | None, etag: bytes, modified: int, now: float) -> bo
 
 
 def _range(value: bytes, size: int) -> Portion:
-    found = _RANGE.match(value.strip())
-    if found is None:
-        return Portion(200, 0, size)
+    whole = Portion(200, 0, size)
+    unit = _UNIT.match(value)
+    if unit is None:
+        return whole
+    wanted = [one for one in value[unit.end() :].split(b",", MOST_RANGES + 1) if one.strip(b" \t")]
+    if not 1 <= len(wanted) <= MOST_RANGES:
+        return whole
+    parts: list[tuple[int, int]] = []
+    for one in wanted:
+        found = _RANGE.match(one)
+        if found is None or (found[2] and _number(found[2]) < _number(found[1])):
+            return whole  # malformed: section 14.1.1
+        first, count = _bytes_of(found, size)
+        if count < 0:
+            return whole  # the suffix of an empty file: satisfiable, and yet no Content-Range could say it
+        if count:
+            parts.append((first, count))
+    if not parts:
+        return Portion(416)
+    if len(parts) == 1:
+        return Portion(206, *parts[0])
+    return whole if sum(count for _, count in parts) > size else Portion(206, parts=tuple(parts))
+
+
+def _bytes_of(found: re.Match[bytes], size: int) -> tuple[int, int]:
+    """Where a range begins and how many bytes it has; 0 where the file has none of them."""
     if found[3] is not None:
-        return _suffix(_number(found[3]), size)
+        count = min(_number(found[3]), size)
+        return size - count, -1 if size == 0 and _number(found[3]) else count
     first = _number(found[1])
     last = min(_number(found[2]), size - 1) if found[2] else size - 1
-    if found[2] and _number(found[2]) < first:
-        return Portion(200, 0, size)  # malformed: section 14.1.1
-    if first >= size:
-        return Portion(416)
-    return Portion(206, first, last - first + 1)
-
-
-def _suffix(length: int, size: int) -> Portion:
-    if length == 0:
-        return Portion(416)
-    if size == 0:
-        return Portion(200, 0, 0)  # satisfiable, and yet no Content-Range could say it
-    count = min(length, size)
-    return Portion(206, size - count, count)
+    return first, max(last - first + 1, 0)
 
 
 def _number(digits: bytes) -> int:

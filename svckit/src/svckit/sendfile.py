@@ -10,7 +10,8 @@ On a transport that is no plain TCP connection (TLS, one in memory) the file is 
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Any
 
 from twisted.internet import main, tcp
@@ -22,7 +23,7 @@ from zope.interface import implementer
 
 from .conditional import Portion, etag_of, select
 
-__all__ = ["PER_TURN", "PIECE", "SMALL", "STALL", "answer", "send"]
+__all__ = ["PER_TURN", "PIECE", "SMALL", "STALL", "KernelSending", "Part", "answer", "send", "send_parts"]
 
 SMALL = 32 * 1024
 """Bytes below which a file is sent in one write, together with its head."""
@@ -34,14 +35,24 @@ STALL = 60.0
 """Seconds without a byte taken by the client after which the connection is cut."""
 
 
-def answer(request: Request, fd: int, about: os.stat_result) -> None:
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A stretch of a file, and what is sent before it."""
+
+    head: bytes
+    offset: int
+    count: int
+
+
+def answer(request: Request, fd: int, about: os.stat_result, etag: bytes | None = None) -> None:
     """Answer a GET or HEAD with the regular file `fd` (closed at the end, in every case) and finish the request.
 
     Content-Type and other headers of the resource are the caller's; ETag, Last-Modified, Accept-Ranges, Content-Length and
-    Content-Range are set here. `about` is the file's fstat.
+    Content-Range are set here. `about` is the file's fstat, `etag` its tag where that of `etag_of` is not wanted.
     """
     now = time.time()
-    etag, modified = etag_of(about), min(int(about.st_mtime), int(now))  # section 8.8.2.1: never later than Date
+    etag = etag or etag_of(about)
+    modified = min(int(about.st_mtime), int(now))  # section 8.8.2.1: never later than Date
     portion = select(request.method, lambda name: _joined(request, name), etag, modified, about.st_size, now)
     headers = request.responseHeaders
     headers.setRawHeaders(b"ETag", [etag])
@@ -51,6 +62,9 @@ def answer(request: Request, fd: int, about: os.stat_result) -> None:
     if portion.status in (304, 412, 416):
         os.close(fd)
         _answer_without(request, portion, about.st_size)
+        return
+    if portion.parts:
+        _send_multipart(request, fd, portion.parts, about.st_size)
         return
     headers.setRawHeaders(b"Content-Length", [b"%d" % portion.count])
     if portion.status == 206:
@@ -65,6 +79,22 @@ def answer(request: Request, fd: int, about: os.stat_result) -> None:
         send(request, fd, portion.start, portion.count)
 
 
+def _send_multipart(request: Request, fd: int, ranges: Iterable[tuple[int, int]], size: int) -> None:
+    """Several ranges of a file of `size` bytes, as multipart/byteranges (section 14.6)."""
+    headers = request.responseHeaders
+    boundary = os.urandom(12).hex().encode()
+    kind = (headers.getRawHeaders(b"Content-Type") or [b"application/octet-stream"])[0]
+    mark = b"\r\n--%s\r\nContent-Type: %s\r\n" % (boundary, kind)
+    parts = [
+        Part(mark + b"Content-Range: bytes %d-%d/%d\r\n\r\n" % (start, start + count - 1, size), start, count)
+        for start, count in ranges
+    ]
+    parts.append(Part(b"\r\n--%s--\r\n" % boundary, 0, 0))
+    headers.setRawHeaders(b"Content-Type", [b"multipart/byteranges; boundary=" + boundary])
+    headers.setRawHeaders(b"Content-Length", [b"%d" % sum(len(part.head) + part.count for part in parts)])
+    send_parts(request, fd, parts)
+
+
 def _joined(request: Request, name: bytes) -> bytes | None:
     values = request.requestHeaders.getRawHeaders(name)
     return None if values is None else b", ".join(values)
@@ -72,12 +102,13 @@ def _joined(request: Request, name: bytes) -> bytes | None:
 
 def _answer_without(request: Request, portion: Portion, size: int) -> None:
     headers = request.responseHeaders
-    for name in (b"Content-Type", b"Content-Disposition"):  # they speak of the file, which does not come
+    for name in (b"Content-Type", b"Content-Disposition", b"Content-Encoding"):  # they speak of the file, which does not come
         headers.removeHeader(name)
     body = {304: b"", 412: b"A precondition of the request failed.\n", 416: b"The file has no such bytes.\n"}[portion.status]
     if portion.status == 416:
         headers.setRawHeaders(b"Content-Range", [b"bytes */%d" % size])
     if portion.status != 304:
+        headers.setRawHeaders(b"Cache-Control", [b"no-store"])  # what holds for the file does not hold for its refusal
         headers.setRawHeaders(b"Content-Type", [b"text/plain; charset=utf-8"])
         headers.setRawHeaders(b"Content-Length", [b"%d" % len(body)])
         request.write(body)
@@ -96,7 +127,7 @@ def _send_small(request: Request, fd: int, portion: Portion) -> None:
     request.finish()
 
 
-def _transport_of(request: Request) -> Any:
+def _transport_of(request: Any) -> Any:
     """Typed as what it can do, which no one interface of Twisted's says."""
     return request.channel.transport
 
@@ -107,9 +138,14 @@ def send(request: Request, fd: int, offset: int, count: int) -> None:
     The head must be set, Content-Length included. If the file turns out to be shorter, or the client takes nothing for
     `STALL` seconds, the connection is cut: a wrong body never looks like a right one.
     """
+    send_parts(request, fd, [Part(b"", offset, count)])
+
+
+def send_parts(request: Request, fd: int, parts: Iterable[Part]) -> None:
+    """As `send`, for several stretches, each after the bytes that go before it."""
     transport = _transport_of(request)
     plain = isinstance(transport, tcp.Connection) and not transport.TLS
-    sending: _Sending = _KernelSending(request, fd, offset, count) if plain else _PieceSending(request, fd, offset, count)
+    sending: _Sending = KernelSending(request, fd, parts) if plain else _PieceSending(request, fd, parts)
     request.notifyFinish().addErrback(sending.lost)
     request.write(b"")  # the head
     sending.start()
@@ -118,15 +154,27 @@ def send(request: Request, fd: int, offset: int, count: int) -> None:
 class _Sending:
     """What both ways have in common: the position, the end, the timer."""
 
-    def __init__(self, request: Request, fd: int, offset: int, count: int) -> None:
-        self.request, self.fd, self.offset, self.left = request, fd, offset, count
+    def __init__(self, request: Any, fd: int, parts: Iterable[Part]) -> None:
+        """`request` has a `channel`, a `sentLength`, `write` and `finish`, as one of twisted.web's has."""
+        self.request, self.fd, self._parts = request, fd, iter(parts)
+        self.offset = self.left = 0
         self.transport = _transport_of(request)
-        channel: Any = request.channel
-        self.clock: IReactorTime = channel.site.clock
+        self.clock: IReactorTime = request.channel.site.clock
         self._stall: IDelayedCall | None = None
 
     def start(self) -> None:
         self._stall = self.clock.callLater(STALL, self.transport.abortConnection)
+        self.begin_part()
+
+    def begin_part(self) -> bool:
+        """Go to the next part and write what goes before it; False where there is none."""
+        part = next(self._parts, None)
+        if part is None:
+            return False
+        self.offset, self.left = part.offset, part.count
+        if part.head:
+            self.request.write(part.head)
+        return True
 
     def advance(self, sent: int) -> None:
         self.offset += sent
@@ -146,7 +194,7 @@ class _Sending:
             self.release()
 
 
-class _KernelSending(_Sending):
+class KernelSending(_Sending):
     """sendfile(2), driven by the reactor through the transport's `doWrite`."""
 
     def start(self) -> None:
@@ -173,7 +221,7 @@ class _KernelSending(_Sending):
             return None
         except OSError:
             return main.CONNECTION_LOST
-        if finished:
+        if finished and not self.begin_part():
             # Writing goes on: the class's method runs once more, finds nothing, and does what it does when all is out.
             self.release()
             self.request.finish()
@@ -234,13 +282,14 @@ class _PieceSending(_Sending):
 
     def _step(self) -> None:
         self._next = None
-        data = os.pread(self.fd, min(self.left, PIECE), self.offset)
-        if not data:
-            self.transport.abortConnection()
-            return
-        self.advance(len(data))
-        self.request.write(data)
         if self.left:
+            data = os.pread(self.fd, min(self.left, PIECE), self.offset)
+            if not data:
+                self.transport.abortConnection()
+                return
+            self.advance(len(data))
+            self.request.write(data)
+        if self.left or self.begin_part():
             self._schedule()
         elif self.fd >= 0:
             self.release()

@@ -97,6 +97,38 @@ class GuardedChannel(http.HTTPChannel):
     def _ending(self) -> bool:
         return bool(getattr(self.transport, "disconnecting", False))
 
+    # -- for a subclass that answers some requests by itself
+
+    @property
+    def at_rest(self) -> bool:
+        """Whether the next bytes begin a request that may be answered: nothing is half read, nothing is being answered."""
+        return not (
+            self._handlingRequest
+            or self._buffer
+            or self._leaving
+            or self._draining
+            or self._client_ended
+            or not self.line_mode
+            or not self._at_request_line
+        )
+
+    @property
+    def requests_begun(self) -> int:
+        return self._requests_begun
+
+    def begin_request(self) -> None:
+        """Count a request that `lineReceived` does not see."""
+        self._requests_begun += 1
+
+    def begin_answer(self, request: Any) -> None:
+        """Treat `request`, which was read whole, as one that is being answered, until `requestDone(request)`."""
+        self.requests.append(request)
+        self._handlingRequest = True
+        self._savedTimeOut = self.setTimeout(None)
+        self.setRawMode()
+
+    # -- what is read
+
     def _may_begin(self, line: bytes) -> bool:
         self._requests_begun += 1
         if self._requests_begun > 1 and self.persistent and self._is_foreign(line):

@@ -43,6 +43,8 @@ class Uploads(Resource):
 
     def render(self, request: UploadRequest) -> int:
         request.setHeader(b"X-Content-Type-Options", b"nosniff")
+        if request.method == b"OPTIONS" and request.channel.site.writers is not None:
+            request.setHeader(b"WWW-Authenticate", b'Basic realm="portico"')  # RFC 9110 section 11.6.1: a login would matter
         if request.work is not None:
             return self._work(request, request.work)
         if isinstance(request.decided, Answer):

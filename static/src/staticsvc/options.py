@@ -1,0 +1,123 @@
+"""The service's options, with their defaults; in a container each is the variable PORTICO_OPTION_NAME."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from svckit.settings import BadOptions
+
+from .rules import rules_of
+
+__all__ = ["PREFIX", "Options", "folder", "mapping", "names", "prefixes", "rules"]
+
+PREFIX = "/static/"
+"""Where the files of `root` are."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """Where several words or rules are meant, a string holds them as the environment does: blank- or semicolon-separated."""
+
+    root: str = ""
+    """Folder of the files under /static/; empty: the example files that come with the service."""
+    roots: str | dict[str, str] = ""
+    """Further folders by prefix: `/docs/=/srv/docs /=/srv/site`. The longest prefix wins; `/` replaces the first page."""
+    pages: str = ""
+    """Folder with the `index.html` for `/`; empty: the page that comes with the service."""
+    protected: str | list[str] = "/static/private/"
+    """Prefixes that ask for a login."""
+    index: str | list[str] = "index.html"
+    """Names that stand for their folder; the first one that is there is sent."""
+    clean: bool = False
+    """Whether `/about` means `about.html` where there is no file `about`."""
+    fallback: str | list[str] = ""
+    """Prefixes whose index page answers for all that is not there, and has no extension: applications of one page."""
+    not_found: str = "404.html"
+    """Name of the page below each root that comes with 404."""
+    listing: bool = False
+    """Whether a folder without an index page shows what is in it."""
+    precompressed: bool = True
+    """Whether NAME.br, NAME.zst and NAME.gz are sent instead of NAME to those who accept it."""
+    cache: str | dict[str, str] = "hashed: public, max-age=31536000, immutable"
+    """Cache-Control by pattern: see `rules`."""
+    hot_files: int = 1024
+    """Files whose answers are kept prepared; 0: none."""
+    log_requests: bool = True
+    """Whether each request is a line in the log."""
+
+
+def mapping(service: str, options: Options) -> dict[str, str]:
+    """All roots: prefix to folder.
+
+    Raises:
+        BadOptions: one is no folder to read, or has no prefix, or its prefix stands there twice.
+    """
+    roots = {PREFIX: options.root}
+    words = (
+        options.roots if isinstance(options.roots, Mapping) else dict(_pair(service, word) for word in options.roots.split())
+    )
+    for prefix, folder in words.items():
+        key = _prefix(service, "roots", prefix)
+        if key in roots and (key != PREFIX or options.root):
+            raise BadOptions(f"{service}: roots: {prefix}: stands there twice")
+        roots[key] = folder
+    return roots
+
+
+def _pair(service: str, word: str) -> tuple[str, str]:
+    prefix, equals, folder = word.partition("=")
+    if not equals or not folder:
+        raise BadOptions(f"{service}: roots: expected PREFIX=FOLDER, found {word!r}")
+    return prefix, folder
+
+
+def prefixes(service: str, option: str, words: str | list[str]) -> list[str]:
+    """An option that names prefixes.
+
+    Raises:
+        BadOptions: one is none.
+    """
+    return [_prefix(service, option, word) for word in (words.split() if isinstance(words, str) else words)]
+
+
+def _prefix(service: str, option: str, word: str) -> str:
+    if not word.startswith("/") or "//" in word or "%" in word:
+        raise BadOptions(f"{service}: {option}: {word}: a prefix starts with a slash, as /docs/")
+    return word.rstrip("/") + "/"
+
+
+def names(service: str, option: str, words: str | list[str]) -> list[bytes]:
+    """An option that names files.
+
+    Raises:
+        BadOptions: one has a slash in it, or begins with a dot.
+    """
+    found = words.split() if isinstance(words, str) else words
+    for name in found:
+        if not name or "/" in name or name.startswith("."):
+            raise BadOptions(f"{service}: {option}: {name}: expected the name of a file")
+    return [name.encode("utf-8") for name in found]
+
+
+def rules(service: str, cache: str | dict[str, str]) -> dict[str, str]:
+    """The option `cache`.
+
+    Raises:
+        BadOptions: a rule is none.
+    """
+    try:
+        return rules_of(cache) if isinstance(cache, str) else dict(cache)
+    except ValueError as error:
+        raise BadOptions(f"{service}: cache: {error}") from None
+
+
+def folder(service: str, option: str, path: str) -> str:
+    """A folder that can be read, as an absolute path.
+
+    Raises:
+        BadOptions: it cannot.
+    """
+    if not Path(path).is_dir() or not os.access(path, os.R_OK | os.X_OK):
+        raise BadOptions(f"{service}: {option}: {path}: expected a folder to read")
+    return str(Path(path).absolute())

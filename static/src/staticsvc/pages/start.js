@@ -1,0 +1,4 @@
+look();
+whoIsThere();
+listen();
+enter();

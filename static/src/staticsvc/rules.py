@@ -1,0 +1,61 @@
+"""Cache-Control by pattern: which answers a browser may keep, and for how long (RFC 9111 section 5.2).
+
+A rule is `pattern: value`. A pattern with a slash is compared with the whole path of the URL, one without with the last name
+in it; `*`, `?` and `[...]` mean what they mean in a shell, and `*` goes over slashes. The pattern `hashed` stands for names
+that change with their content, as build tools make them: eight or more hexadecimal digits, letters and figures among them,
+between a dot or a dash and the extension (`app.3f9c12ab.js`). The first rule that fits counts.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from fnmatch import translate
+from urllib.parse import unquote_to_bytes
+
+__all__ = ["HASHED", "CacheRules", "rules_of"]
+
+HASHED = "hashed"
+_is_hashed = re.compile(rb".*[.-](?=[0-9a-f]*[0-9])(?=[0-9a-f]*[a-f])[0-9a-f]{8,64}\.[^./]++(?:\.map)?\Z").match
+_is_value = re.compile(r"[\x20-\x7e]+\Z").match
+
+Fits = Callable[[bytes], object]
+
+
+class CacheRules:
+    """Finds the value for a path in its normal form."""
+
+    def __init__(self, rules: Mapping[str, str]) -> None:
+        """
+        Raises:
+            ValueError: a rule has no pattern, or its value is none that a header can have.
+        """
+        self._rules: list[tuple[bool, Fits, bytes]] = []
+        for pattern, value in rules.items():
+            if not pattern or not _is_value(value):
+                raise ValueError(f"expected PATTERN: VALUE, found {pattern!r}: {value!r}")
+            fits: Fits = _is_hashed if pattern == HASHED else re.compile(translate(pattern).encode("utf-8")).match
+            self._rules.append(("/" in pattern, fits, value.encode("ascii")))
+
+    def value_for(self, path: bytes) -> bytes | None:
+        """What Cache-Control says for `path`; None: nothing."""
+        plain = unquote_to_bytes(path)
+        name = plain.rpartition(b"/")[2]
+        for whole, fits, value in self._rules:
+            if fits(plain if whole else name):
+                return value
+        return None
+
+
+def rules_of(text: str) -> dict[str, str]:
+    """The rules in `PATTERN: VALUE; PATTERN: VALUE`.
+
+    Raises:
+        ValueError: there is no colon in one.
+    """
+    found: dict[str, str] = {}
+    for rule in text.split(";"):
+        pattern, colon, value = rule.partition(":")
+        if rule.strip():
+            if not colon:
+                raise ValueError(f"expected PATTERN: VALUE, found {rule.strip()!r}")
+            found[pattern.strip()] = value.strip()
+    return found

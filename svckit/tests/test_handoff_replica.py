@@ -246,7 +246,7 @@ def test_it_goes_back_only_when_the_answers_before_it_are_out(stage: Stage) -> N
         stage.reactor.turn()
     assert not router.returned
     assert not [each for each in router.hear() if isinstance(each, Connection)]
-    stage.expect(client, BIG[-16:] * 2)
+    stage.expect(client, BIG)
     [back] = stage.hear(router, Connection)
     assert back.unread == get("/b/x")
     router.returned[0].send(b"next")

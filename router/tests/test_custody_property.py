@@ -51,6 +51,8 @@ class Connected:
         arrival.tls_facts = TlsFacts(None, ())  # the plain side of a TLS client: a local socket, which is cheap here
         self.responsible: Process = router
         self.inherited = False
+        self.sent: tuple[list[int], int] | None = None
+        """The last time that it changed hands: what went over that wire that way, and which of these it was."""
         router.held[number] = arrival
 
     def heard(self) -> bytes:
@@ -161,7 +163,7 @@ class RouterProcess(Process):
         self.alive = False
         for wire in self.wires:
             if not wire.at_router.ended and not wire.at_replica.ended:
-                self.walk.passes(wire.given, self, wire.replica)
+                self.walk.passes(wire.given, len(wire.given), self, wire.replica)
             link = wire.at_router
             link._sock.close()
             link._cell.close()
@@ -214,7 +216,7 @@ class ReplicaProcess(Process):
             link = wire.at_replica
             if not link.ended and not wire.at_router.ended:
                 unsent = sum(carried is not None for _, carried in link._unsent)
-                self.walk.passes(wire.back[: len(wire.back) - unsent], self, wire.router)
+                self.walk.passes(wire.back, len(wire.back) - unsent, self, wire.router)
             link._sock.close()
             if link._cell >= 0:
                 os.close(link._cell)
@@ -260,24 +262,31 @@ class Walk(RuleBasedStateMachine):
         wire = next((wire for wire in self.wires if id(sock) in wire.ends), None)
         if isinstance(message, Taken) and wire is not None:
             receiver = wire.ends[id(sock)]
-            for number in (wire.given if receiver is wire.replica else wire.back)[: message.number]:
-                connected = self.connections[number]
+            for connected in self.last_sent(wire.given if receiver is wire.replica else wire.back, message.number):
                 if connected.responsible is (wire.router if receiver is wire.replica else wire.replica):
                     connected.responsible = receiver
 
-    def passes(self, numbers: list[int], dead: Process, heir: Process) -> None:
+    def goes(self, number: int, sent: list[int]) -> None:
+        """It is on its way, with what was sent before it the same way."""
+        self.connections[number].sent = (sent, len(sent))
+        sent.append(number)
+
+    def last_sent(self, sent: list[int], count: int | None = None) -> list[Connected]:
+        """Of the first `count` those that have not been sent again since, by another wire or by this one."""
+        numbered = [(self.connections[number], at) for at, number in enumerate(sent[:count])]
+        return [each for each, at in numbered if each.sent is not None and each.sent[0] is sent and each.sent[1] == at]
+
+    def passes(self, sent: list[int], count: int, dead: Process, heir: Process) -> None:
         """What the dead had sent, and still had to answer for, is the other end's."""
-        for number in numbers:
-            connected = self.connections[number]
-            if connected.responsible is dead and heir.alive and number not in getattr(dead, "held", ()):
+        for connected in self.last_sent(sent, count):
+            if connected.responsible is dead and heir.alive and connected.number not in getattr(dead, "held", ()):
                 connected.responsible = heir
                 connected.inherited = True
 
-    def disowned(self, numbers: list[int], heir: Process, dead: Process) -> None:
+    def disowned(self, sent: list[int], heir: Process, dead: Process) -> None:
         """The heir ends the link, and has not read it."""
-        for number in numbers:
-            connected = self.connections[number]
-            if connected.inherited and connected.responsible is heir and not dead.alive and not self.holders(number):
+        for connected in self.last_sent(sent):
+            if connected.inherited and connected.responsible is heir and not dead.alive and not self.holders(connected.number):
                 connected.responsible = dead
 
     def receive(self, sock: socket.socket) -> tuple[bytes, int | None]:
@@ -327,7 +336,7 @@ class Walk(RuleBasedStateMachine):
                     for number, arrival in list(router.held.items())[:count]:
                         if wire.at_router.willing and wire.at_router.offer(arrival):
                             del router.held[number]
-                            wire.given.append(number)
+                            self.goes(number, wire.given)
                 break
         self._replace_dead()
 
@@ -343,7 +352,7 @@ class Walk(RuleBasedStateMachine):
                         if wire.at_replica.ended:
                             break
                         del replica.held[number]
-                        wire.back.append(number)
+                        self.goes(number, wire.back)
                         wire.at_replica.hand_back(returned)
                 break
         self._replace_dead()

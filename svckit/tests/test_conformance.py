@@ -241,7 +241,7 @@ class LivesWithEverything(Link):
 
     def _read(self) -> None:
         with pytest.MonkeyPatch.context() as patched:
-            patched.setattr("svckit.handoff.aio.link.decode", self._decode)
+            patched.setattr("svckit.handoff.linkend.decode", self._decode)
             super()._read()
 
     @staticmethod

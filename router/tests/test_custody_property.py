@@ -6,7 +6,7 @@ outside: whoever holds a connection says one byte, and the client gets one.
 
 The rule by which a connection may be lost is the protocol's own: it is the sender's until TAKEN has been sent, then the
 receiver's, and it dies with the process whose it is. But what a sender had sent when it was killed is the receiver's, unless
-that one ends the link without having read it.
+that one ends the link without having read it, or the sender had just revoked it.
 """
 
 import os
@@ -25,6 +25,7 @@ from portico.poller import READ, WRITE
 from portico.provenance import Provenance
 from svckit.handoff import link as replica_side
 from svckit.handoff import packets
+from svckit.handoff.cell import is_revoked
 from svckit.handoff.codec import VERSION, Connection, Hello, Taken, decode
 
 from .support.reactor import HandReactor
@@ -162,7 +163,8 @@ class RouterProcess(Process):
     def die(self) -> None:
         self.alive = False
         for wire in self.wires:
-            if not wire.at_router.ended and not wire.at_replica.ended:
+            cell = wire.at_router._cell.descriptor  # closed, where this one has died before
+            if not wire.at_router.ended and not wire.at_replica.ended and cell >= 0 and not is_revoked(cell):
                 self.walk.passes(wire.given, len(wire.given), self, wire.replica)
             link = wire.at_router
             link._sock.close()

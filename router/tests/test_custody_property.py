@@ -6,7 +6,7 @@ outside: whoever holds a connection says one byte, and the client gets one.
 
 The rule by which a connection may be lost is the protocol's own: it is the sender's until TAKEN has been sent, then the
 receiver's, and it dies with the process whose it is. But what a sender had sent when it was killed is the receiver's, unless
-that one ends the link without having read it.
+that one ends the link without having read it, or the sender had just revoked it.
 """
 
 import os
@@ -25,6 +25,7 @@ from portico.poller import READ, WRITE
 from portico.provenance import Provenance
 from svckit.handoff import link as replica_side
 from svckit.handoff import packets
+from svckit.handoff.cell import is_revoked
 from svckit.handoff.codec import VERSION, Connection, Hello, Taken, decode
 
 from .support.reactor import HandReactor
@@ -51,6 +52,8 @@ class Connected:
         arrival.tls_facts = TlsFacts(None, ())  # the plain side of a TLS client: a local socket, which is cheap here
         self.responsible: Process = router
         self.inherited = False
+        self.sent: tuple[list[int], int] | None = None
+        """The last time that it changed hands: what went over that wire that way, and which of these it was."""
         router.held[number] = arrival
 
     def heard(self) -> bytes:
@@ -160,8 +163,9 @@ class RouterProcess(Process):
     def die(self) -> None:
         self.alive = False
         for wire in self.wires:
-            if not wire.at_router.ended and not wire.at_replica.ended:
-                self.walk.passes(wire.given, self, wire.replica)
+            cell = wire.at_router._cell.descriptor  # closed, where this one has died before
+            if not wire.at_router.ended and not wire.at_replica.ended and cell >= 0 and not is_revoked(cell):
+                self.walk.passes(wire.given, len(wire.given), self, wire.replica)
             link = wire.at_router
             link._sock.close()
             link._cell.close()
@@ -214,7 +218,7 @@ class ReplicaProcess(Process):
             link = wire.at_replica
             if not link.ended and not wire.at_router.ended:
                 unsent = sum(carried is not None for _, carried in link._unsent)
-                self.walk.passes(wire.back[: len(wire.back) - unsent], self, wire.router)
+                self.walk.passes(wire.back, len(wire.back) - unsent, self, wire.router)
             link._sock.close()
             if link._cell >= 0:
                 os.close(link._cell)
@@ -260,24 +264,31 @@ class Walk(RuleBasedStateMachine):
         wire = next((wire for wire in self.wires if id(sock) in wire.ends), None)
         if isinstance(message, Taken) and wire is not None:
             receiver = wire.ends[id(sock)]
-            for number in (wire.given if receiver is wire.replica else wire.back)[: message.number]:
-                connected = self.connections[number]
+            for connected in self.last_sent(wire.given if receiver is wire.replica else wire.back, message.number):
                 if connected.responsible is (wire.router if receiver is wire.replica else wire.replica):
                     connected.responsible = receiver
 
-    def passes(self, numbers: list[int], dead: Process, heir: Process) -> None:
+    def goes(self, number: int, sent: list[int]) -> None:
+        """It is on its way, with what was sent before it the same way."""
+        self.connections[number].sent = (sent, len(sent))
+        sent.append(number)
+
+    def last_sent(self, sent: list[int], count: int | None = None) -> list[Connected]:
+        """Of the first `count` those that have not been sent again since, by another wire or by this one."""
+        numbered = [(self.connections[number], at) for at, number in enumerate(sent[:count])]
+        return [each for each, at in numbered if each.sent is not None and each.sent[0] is sent and each.sent[1] == at]
+
+    def passes(self, sent: list[int], count: int, dead: Process, heir: Process) -> None:
         """What the dead had sent, and still had to answer for, is the other end's."""
-        for number in numbers:
-            connected = self.connections[number]
-            if connected.responsible is dead and heir.alive and number not in getattr(dead, "held", ()):
+        for connected in self.last_sent(sent, count):
+            if connected.responsible is dead and heir.alive and connected.number not in getattr(dead, "held", ()):
                 connected.responsible = heir
                 connected.inherited = True
 
-    def disowned(self, numbers: list[int], heir: Process, dead: Process) -> None:
+    def disowned(self, sent: list[int], heir: Process, dead: Process) -> None:
         """The heir ends the link, and has not read it."""
-        for number in numbers:
-            connected = self.connections[number]
-            if connected.inherited and connected.responsible is heir and not dead.alive and not self.holders(number):
+        for connected in self.last_sent(sent):
+            if connected.inherited and connected.responsible is heir and not dead.alive and not self.holders(connected.number):
                 connected.responsible = dead
 
     def receive(self, sock: socket.socket) -> tuple[bytes, int | None]:
@@ -327,7 +338,7 @@ class Walk(RuleBasedStateMachine):
                     for number, arrival in list(router.held.items())[:count]:
                         if wire.at_router.willing and wire.at_router.offer(arrival):
                             del router.held[number]
-                            wire.given.append(number)
+                            self.goes(number, wire.given)
                 break
         self._replace_dead()
 
@@ -343,7 +354,7 @@ class Walk(RuleBasedStateMachine):
                         if wire.at_replica.ended:
                             break
                         del replica.held[number]
-                        wire.back.append(number)
+                        self.goes(number, wire.back)
                         wire.at_replica.hand_back(returned)
                 break
         self._replace_dead()

@@ -9,7 +9,7 @@ from svckit.handoff.codec import VERSION, Connection, Draining, Farewell, Hello,
 
 from .support.linkrig import HEAD, PATTERNS, HandReplica, Owner, come, fill, numbers
 from .support.reactor import HandReactor
-from .support.wires import LISTENER, open_descriptors
+from .support.wires import LISTENER, descriptors_of, open_descriptors
 
 # -- greeting
 
@@ -85,13 +85,19 @@ def test_a_second_hello_ends_the_link(reactor: HandReactor, replica: HandReplica
 def test_a_descriptor_that_comes_with_the_wrong_message_is_closed(
     reactor: HandReactor, replica: HandReplica, ready: Link
 ) -> None:
-    before = open_descriptors()
+    _, arrival = come()
     for message in (Load(3), Taken(0, 4)):
-        replica.send(message, 0)
-    replica.send_packet(b"\xff", 0)
+        replica.send(message, arrival.sock.fileno())
+    replica.send_packet(b"\xff", arrival.sock.fileno())
+    cell = ready._cell.descriptor
+    before = open_descriptors()
     reactor.settle()
     assert ready.ended
     assert open_descriptors() == before - 2  # the link and its cell
+    assert descriptors_of(arrival.sock.fileno()) == [arrival.sock.fileno()]
+    assert replica.ended()
+    assert (cell >= 0, ready._cell.descriptor) == (True, -1)
+    arrival.close()
 
 
 # -- offering

@@ -51,12 +51,16 @@ def test_nothing_is_taken_before_hello(reactor: HandReactor, replica: HandReplic
     replica.accept()
     _, arrival = come()
     replica.hand_back(1, arrival.sock.fileno(), HEAD)
-    arrival.close()
+    cell = link._cell.descriptor
     before = open_descriptors()
     reactor.settle()
     assert link.ended
     assert owner.returned_ == []
     assert open_descriptors() == before - 2  # the link and its cell; what came was closed
+    assert descriptors_of(arrival.sock.fileno()) == [arrival.sock.fileno()]
+    assert replica.ended()
+    assert (cell >= 0, link._cell.descriptor) == (True, -1)
+    arrival.close()
 
 
 # -- sizes, counts, numbers
@@ -69,12 +73,14 @@ def test_a_message_over_the_limit_ends_the_link(reactor: HandReactor, replica: H
     replica.link.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)
     message = Connection(1, FORGED, LISTENER, b"x" * MESSAGE_LIMIT)
     replica.send(message, arrival.sock.fileno())
-    before = open_descriptors()
+    before = descriptors_of(arrival.sock.fileno())
+    opened = open_descriptors()
     reactor.settle()
     assert ready.breached
     assert owner.returned_ == []
     assert owner.reclaimed == [arrival]
-    assert open_descriptors() <= before
+    assert descriptors_of(arrival.sock.fileno()) == before
+    assert open_descriptors() <= opened
 
 
 @pytest.mark.parametrize("count", [2, 50, 253])

@@ -7,12 +7,11 @@ import resource
 import socket
 
 import pytest
-import svckit.handoff.link as twisted_link
 import svckit.handoff.replica as twisted_side
 from aio_support import Stage, on_stage, settle, until
 from handoff_support import CLIENT, LISTENER
-from svckit.handoff import packets
-from svckit.handoff.aio import answers, link, replica
+from svckit.handoff import linkend, packets
+from svckit.handoff.aio import answers, replica
 from svckit.handoff.cell import Cell
 from svckit.handoff.codec import (
     VERSION,
@@ -37,7 +36,6 @@ def test_its_limits_and_answers_are_those_of_the_twisted_replica() -> None:
     for name in ("LOAD_DELAY", "FAREWELL_TIME", "REST", "RESERVED_DESCRIPTORS"):
         assert getattr(replica, name) == getattr(twisted_side, name)
     assert replica.GOODBYE_TIME == live.GOODBYE_TIME
-    assert link.TAKE_TIMEOUT == twisted_link.TAKE_TIMEOUT
     for name in answers.__all__:
         assert getattr(answers, name) == getattr(web, name)
 
@@ -314,7 +312,7 @@ async def test_a_hand_back_waits_where_too_many_descriptors_are_on_their_way(
             raise OSError(number, "for the test")
         send(sock, packet, descriptor)
 
-    monkeypatch.setattr(link, "RETRY", 0.0)
+    monkeypatch.setattr(linkend, "RETRY", 0.0)
     monkeypatch.setattr(packets, "send", refused)
     stage.accepted[0].hand_back(b"x")
     monkeypatch.undo()
@@ -436,7 +434,7 @@ async def test_when_the_drain_time_is_up_what_is_left_says_goodbye_and_is_cut(
 async def test_what_a_router_that_hangs_does_not_take_goes_to_another_one(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(link, "TAKE_TIMEOUT", 0.01)
+    monkeypatch.setattr(linkend, "TAKE_TIMEOUT", 0.01)
     first, second = await stage.router(), await stage.router()
     await stage.hand(first)
     stage.accepted[0].hand_back(b"x")
@@ -447,7 +445,7 @@ async def test_what_a_router_that_hangs_does_not_take_goes_to_another_one(
 
 @on_stage
 async def test_what_it_said_while_we_were_away_counts(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(link, "TAKE_TIMEOUT", 0.0)
+    monkeypatch.setattr(linkend, "TAKE_TIMEOUT", 0.0)
     router = await stage.router()
     await stage.hand(router)
     stage.accepted[0].hand_back(b"x")
@@ -459,7 +457,7 @@ async def test_what_it_said_while_we_were_away_counts(stage: Stage, monkeypatch:
 
 @on_stage
 async def test_a_router_that_never_says_farewell_does_not_hold_the_drain(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(link, "TAKE_TIMEOUT", 0.01)
+    monkeypatch.setattr(linkend, "TAKE_TIMEOUT", 0.01)
     first, second = await stage.router(), await stage.router()
     client = await stage.hand(first)
     stage.accepted[0].on_drain = lambda: stage.accepted[0].hand_back(b"")

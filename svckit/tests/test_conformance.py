@@ -244,7 +244,7 @@ class LivesWithEverything(Link):
 
     def _read(self) -> None:
         with pytest.MonkeyPatch.context() as patched:
-            patched.setattr("svckit.handoff.aio.link.decode", self._decode)
+            patched.setattr("svckit.handoff.linkend.decode", self._decode)
             super()._read()
 
     @staticmethod
@@ -350,8 +350,8 @@ class Answers(asyncio.Protocol):
 class Running:
     """A replica in a thread of its own."""
 
-    def __init__(self, folder: Path, serve: Callable[[Accepted], None] | None = None) -> None:
-        self.path = folder / "a-1.sock"
+    def __init__(self, folder: Path, serve: Callable[[Accepted], None] | None = None, drain_time: float = 0.0) -> None:
+        self.path, self._drain_time = folder / "a-1.sock", drain_time
         self._serve = serve or self._share
         self._tasks: set[asyncio.Task[Any]] = set()
         started = threading.Event()
@@ -370,7 +370,7 @@ class Running:
         self._replica.start()
         started.set()
         await self._stopped.wait()
-        await self._replica.drain(0)
+        await self._replica.drain(self._drain_time)
 
     def stop(self) -> None:
         self._loop.call_soon_threadsafe(self._stopped.set)
@@ -383,8 +383,8 @@ class Running:
 
 
 @contextlib.contextmanager
-def running(folder: Path, serve: Callable[[Accepted], None] | None = None) -> Iterator[Running]:
-    fake = Running(folder, serve)
+def running(folder: Path, serve: Callable[[Accepted], None] | None = None, drain_time: float = 0.0) -> Iterator[Running]:
+    fake = Running(folder, serve, drain_time)
     try:
         yield fake
     finally:
@@ -418,7 +418,7 @@ def test_a_bad_habit_is_found(folder: Path, monkeypatch: pytest.MonkeyPatch, hab
 @pytest.mark.usefixtures("quick")
 def test_the_same_without_a_bad_habit_keeps_the_rules(folder: Path) -> None:
     """Else the fakes above could fail for any reason."""
-    with running(folder) as fake:
+    with running(folder, drain_time=10) as fake:  # a drain without time would cut what is just being served
         outcomes = broken_rules(fake, *{text for _, texts in BAD_HABITS for text in texts}, patience=10, take_timeout=10)
     assert [(outcome.rule.text, outcome.problem) for outcome in outcomes if outcome.problem] == []
 

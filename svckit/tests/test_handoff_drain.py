@@ -8,7 +8,7 @@ import pytest
 from handoff_support import CLIENT, LISTENER, Recorders
 from replica_support import BIG, DRAIN_TIME, Stage, get
 from svckit.handoff.codec import Connection, Draining, Farewell, Hello
-from svckit.handoff.link import TAKE_TIMEOUT
+from svckit.handoff.linkend import TAKE_TIMEOUT
 from svckit.handoff.replica import HAND_BACK_TIMEOUT, REST, HandoffReplica
 from svckit.live import GOODBYE_TIME
 from svckit.settings import Settings

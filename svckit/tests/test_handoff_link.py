@@ -10,7 +10,7 @@ from link_support import HELLO, Table
 from svckit.handoff import packets
 from svckit.handoff.cell import Cell
 from svckit.handoff.codec import VERSION, Connection, Draining, Farewell, Load, Taken, Welcome, encode, encode_routes
-from svckit.handoff.link import BATCH
+from svckit.handoff.linkend import BATCH
 
 # -- beginning
 

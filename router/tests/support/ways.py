@@ -4,6 +4,7 @@ import socketserver
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 from portico.arrival import Arrival
 from portico.balancing import Balancer
@@ -78,6 +79,7 @@ class EchoThreads(socketserver.ThreadingTCPServer):
 
     def __init__(self, name: str, host: str = "127.0.0.1", port: int = 0) -> None:
         self.name = name
+        self.handlers: list[threading.Thread] = []
         super().__init__((host, port), EchoHandler)
         threading.Thread(target=self.serve_forever, args=(0.02,), daemon=True).start()
 
@@ -86,9 +88,21 @@ class EchoThreads(socketserver.ThreadingTCPServer):
         host, port = self.server_address[:2]
         return str(host), port
 
+    def process_request(self, request: Any, client_address: Any) -> None:
+        handler = threading.Thread(target=self.process_request_thread, args=(request, client_address), daemon=True)
+        self.handlers.append(handler)
+        handler.start()
+
     def end(self) -> None:
+        """Nobody is accepted any more; what is connected goes on."""
         self.shutdown()
         self.server_close()
+
+    def join(self) -> None:
+        """Wait for the ends of all its connections, so that no descriptor is closed in the middle of the next test."""
+        for handler in self.handlers:
+            handler.join(10)
+            assert not handler.is_alive(), "a connection to the server was left open"
 
 
 class EchoHandler(socketserver.BaseRequestHandler):
@@ -236,6 +250,7 @@ class TcpWays(Ways):
     def __init__(self, reactor: HandReactor, poller: Poller, logged: Logged, folder: Path) -> None:
         super().__init__(reactor, poller, logged, folder)
         self.pipes = Pipes()
+        self.servers: list[EchoThreads] = []
 
     def serve(self, name: str, http: bool = False) -> RoutedService:
         server = self.server(name)
@@ -244,6 +259,7 @@ class TcpWays(Ways):
     def server(self, name: str, host: str = "127.0.0.1", port: int = 0) -> EchoThreads:
         server = EchoThreads(name, host, port)
         self.closers.append(server.end)
+        self.servers.append(server)
         return server
 
     def target_of(self, name: str, settings: Tcp, limits: Limits = LIMITS) -> RoutedService:
@@ -267,6 +283,8 @@ class TcpWays(Ways):
     def close(self) -> None:
         super().close()
         self.pipes.close()
+        for server in self.servers:
+            server.join()
 
 
 def running(kind: type[Ways], reactor: HandReactor, poller: Poller, logged: Logged, folder: Path) -> Iterator[Ways]:

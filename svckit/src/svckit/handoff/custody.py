@@ -4,7 +4,7 @@ A connection that was sent stays in the sender's custody, descriptor and all, un
 says so *before* it serves a single byte. So when a link ends, both sides agree: what was taken is the receiver's (its TAKEN is
 still in the sender's queue, to be read before the end-of-file), what was not is the sender's, and nobody has answered on it.
 
-Without I/O. Used by the replica's link (`svckit.handoff.link`) and by the router's (`portico.link`).
+Without I/O. Used by the replica's link (`svckit.handoff.linkend`) and by the router's (`portico.link`).
 """
 
 from collections import deque

@@ -18,6 +18,10 @@ class Returned(NamedTuple):
     """As it came; all that a router has said of it is said again."""
     unread: bytes
 
+    def message(self, number: int) -> Connection:
+        """What the router is told of it, under this number."""
+        return self.told._replace(number=number, unread=self.unread)
+
 
 class Accepted:
     """One connection, taken: nobody else will answer on it.

@@ -24,10 +24,11 @@ CONFIG = """
 listeners = [{address = "127.0.0.1:0"}]
 routes = [
     {prefix = "/split/", service = "split"}, {prefix = "/pin/", service = "pin"}, {prefix = "/none/", service = "none"},
-    {prefix = "/tls/", redirect = "https"},
+    {prefix = "/tls/", redirect = "https"}, {prefix = "/one/", service = "one"},
 ]
 services.split = {target = "tcp", address = "SERVER", connect_timeout = 3.0, answer_timeout = 20, exchange_idle = 30}
 services.pin = {target = "tcp", address = "SERVER", keepalive = "pin", tunnel_idle = 60}
+services.one = {target = "tcp", address = "SERVER", capacity = 1}
 services.none = {target = "handoff", folder = "/nonexistent"}
 limits = {queue_size = 1, drain_time = 1.0}
 """
@@ -182,6 +183,13 @@ def ends_in_good_order(scene: Scene) -> None:
 @way("CR")
 def client_leaves_before_its_request_is_whole(scene: Scene) -> None:
     scene.client(b"GET / HT").sock.close()
+
+
+@way("CQ")
+def client_leaves_the_queue(scene: Scene) -> None:
+    scene.asked("/one/")
+    reset(scene.ask("/one/").sock)
+    scene.reactor.advance(SWEEP_INTERVAL)
 
 
 @way("CC")

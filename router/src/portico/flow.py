@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from .pump import Pipes
 
-__all__ = ["DONTWAIT", "PIPE_SIZE", "RESET", "SMALL", "THIN", "TURNS", "Flow", "SinkLost"]
+__all__ = ["DONTWAIT", "FIRST", "PIPE_SIZE", "RESET", "SMALL", "THIN", "TURNS", "Flow", "SinkLost"]
 
 SMALL = 65_536
 """Bytes; a read that fills this much switches to splice."""
+FIRST = 16_384
+"""Bytes asked for where a head is awaited: a smaller buffer costs less, and most of what begins with a head is small."""
 PIPE_SIZE = 262_144
 """Bytes asked for each pipe; an unprivileged user has 64 MiB of pipes in all."""
 THIN = 4_096

@@ -13,7 +13,7 @@ from ..core.forwarding import response_head
 from ..core.framing import TUNNEL, ResponseFrame, frame_response
 from ..core.response import ResponseHead, ResponseReader, read_response
 from ..core.termination import CLIENT, DATA, ROUTER
-from ..flow import DONTWAIT, PIPE_SIZE, SMALL, THIN, TURNS, Flow, SinkLost
+from ..flow import DONTWAIT, FIRST, PIPE_SIZE, SMALL, THIN, TURNS, Flow, SinkLost
 from ..poller import ERROR, HANGUP, READ, WRITE, Poller
 from .connect import Replica
 from .watched import Watched
@@ -34,6 +34,7 @@ class Backend(Watched):
         "_bulky",
         "_head",
         "_keep",
+        "_most",
         "_pool",
         "_reader",
         "began",
@@ -65,6 +66,7 @@ class Backend(Watched):
         self._head = b""
         self._reader: ResponseReader | None = None
         self._keep = self._bulky = False
+        self._most = SMALL  # bytes to be read with a head; by what the last one came with
         self.watch(sock, poller, self._on_events)
 
     def begin(self, session: "Session", request: bytes) -> None:
@@ -125,7 +127,9 @@ class Backend(Watched):
         body = self._body
         try:
             if body is None:
-                self._read_head(session, self.sock.recv(SMALL, DONTWAIT))
+                piece = self.sock.recv(self._most, DONTWAIT)
+                self._most = FIRST if len(piece) < FIRST else SMALL
+                self._read_head(session, piece)
             elif self._bulky and body.bulk >= SMALL and session.down.can_splice():
                 self._splice(session, body)
             else:

@@ -21,9 +21,9 @@ _LOOK = int(socket.MSG_PEEK | socket.MSG_DONTWAIT)
 class Pool:
     """Connections without a session."""
 
-    def __init__(self, size: int, idle_time: float) -> None:
-        """`size` is for each replica; `idle_time` in seconds."""
-        self._size, self._idle_time = size, idle_time
+    def __init__(self, size: int, idle_time: float, bounded: bool = False) -> None:
+        """`size` is for each replica; `idle_time` in seconds; `bounded`: replicas have a capacity."""
+        self._size, self._idle_time, self._bounded = size, idle_time, bounded
         self.heads = PlainHeads()
         """What the server says."""
         self._idle: dict[Replica, list[Backend]] = {}
@@ -52,7 +52,8 @@ class Pool:
         idle.append(backend)
         if len(idle) > self._size:
             idle.pop(0).close()
-        self.trim(backend.replica)
+        elif self._bounded:
+            self.trim(backend.replica)
 
     def trim(self, replica: Replica) -> None:
         """Idle connections and those in use together are no more than its capacity."""

@@ -17,7 +17,7 @@ from ..core.answers import BAD_FRAMING, NO_RESOURCE, NO_RESPONSE, Answer
 from ..core.head import Head
 from ..core.onward import Onward, Request
 from ..core.termination import CLIENT, DATA, NORMAL, ROUTER, SERVER
-from ..flow import DONTWAIT, SMALL, SinkLost
+from ..flow import DONTWAIT, FIRST, SinkLost
 from ..poller import ERROR, HANGUP, READ, WRITE
 from .backend import Backend
 from .connect import Connecting
@@ -155,7 +155,7 @@ class Session(Leaving):
             if self._upload is not None:
                 self._send_body(self._upload)
                 return
-            piece = self._arrival.sock.recv(SMALL, DONTWAIT)
+            piece = self._arrival.sock.recv(FIRST, DONTWAIT)
         except (BlockingIOError, InterruptedError):
             return
         except SinkLost:

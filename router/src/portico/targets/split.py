@@ -88,7 +88,7 @@ class Split:
         """Whether a request may find all replicas full."""
         self._candidates, self._refusals, self._readmit, self._access = replicas.order, refusals, readmit, access
         self._switched, self._fewer = switched, fewer
-        self.pool = Pool(settings.idle_connections, settings.idle_time)
+        self.pool = Pool(settings.idle_connections, settings.idle_time, self.bounded)
         self._stalled = Stalled(settings.answer_timeout, settings.exchange_idle)
         self._sessions: set[Leaving] = set()
         self._sweeper = LoopingCall(self._sweep)

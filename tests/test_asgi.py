@@ -106,9 +106,13 @@ def test_every_example_has_its_page() -> None:
 
 
 def test_the_compose_file_of_the_examples_routes_to_what_it_starts() -> None:
-    routed = set(tomllib.loads((EXAMPLES / "portico.toml").read_text())["services"])
+    written = tomllib.loads((EXAMPLES / "portico.toml").read_text())
+    routed = set(written["services"])
     compose = (EXAMPLES / "compose.yml").read_text()
     assert routed == {"api", "hello"}
+    image = (EXAMPLES.parent / "router/Dockerfile").read_text()
+    assert f"PORTICO_ADMIN={written['admin']['address']}\n" in image  # else the router is never healthy
+    assert 'PORTICO_KEEPER: "@portico-keeper"' in compose
     assert all(f"{name}:/run/portico/{name}:ro" in compose for name in routed)
     assert (
         f"install -d -o root -g portico -m 2770 {' '.join(f'/run/portico/{name}' for name in sorted(routed))}"

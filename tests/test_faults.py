@@ -21,5 +21,6 @@ def test_nothing_is_lost_but_what_the_dead_had_taken(compose: Compose, name: str
 
 
 def test_websockets_outlive_the_router(compose: Compose) -> None:
-    living = asyncio.run(hold(compose, 50))
-    assert set(living.values()) == {50}, living
+    survival = asyncio.run(hold(compose, 50))
+    assert survival.failures == [], str(survival)
+    assert len(survival.living) > 3

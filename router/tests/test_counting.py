@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from portico.core.proxyprotocol import encode_v2
+from portico.targets.split import LAST_REQUESTS
 
 from .support.authority import write_pair
 from .support.deployment import KINDS, Deployment, deployed, request
@@ -273,6 +274,7 @@ def lives_when_the_router_drains(counted: Counted) -> None:
     silent, busy = counted.arrives(b""), counted.connect(request("/a/x", Content_Length="10") + b"01234")
     counted.reactor.settle()
     counted.deployment.stop()
+    counted.pass_time(LAST_REQUESTS + 0.1)
     counted.reactor.until(silent.has_ended)
     busy.sock.send(b"56789")
     counted.reactor.until(lambda: busy.has_ended() or busy.data.endswith(b"."))

@@ -8,6 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from portico.patience import Hurry
 from portico.poller import Poller
 from portico.targets.handoff import SCAN_INTERVAL
 from svckit.live import GOODBYE_TIME
@@ -332,10 +333,12 @@ def test_an_idle_connection_that_comes_back_while_the_router_drains(
     service = ways.serve("alpha", http=True)
     client = ways.connect(ask(b"/a/1"))
     ways.until(client, b"alpha /a/1")
-    ways.router.draining = True
+    ways.router.patience.drain(Hurry(1.0, 5.0))
     done: list[None] = []
     service.target.stop().addCallback(done.append)
-    ways.hands.until(client.has_ended)  # at once: nobody waits for another request
+    ways.hands.settle()
+    ways.hands.advance(1.0)
+    ways.hands.until(client.has_ended)  # soon: nobody waits long for another request
     assert len(ways.router.patience) == 0
     ways.hands.until(lambda: done)
     ways.close()

@@ -489,7 +489,8 @@ def test_surplus_descriptors_that_stay_open_are_found(folder: Path, monkeypatch:
             leaked.append(descriptor)
 
     with running(folder) as fake:
-        monkeypatch.setattr(packets.os, "close", keep)  # type: ignore[attr-defined]
+        monkeypatch.setattr(os, "close", keep)
+        monkeypatch.setattr(packets, "discard", keep)
         outcomes = broken_rules(fake, "of several descriptors", "a descriptor that comes with a message")
         monkeypatch.undo()
     for descriptor in leaked:

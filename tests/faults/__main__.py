@@ -8,7 +8,7 @@ import time
 from ..support.compose import Compose
 from ..support.site import free_port
 from .runs import RUNS, under_load
-from .websockets import hold
+from .websockets import LONG_EVENTS, hold
 
 
 def main() -> int:
@@ -31,9 +31,8 @@ def main() -> int:
         for name in chosen.runs or [*RUNS, "websockets"]:
             began = time.monotonic()
             if name == "websockets":
-                living = asyncio.run(hold(compose, chosen.websockets))
-                cut = any(count != chosen.websockets for count in living.values())
-                text = "\n".join(f"{count} of {chosen.websockets} live: {event}" for event, count in living.items())
+                survival = asyncio.run(hold(compose, chosen.websockets, LONG_EVENTS))
+                cut, text = bool(survival.failures), str(survival)
             else:
                 seconds = max(chosen.seconds, 120.0) if name == "scale" and chosen.seconds >= 30 else chosen.seconds
                 outcome = asyncio.run(under_load(compose, RUNS[name], seconds, chosen.clients))

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 __all__ = ["KINDS", "SLOW_KINDS", "Asked", "Load", "Page"]
 
-TIMEOUT = 30.0
+TIMEOUT = 55.0
 """Seconds for an answer; more than any fault lasts, and less than any idle timeout."""
 
 KINDS = ("kept", "fresh", "crossing", "half-closed")

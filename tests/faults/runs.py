@@ -23,6 +23,8 @@ __all__ = ["RUNS", "Outcome"]
 PAGE = next(path for path in sorted((ROOT / "static/files").iterdir()) if path.is_file() and not path.name.startswith("."))
 OTHER = Page("uploads", "/uploads/faults.txt", b"of another service\n")
 """What clients ask for that go from service to service; put there first."""
+STARTING_AGAIN = 55.0
+"""Seconds that a router may be away; gate refuses connections after 60."""
 GRACE = 1.5
 """Seconds until logs have been read and descriptors closed."""
 
@@ -107,6 +109,15 @@ class Stage:
         since = time.time()
         await asyncio.to_thread(patiently, lambda: self.compose.crash("router"))
         self.killed.append(Killed(ROUTER, since, time.time()))
+
+    async def until_a_router_answers(self) -> None:
+        """A request that waits in the port's queue: a machine with much else to do may call a living router unhealthy."""
+
+        def ask() -> None:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.compose.port}/", timeout=STARTING_AGAIN) as answer:
+                answer.read()
+
+        await asyncio.to_thread(ask)
 
     async def signal(self, container: Container, name: str) -> None:
         do = f"import signal; os.kill(int(pid), signal.{name})"
@@ -211,7 +222,7 @@ async def router_kill(stage: Stage) -> None:
     while time.monotonic() < end:
         await asyncio.sleep(2)
         await stage.kill_router()
-        await asyncio.to_thread(stage.compose.wait_healthy, "router")
+        await stage.until_a_router_answers()
 
 
 async def router_replace(stage: Stage) -> None:
@@ -219,8 +230,9 @@ async def router_replace(stage: Stage) -> None:
     end = time.monotonic() + stage.seconds
     while time.monotonic() < end:
         await asyncio.sleep(2)
-        command = ("up", "--detach", "--no-build", "--no-deps", "--force-recreate", "--wait", "router")
+        command = ("up", "--detach", "--no-build", "--no-deps", "--force-recreate", "router")
         await asyncio.to_thread(stage.compose.call, *command, seconds=120.0)
+        await stage.until_a_router_answers()
 
 
 Fault = Callable[[Stage], Awaitable[None]]

@@ -3,12 +3,17 @@
 import asyncio
 import os
 import struct
-from collections.abc import Awaitable, Callable
+import tempfile
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
 
 from ..support.compose import Compose
+from ..support.site import ROOT
+from .evidence import descriptors
 from .runs import Stage
 
-__all__ = ["EVENTS", "Held", "hold"]
+__all__ = ["EVENTS", "LONG_EVENTS", "Held", "Survival", "hold"]
 
 HANDSHAKE = (
     "GET /ws/autobahn/echo HTTP/1.1\r\nHost: portico.test\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
@@ -17,6 +22,10 @@ HANDSHAKE = (
 TIMEOUT = 60.0
 """Seconds for an echo."""
 OPENED_AT_ONCE = 50
+CLOSING = 30.0
+"""Seconds until the descriptors of those that have closed are closed everywhere."""
+SPARE = 3
+"""Descriptors that a process may have more for reasons of its own."""
 
 
 class Held:
@@ -89,31 +98,77 @@ async def _router_is_replaced(stage: Stage) -> None:
     await asyncio.to_thread(stage.compose.call, *command, seconds=120.0)
 
 
-EVENTS: dict[str, Callable[[Stage], Awaitable[None]]] = {
+async def _router_is_upgraded(stage: Stage) -> None:
+    """As its user does it: `docker compose up -d --build router`, with something new to build."""
+    with tempfile.NamedTemporaryFile("w", suffix=".yml") as fresh:
+        fresh.write(f"services: {{router: {{build: {{labels: {{portico.faults: '{time.time()}'}}}}}}}}\n")
+        fresh.flush()
+        files = ("--file", str(ROOT / "docker-compose.yml"), "--file", fresh.name)
+        command = ("up", "--detach", "--build", "--wait", "router")
+        before = stage.compose.container("router").id
+        await asyncio.to_thread(stage.compose.call, *files, *command, seconds=300.0)
+        assert stage.compose.container("router").id != before
+
+
+Event = Callable[[Stage], Awaitable[None]]
+
+EVENTS: dict[str, Event] = {
     "another service is scaled to three and back": _other_services,
     "the router is killed": _router_dies,
     "the router's container is replaced": _router_is_replaced,
 }
+LONG_EVENTS: dict[str, Event] = {**EVENTS, "the router is upgraded": _router_is_upgraded}
 
 
-async def hold(compose: Compose, count: int) -> dict[str, int]:
+@dataclass
+class Survival:
+    """How many of `count` lived after each event, and the descriptors of the services before the first and after the last."""
+
+    count: int
+    living: dict[str, int] = field(default_factory=dict)
+    before: dict[str, int] = field(default_factory=dict)
+    after: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def failures(self) -> list[str]:
+        """What must not be."""
+        cut = [f"{self.count - living} are cut: {event}" for event, living in self.living.items() if living != self.count]
+        return cut + [
+            f"{name}: {self.before[name]} descriptors before, {count} after"
+            for name, count in self.after.items()
+            if name in self.before and count > self.before[name] + SPARE
+        ]
+
+    def __str__(self) -> str:
+        lines = [f"{living} of {self.count} live: {event}" for event, living in self.living.items()]
+        told = f"descriptors before {self.before}, after {self.after}"
+        return "\n".join([*lines, told, *(f"FAILED: {failure}" for failure in self.failures)])
+
+
+async def hold(compose: Compose, count: int, events: Mapping[str, Event] = EVENTS) -> Survival:
     """Open so many, let each event happen, and count those that live after it."""
     held: list[Held] = []
-    living: dict[str, int] = {}
+    found = Survival(count, before=descriptors(compose, "router", "autobahn"))
     try:
         while len(held) < count:
             fresh = min(OPENED_AT_ONCE, count - len(held))
             held += await asyncio.gather(*(Held.open("127.0.0.1", compose.port) for _ in range(fresh)))
-        for name, event in {"they are open": _nothing, **EVENTS}.items():
+        for name, event in {"they are open": _nothing, **events}.items():
             await event(Stage(compose, 0))
             echoed = await asyncio.gather(
                 *(each.echoes(b"%d %s" % (number, name.encode())) for number, each in enumerate(held))
             )
-            living[name] = sum(echoed)
+            found.living[name] = sum(echoed)
     finally:
         for each in held:
             each.close()
-    return living
+    end = time.monotonic() + CLOSING
+    while time.monotonic() < end:
+        await asyncio.sleep(0.5)
+        found.after = descriptors(compose, "router", "autobahn")
+        if not found.failures:
+            break
+    return found
 
 
 async def _nothing(stage: Stage) -> None:

@@ -8,6 +8,7 @@ What Twisted's server does otherwise, and this one does not: it connects to wher
 hands a file to whoever comes first to the data port, and lets anonymous users in.
 """
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,6 +49,8 @@ class Options:
     """IPv4 address that PASV names; empty: the one that the client has connected to. EPSV needs none."""
     max_connections: Annotated[int, Meta(ge=1)] = 100
     """Clients at a time; one more is answered with 421."""
+    client_connections: Annotated[int, Meta(ge=1)] = 20
+    """The same for each client's address: nobody takes all places."""
     idle_timeout: Annotated[float, Meta(gt=0)] = 300.0
     """Seconds without a command, and without a transfer."""
 
@@ -155,6 +158,35 @@ class Server(ftp.FTP):
         return fail(ftp.CmdNotImplementedError("EPRT"))
 
 
+class Factory(ftp.FTPFactory):
+    """Counts connections, in all and for each address."""
+
+    client_connections = 1
+
+    def __init__(self, portal: Portal) -> None:
+        super().__init__(portal)
+        self._from: Counter[str] = Counter()
+
+    def buildProtocol(self, addr: Any) -> Any:
+        host = _plain(getattr(addr, "host", ""))
+        if self._from[host] < self.client_connections:
+            made = super().buildProtocol(addr)
+        else:
+            most, self.connectionLimit = self.connectionLimit, 0
+            made = super().buildProtocol(addr)
+            self.connectionLimit = most
+        self._from[host] += 1
+        made.host = host
+        return made
+
+    def unregisterProtocol(self, p: Any) -> None:
+        """It has ended."""
+        super().unregisterProtocol(p)
+        self._from[p.host] -= 1
+        if not self._from[p.host]:
+            del self._from[p.host]
+
+
 class OneFolder(ftp.BaseFTPRealm):
     """All users see the same files."""
 
@@ -181,11 +213,12 @@ def make_factory(settings: Settings, reactor: Reactor, portal: Portal | None = N
         assert settings.auth is not None
         portal = Portal(OneFolder(str(root)), [RemoteChecker(settings.auth, reactor, service=settings.service)])
     check_portal(portal, ["Basic"])  # a user and a password, as FTP has them too
-    factory: Any = ftp.FTPFactory(portal)
+    factory: Any = Factory(portal)
     factory.allowAnonymous = False
     factory.noisy = False
     factory.welcomeMessage = "Portico"
     factory.connectionLimit = options.max_connections
+    factory.client_connections = options.client_connections
     factory.timeOut = options.idle_timeout
     factory.passivePortRange = _ports(settings, options.ports)
     factory.protocol = type("Server", (Server,), {"listenFactory": staticmethod(reactor.listenTCP), "address": options.address})

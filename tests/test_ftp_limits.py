@@ -10,7 +10,7 @@ import pytest
 from svckit.settings import BadOptions, Settings
 from twisted.cred.checkers import InMemoryUsernamePasswordDatabaseDontUse
 from twisted.cred.portal import Portal
-from twisted.internet.address import IPv4Address
+from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.interfaces import IListeningPort
 from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
@@ -72,8 +72,8 @@ class Site:
         self.factory = server.make_factory(settings, self.clock, portal)
         self.factory.protocol.callLater = self.clock.callLater
 
-    def connect(self) -> tuple[Any, StringTransport]:
-        protocol, transport = self.factory.buildProtocol(PEER), StringTransport(peerAddress=PEER)
+    def connect(self, peer: IPv4Address | IPv6Address = PEER) -> tuple[Any, StringTransport]:
+        protocol, transport = self.factory.buildProtocol(peer), StringTransport(peerAddress=peer)
         protocol.makeConnection(transport)
         return protocol, transport
 
@@ -86,6 +86,20 @@ def test_one_client_more_than_max_connections_gets_421(server: Any, tmp_path: Pa
     for gone in (late, first):  # who was refused counts until it is gone, like any other
         gone.connectionLost(None)
     assert site.connect()[1].value().startswith(b"220 ")
+
+
+def test_nobody_takes_all_places(server: Any, tmp_path: Path) -> None:
+    """An address counts as one, however a socket tells it."""
+    site = Site(server, tmp_path, client_connections="2")
+    same, other = IPv6Address("TCP", "::ffff:192.0.2.1", 1), IPv4Address("TCP", "192.0.2.2", 1)
+    (first, welcomed), (_, again), (late, refused), (_, elsewhere) = [site.connect(each) for each in (PEER, same, PEER, other)]
+    assert welcomed.value().startswith(b"220 ") and again.value().startswith(b"220 ")
+    assert refused.value().startswith(b"421 ") and refused.disconnecting
+    assert elsewhere.value().startswith(b"220 ")
+    for gone in (late, first):
+        gone.connectionLost(None)
+    assert site.connect(same)[1].value().startswith(b"220 ")
+    assert site.connect()[1].value().startswith(b"421 ")
 
 
 def test_a_client_without_a_command_is_told_and_let_go(server: Any, tmp_path: Path) -> None:
@@ -120,7 +134,9 @@ def test_a_port_to_which_nobody_came_is_free_again(server: Any, tmp_path: Path) 
     assert site.clock.ports[1].stopped
 
 
-@pytest.mark.parametrize("options", [{"max_connections": "0"}, {"idle_timeout": "0"}, {"idle_timeout": "-1"}])
+@pytest.mark.parametrize(
+    "options", [{"max_connections": "0"}, {"client_connections": "0"}, {"idle_timeout": "0"}, {"idle_timeout": "-1"}]
+)
 def test_limits_that_would_let_nobody_in(server: Any, tmp_path: Path, options: dict[str, str]) -> None:
     with pytest.raises(BadOptions, match=next(iter(options))):
         Site(server, tmp_path, **options)

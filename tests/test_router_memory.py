@@ -29,6 +29,7 @@ routes = [
   {{prefix = "/named/", host = "portico.test", service = "static"}},
   {{prefix = "/app/", service = "app"}},
 ]
+limits = {{queue_timeout = 30.0, head_deadline = 60.0}}
 services.static = {{target = "handoff", folder = "{folder}/static"}}
 services.uploads = {{target = "handoff", folder = "{folder}/uploads"}}
 services.app = {{target = "tcp", address = "127.0.0.1:{server}"}}

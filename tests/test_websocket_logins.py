@@ -19,6 +19,7 @@ from .support.site import Site, first_password, free_port, json_lines
 ROUTES = """
 listeners = [{{address = "127.0.0.1:{port}"}}]
 routes = [{{prefix = "/ws/autobahn/", service = "autobahn"}}, {{prefix = "/ws/txws/", service = "txws"}}]
+limits = {{queue_timeout = 30.0}}
 services.autobahn = {{target = "handoff", folder = "{folder}/autobahn"}}
 services.txws = {{target = "handoff", folder = "{folder}/txws"}}
 """

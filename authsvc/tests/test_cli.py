@@ -146,11 +146,16 @@ def test_groups(shell: Shell) -> None:
 
 def test_a_file_from_elsewhere(shell: Shell, tmp_path: Path) -> None:
     (tmp_path / "htpasswd").write_text("alice:{SHA}tiY7sUhYKUwI5L3866kDY+ENcrQ=\n# bob is away\n\n")
-    assert shell("import", "htpasswd", str(tmp_path / "htpasswd")) == (0, "1 taken over\n")
+    status, said = shell("import", "htpasswd", str(tmp_path / "htpasswd"))
+    assert (status, said.partition(" They log in by Basic;")[0]) == (0, "1 taken over.")
     assert shell.password_is(b"alice", b"wonderland")
     status, said = shell("import", "htpasswd", str(tmp_path / "htpasswd"))
     assert (status, said) == (1, "authsvc: there is a user of that name: alice\n")
     assert shell("import", "htpasswd", str(tmp_path / "htpasswd"), "--replace")[0] == 0
+    (tmp_path / "htdigest").write_text("dora:portico:" + "0" * 32 + "\n")
+    status, said = shell("import", "htdigest", str(tmp_path / "htdigest"))
+    assert status == 0 and "digest_algorithms" in said
+    assert shell("remove", "dora")[0] == 0
     (tmp_path / "htdigest").write_text("carol:portico:wrong\n")
     status, said = shell("import", "htdigest", str(tmp_path / "htdigest"))
     assert status == 1

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 from authsvc.hashing import verify_password
-from authsvc.passwords import CACHE_TIME, QUEUE_LIMIT, QUEUE_TIME, PasswordChecks
-from svckit.auth.commands import Busy
+from authsvc.passwords import CACHE_TIME, QUEUE_LIMIT, QUEUE_TIME, USER_LIMIT, PasswordChecks
+from svckit.auth.commands import Busy, TooMany
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.logger import globalLogPublisher
@@ -81,6 +81,28 @@ def test_an_unknown_user_costs_a_hash_too_and_never_gets_in() -> None:
     assert password == b"wonderland"
     bench.checks._verify = lambda stored, password: True  # even if somebody found the decoy's password
     assert bench.check(user=b"carol") is False
+
+
+def test_guesses_at_one_user_leave_room_for_others() -> None:
+    bench = Bench()
+    found: list[Any] = []
+
+    def ask(user: bytes, password: bytes, lane: bytes = b"") -> None:
+        bench.checks.check(user, password, bench.stored.get(user), lane).addBoth(found.append)
+
+    for user in (b"alice", b"nobody"):  # who exists cannot be told by it
+        for number in range(USER_LIMIT):
+            ask(user, b"%d" % number)
+        with pytest.raises(TooMany, match="1"):
+            ask(user, b"one more")
+    ask(b"alice", b"0")  # is being checked already
+    ask(b"alice", b"wonderland", b"from where she is known")
+    ask(b"bob", b"builder")
+    bench.run()
+    assert found.count(True) == 1
+    assert len(found) == 2 * USER_LIMIT + 3
+    assert bench.check()
+    assert not bench.checks._by_lane
 
 
 def test_a_check_whose_turn_does_not_come_in_time_is_given_up() -> None:
@@ -172,9 +194,10 @@ def test_one_check_serves_all_who_ask_meanwhile() -> None:
 
 def test_a_full_queue_is_busy_and_empties_again() -> None:
     bench = Bench()
-    answers = [bench.checks.check(b"alice", b"%d" % number, bench.stored[b"alice"]) for number in range(QUEUE_LIMIT)]
+    lanes = [b"%d" % number for number in range(QUEUE_LIMIT)]
+    answers = [bench.checks.check(b"alice", lane, bench.stored[b"alice"], lane) for lane in lanes]
     with pytest.raises(Busy):
-        bench.checks.check(b"alice", b"one more", bench.stored[b"alice"])
+        bench.checks.check(b"alice", b"one more", bench.stored[b"alice"], b"another")
     again = bench.checks.check(b"alice", b"0", bench.stored[b"alice"])  # waits for a check that is there already
     bench.run()
     assert [answer.result for answer in [*answers, again]] == [False] * (QUEUE_LIMIT + 1)

@@ -240,6 +240,22 @@ def test_too_many_wrong_logins_are_not_looked_at(bench: Bench) -> None:
     assert bench.decisions[5] == "alice by basic from 192.0.2.1 for ?: too many tries"
 
 
+def test_a_check_is_told_which_others_it_shares_its_places_with(bench: Bench) -> None:
+    seen: list[bytes] = []
+    check = bench.checker.requestAvatarId
+    bench.checker.requestAvatarId = lambda brought: (seen.append(brought.lane), check(brought))[1]  # type: ignore[method-assign]
+    for client in (b"192.0.2.1", b"192.0.2.2", b"192.0.2.1"):
+        assert bench.call(commands.CheckPassword, user=b"alice", password=b"wonderland", client=client) == {"avatar": b"alice"}
+    assert seen[0] == seen[1] != seen[2] == bench.throttle.lane(b"alice", b"192.0.2.1")
+
+
+def test_too_many_checks_of_one_user_are_answered_as_too_many_tries(bench: Bench) -> None:
+    bench.checker.verdict = commands.TooMany("1")
+    answer = bench.call(commands.CheckPassword, user=b"alice", password=b"wonderland")
+    assert isinstance(answer, commands.TooMany) and str(answer) == "1"
+    assert bench.decisions[0].endswith(": too many tries")
+
+
 def test_wrong_digests_and_malformed_ones_count_like_wrong_passwords(bench: Bench) -> None:
     for _ in range(2):
         assert isinstance(bench.digest(password=b"nope"), commands.Denied)

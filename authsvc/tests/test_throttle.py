@@ -102,6 +102,16 @@ def test_who_is_known_is_counted_too() -> None:
     assert bench.wrong(address=THERE) == 10  # not known any more: counted together
 
 
+def test_tries_share_a_lane_unless_their_user_is_known_there() -> None:
+    bench = Bench()
+    lane = bench.throttle.lane
+    assert lane(b"alice", HERE) == lane(b"alice", THERE) == lane(b"alice", b"") != lane(b"bob", HERE)
+    bench.right()
+    assert lane(b"alice", HERE) not in (lane(b"alice", THERE), lane(b"bob", HERE))
+    bench.right(address=THERE)
+    assert lane(b"alice", HERE) != lane(b"alice", THERE)
+
+
 def test_addresses_of_one_network_are_one_client() -> None:
     one = Pace(1, 60.0)
     for first, second, same in (

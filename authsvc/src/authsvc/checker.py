@@ -47,13 +47,14 @@ class StoreChecker:
     def requestAvatarId(self, credentials: Any) -> "Deferred[bytes | tuple[()]]":
         """The user's name.
 
-        The Deferred fails with `UnauthorizedLogin`, or with `svckit.auth.commands.Busy` if too many logins are waiting.
+        The Deferred fails with `UnauthorizedLogin`, or, if too many logins are waiting, with `Busy` or `TooMany` of
+        `svckit.auth.commands`.
         """
         return Deferred.fromCoroutine(self._check(credentials))
 
     async def _check(self, credentials: Any) -> bytes | tuple[()]:
         if IUsernamePassword.providedBy(credentials):
-            right = await self._check_password(credentials.username, credentials.password)
+            right = await self._check_password(credentials.username, credentials.password, getattr(credentials, "lane", b""))
         elif IUsernameDigestHash.providedBy(credentials):
             right = await self._check_hash(credentials)
         else:
@@ -64,10 +65,11 @@ class StoreChecker:
         user: bytes = credentials.username
         return user
 
-    async def _check_password(self, user: bytes, password: bytes) -> bool:
+    async def _check_password(self, user: bytes, password: bytes, lane: bytes) -> bool:
         try:
             account = await self._accounts.find(user)
-            return await self._passwords.check(user, password, account.password or None if account else None)
+            stored = account.password or None if account else None
+            return await self._passwords.check(user, password, stored, lane)
         except ValueError:
             log.failure("a stored hash cannot be read")
             return False

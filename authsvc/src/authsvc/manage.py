@@ -30,6 +30,12 @@ __all__ = [
 
 DEFAULT_REALM = "portico"
 
+HOW_THEY_LOG_IN = {
+    "htpasswd": "They log in by Basic; browsers take Digest where it is offered, unless the option `schemes` is `basic`.",
+    "htdigest": "They log in by Digest with MD5; curl and browsers do so with the option `digest_algorithms` at `MD5,SHA-256`.",
+}
+"""What to say after an import, by format: whoever offers more locks them out of the better clients."""
+
 _DEFAULT_REALMS = (DEFAULT_REALM.encode("ascii"),)
 
 
@@ -87,7 +93,7 @@ def import_users(store: Store, options: argparse.Namespace) -> None:
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
     store.merge(records, replace=options.replace)
-    sys.stdout.write(f"{len(records)} taken over\n")
+    sys.stdout.write(f"{len(records)} taken over. {HOW_THEY_LOG_IN[options.format]}\n")
 
 
 def _print_users(names: list[bytes]) -> None:

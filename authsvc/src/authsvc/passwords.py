@@ -13,11 +13,11 @@ argon2id costs some 30 ms and 19 MiB on purpose, and Basic sends the password wi
 import hmac
 import os
 import secrets
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from svckit.auth.commands import Busy
+from svckit.auth.commands import Busy, TooMany
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
@@ -25,10 +25,14 @@ from twisted.python.failure import Failure
 
 from .hashing import hash_password, is_outdated, verify_password
 
-__all__ = ["CACHE_LIMIT", "CACHE_TIME", "QUEUE_LIMIT", "QUEUE_TIME", "PasswordChecks"]
+__all__ = ["CACHE_LIMIT", "CACHE_TIME", "QUEUE_LIMIT", "QUEUE_TIME", "USER_LIMIT", "PasswordChecks"]
 
 QUEUE_LIMIT = 32
 """Different logins that are being checked or wait for it. With two threads the last one waits half a second."""
+
+USER_LIMIT = 4
+"""Different passwords of one user that are being checked or wait for it: somebody who guesses at one name leaves room for the
+other users. What comes from where the user is known counts apart, as in `throttle`."""
 
 QUEUE_TIME = 1.0
 """Seconds after which a check that still waits is given up. A service takes us for hung after `REPLICA_TIMEOUT`, and goes with
@@ -68,33 +72,41 @@ class PasswordChecks:
         self._decoy = hash_password(secrets.token_bytes(32))
         self._right: OrderedDict[bytes, float] = OrderedDict()  # tag -> when it ends; all live equally long, so in order
         self._running: dict[bytes, list[Deferred[bool]]] = {}
+        self._by_lane: Counter[bytes] = Counter()  # of those that run
 
     @property
     def under_way(self) -> int:
         """Checks that run or wait for a thread."""
         return len(self._running)
 
-    def check(self, user: bytes, password: bytes, stored: str | None) -> "Deferred[bool]":
+    def check(self, user: bytes, password: bytes, stored: str | None, lane: bytes = b"") -> "Deferred[bool]":
         """Whether this is the user's password; `stored` is its hash, None for a user whom nobody knows.
+
+        `USER_LIMIT` is for what has the same `lane`; without one, for the user.
 
         The Deferred fails with `Busy` where its turn does not come in `QUEUE_TIME`.
 
         Raises:
             Busy: too many checks are waiting.
+            TooMany: too many of this user's are.
         """
         tag = self._tag(user, password, stored)
         if self._remembered(tag):
             return succeed(True)
         if tag not in self._running and len(self._running) >= self._queue_limit:
             raise Busy
+        lane = lane or user
+        if tag not in self._running and self._by_lane[lane] >= USER_LIMIT:
+            raise TooMany("1")
         answer: Deferred[bool] = Deferred()
         if tag in self._running:
             self._running[tag].append(answer)
             return answer
         self._running[tag] = [answer]
+        self._by_lane[lane] += 1
         latest = self._clock.seconds() + QUEUE_TIME
         checked = self._run(self._verify_by, latest, self._decoy if stored is None else stored, password)
-        checked.addBoth(self._checked, tag, stored is not None)
+        checked.addBoth(self._checked, lane, tag, stored is not None)
         if stored is not None and self._rehash is not None and is_outdated(stored):
             answer.addCallback(self._renew, user, password, stored)
         return answer
@@ -105,8 +117,11 @@ class PasswordChecks:
             raise Busy
         return self._verify(stored, password)
 
-    def _checked(self, result: Any, tag: bytes, known: bool) -> None:
+    def _checked(self, result: Any, lane: bytes, tag: bytes, known: bool) -> None:
         waiting = self._running.pop(tag)
+        self._by_lane[lane] -= 1
+        if not self._by_lane[lane]:
+            del self._by_lane[lane]
         if not isinstance(result, Failure):
             result = bool(result) and known
             if result:

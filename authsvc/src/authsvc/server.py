@@ -85,7 +85,7 @@ class AuthProtocol(amp.AMP):
     @CheckPassword.responder
     def check_password(self, user: bytes, password: bytes, method: bytes, uri: bytes, client: bytes) -> "Deferred[Any]":
         asked = _Asked("basic", user, method, uri, client)
-        return self.factory.track(Deferred.fromCoroutine(self._decide(asked, self._password(user, password))))
+        return self.factory.track(Deferred.fromCoroutine(self._decide(asked, self._password(user, password, client))))
 
     @CheckDigest.responder
     def check_digest(self, user: bytes, method: bytes, uri: bytes, client: bytes, **answer: Any) -> "Deferred[Any]":
@@ -93,10 +93,10 @@ class AuthProtocol(amp.AMP):
         check = self._digest(user, method, uri, client, **answer)
         return self.factory.track(Deferred.fromCoroutine(self._decide(asked, check)))
 
-    async def _password(self, user: bytes, password: bytes) -> Any:
+    async def _password(self, user: bytes, password: bytes, client: bytes) -> Any:
         if len(user) > MAX_USER or len(password) > MAX_PASSWORD:
             raise Malformed("user or password of a length that nobody has")
-        return await self.factory.checker.requestAvatarId(UsernamePassword(user, password))
+        return await self.factory.checker.requestAvatarId(_Brought(user, password, self.factory.throttle.lane(user, client)))
 
     async def _digest(self, user: bytes, method: bytes, uri: bytes, client: bytes, algorithm: bytes, **answer: Any) -> Any:
         name = algorithm.decode("latin-1")
@@ -151,6 +151,14 @@ class AuthProtocol(amp.AMP):
             raise
         throttle.succeeded(*key)
         return avatar
+
+
+class _Brought(UsernamePassword):
+    """A password, and with which others its check shares the places that there are for one user."""
+
+    def __init__(self, username: bytes, password: bytes, lane: bytes) -> None:
+        super().__init__(username, password)
+        self.lane = lane
 
 
 @dataclass(frozen=True, slots=True)

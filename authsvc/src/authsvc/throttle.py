@@ -71,6 +71,10 @@ class Throttle:
         while len(self._known) > KNOWN_LIMIT:
             self._known.popitem(last=False)
 
+    def lane(self, user: bytes, address: bytes) -> bytes:
+        """What tries of this user from this address have in common with others: the user, unless known from there."""
+        return self._buckets(user, address)[0][0]
+
     def _buckets(self, user: bytes, address: bytes) -> list[tuple[bytes, Pace]]:
         network = _network(address)
         pair = self._key(b"pair", user, address)

@@ -66,6 +66,8 @@ class Options:
     """Threads that write; an upload uses one at a time."""
     expire: Annotated[float, Meta(gt=0)] = 24 * 3600.0
     """Seconds without a byte after which an unfinished resumable upload is removed."""
+    splice: bool = True
+    """Whether large bodies of known length go from socket to file inside the kernel."""
     writes: Literal["login", "anyone"] = "login"
     """Who may put and delete: users with a login, or anyone. Anyone may get and list."""
 
@@ -164,7 +166,7 @@ def make_site(settings: Settings, reactor: Reactor, run: Run) -> UploadSite:
         log.info("{count} abandoned parts swept away", count=swept)
     intake = Intake(store, run, options.max_size, options.parallel)
     desk = Desk(intake, shelf, reactor, options.expire)
-    return UploadSite(Uploads(intake), reactor, intake, desk, writers, timeout=options.idle_timeout)
+    return UploadSite(Uploads(intake), reactor, intake, desk, writers, options.splice, timeout=options.idle_timeout)
 
 
 def _check_quota(settings: Settings, options: Options, store: Store) -> None:

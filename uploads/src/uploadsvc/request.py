@@ -34,7 +34,7 @@ from .tus import heads
 from .tus.bell import Listening
 from .tus.desk import Asked as TusAsked
 from .tus.desk import Desk, concerned
-from .work import Answer, Work
+from .work import Answer, Watch, Work
 
 if TYPE_CHECKING:
     from svckit.auth import Reception
@@ -73,7 +73,7 @@ class UploadRequest(GuardedRequest):
     sink: Sink | None = None
     work: Work | None = None
     """Set where the body is more than a PUT's."""
-    decided: Refusal | Answer | None = None
+    decided: Refusal | Answer | Watch | None = None
     """Set where the head has decided all and there is no body to be rid of: the resource answers with it."""
     _tus: TusAsked | None = None
     _login_runs = False
@@ -105,7 +105,7 @@ class UploadRequest(GuardedRequest):
     def _judge(self, length: int | None) -> None:
         self._take(self.channel.site.intake.judge(self.method, self.uri, self._header, length), length)
 
-    def _take(self, judged: Ticket | Work | Answer | Refusal | None, length: int | None) -> None:
+    def _take(self, judged: Ticket | Work | Answer | Watch | Refusal | None, length: int | None) -> None:
         """What is to become of the body."""
         self._length = length
         if isinstance(judged, Ticket):
@@ -114,7 +114,7 @@ class UploadRequest(GuardedRequest):
             self.sink = intake.begin(self, intake.store.new_part(judged.digests, self._user_name))
         elif isinstance(judged, Work):
             self.work = judged
-            self.sink = self.channel.site.intake.begin(self, judged.body)
+            self.sink = self.channel.site.intake.begin(self, judged.body, judged.way)
             if judged.lock is not None:
                 self._listening = Listening(judged.lock, self.channel.site.reactor, self._taken_over)
         elif judged is not None and length == 0:
@@ -184,7 +184,7 @@ class UploadRequest(GuardedRequest):
             return
         if held.end is None:
             self.flowing()  # else `requestReceived` sees to it
-        if isinstance(found, Refusal | Answer) and held.end is not None:
+        if isinstance(found, Refusal | Answer | Watch) and held.end is not None:
             self.decided = found
         else:
             self._take(found, length)
@@ -200,7 +200,7 @@ class UploadRequest(GuardedRequest):
         if held.end is not None:
             self.requestReceived(*held.end)
 
-    async def _find_out(self, site: UploadSite, length: int | None) -> Ticket | Work | Answer | Refusal | None:
+    async def _find_out(self, site: UploadSite, length: int | None) -> Ticket | Work | Answer | Watch | Refusal | None:
         user = await self._log_in(site.writers) if site.writers is not None and self._writes else b""
         if isinstance(user, Refusal):
             return user

@@ -16,6 +16,7 @@ from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
 from twisted.python.threadpool import ThreadPool
 
+from .counts import WRITE_INTERVAL
 from .intake import Intake
 from .journal import Journal
 from .quota import Quota
@@ -164,9 +165,22 @@ def make_site(settings: Settings, reactor: Reactor, run: Run) -> UploadSite:
         ) from error
     if swept:
         log.info("{count} abandoned parts swept away", count=swept)
-    intake = Intake(store, run, options.max_size, options.parallel)
+    intake = Intake(store, run, options.max_size, options.parallel, settings.replica)
+    _keep_counts(intake, reactor)
     desk = Desk(intake, shelf, reactor, options.expire)
     return UploadSite(Uploads(intake), reactor, intake, desk, writers, options.splice, timeout=options.idle_timeout)
+
+
+def _keep_counts(intake: Intake, reactor: Reactor) -> None:
+    """Write the counts from time to time; that it fails hurts nobody."""
+
+    def again(_: object) -> None:
+        reactor.callLater(WRITE_INTERVAL, write)
+
+    def write() -> None:
+        intake.run(intake.counts.write).addErrback(lambda _: None).addCallback(again)
+
+    reactor.callLater(WRITE_INTERVAL, write)
 
 
 def _check_quota(settings: Settings, options: Options, store: Store) -> None:

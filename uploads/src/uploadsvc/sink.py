@@ -75,6 +75,7 @@ class Sink:
         self._turn: tuple[Callable[[], Any], Deferred[Any]] | None = None
         self._finish: tuple[Callable[[], Any], Deferred[Any]] | None = None
         self.received = 0
+        self.committed = False
         self.closed: Deferred[None] = Deferred()
 
     def write(self, data: bytes) -> None:
@@ -162,6 +163,7 @@ class Sink:
         self._next()
 
     def _committed(self, committed: "Deferred[Any]", result: Any) -> None:
+        self.committed = True
         self._close(None)
         committed.callback(result)
 

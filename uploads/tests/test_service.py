@@ -34,7 +34,7 @@ def test_starts_with_nothing_said(tmp_path: Path) -> None:
     site = make(tmp_path)
     assert site.intake.store.root == tmp_path / "state" / "files"
     assert site.intake.store.hidden.is_dir()
-    assert (site.intake.max_size, site.intake.parallel, site.timeOut) == (16 * 2**30, 64, 60.0)
+    assert (site.intake.max_size, site.intake.parallel, site.timeOut) == (16 * 2**30, 256, 60.0)
 
 
 def test_options_may_be_text(tmp_path: Path) -> None:

@@ -53,8 +53,8 @@ class Options:
     """Bytes that the files of each user may have; None: no bound."""
     keep_free: Annotated[int, Meta(ge=0)] = 16 * 2**20
     """Bytes that uploads leave free on the file system."""
-    parallel: Annotated[int, Meta(ge=1)] = 64
-    """Uploads at a time in one replica; each may have `sink.HIGH` bytes in memory."""
+    parallel: Annotated[int, Meta(ge=1)] = 256
+    """Uploads at a time in one replica; together they have at most `sink.IN_ALL` bytes in memory that wait for the disk."""
     idle_timeout: Annotated[float, Meta(gt=0)] = 60.0
     """Seconds without a byte from the client; there is no limit on the whole."""
     spool: str = ""

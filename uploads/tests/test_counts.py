@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from uploadsvc.counts import FOLDER, KEPT, WRITE_INTERVAL, Counts
 from uploadsvc.feed import INTERVAL
+from uploadsvc.service import keep_counts
 
 TUS = {"Tus_Resumable": "1.0.0"}
 TYPE = {"Content_Type": "application/offset+octet-stream"}
@@ -73,6 +74,7 @@ def test_each_replica_tells_of_all(make_uploads: Callable[..., Any]) -> None:
 
 
 def test_written_from_time_to_time(service: Any) -> None:
+    keep_counts(service.site.intake, service.clock)
     service.connect().ask("PUT", "/uploads/x", b"abc")
     for _ in range(2):
         service.clock.advance(WRITE_INTERVAL)

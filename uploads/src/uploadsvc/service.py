@@ -31,7 +31,7 @@ from .tus.shelf import Shelf
 if TYPE_CHECKING:
     from svckit.auth import Reception
 
-__all__ = ["SWEEP_INTERVAL", "Options", "make_factory", "make_service", "make_site"]
+__all__ = ["SWEEP_INTERVAL", "Options", "keep_counts", "make_factory", "make_service", "make_site"]
 
 SWEEP_INTERVAL = 60.0
 """Seconds between looks for parts that a crash has left."""
@@ -87,6 +87,7 @@ def make_factory(settings: Settings, reactor: Reactor) -> IProtocolFactory:
 
     site = make_site(settings, reactor, run)
     pool.start()
+    keep_counts(site.intake, reactor)
     reactor.addSystemEventTrigger("during", "shutdown", pool.stop)
     return site
 
@@ -166,12 +167,11 @@ def make_site(settings: Settings, reactor: Reactor, run: Run) -> UploadSite:
     if swept:
         log.info("{count} abandoned parts swept away", count=swept)
     intake = Intake(store, run, options.max_size, options.parallel, settings.replica)
-    _keep_counts(intake, reactor)
     desk = Desk(intake, shelf, reactor, options.expire)
     return UploadSite(Uploads(intake), reactor, intake, desk, writers, options.splice, timeout=options.idle_timeout)
 
 
-def _keep_counts(intake: Intake, reactor: Reactor) -> None:
+def keep_counts(intake: Intake, reactor: Reactor) -> None:
     """Write the counts from time to time; that it fails hurts nobody."""
 
     def again(_: object) -> None:

@@ -69,7 +69,7 @@ class Mounts:
 
     def find(self, path: bytes) -> Mount | str:
         """What answers at `path` (in normal form), or why nothing does."""
-        found = self.by_path.get(path)
+        found = None if path.endswith(b"/*") else self.by_path.get(path)
         if found is None:
             parent, _, name = path.rpartition(b"/")
             found = self.by_path.get(parent + b"/*") if name else None

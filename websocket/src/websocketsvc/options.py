@@ -66,7 +66,6 @@ class AutobahnOptions(Options):
 class RoomsOptions(AutobahnOptions):
     mounts: MountTable = "/ws/rooms/*=websocketsvc.rooms.Member"
     max_message: Count = 1 << 16
-    max_unsent: Count = 1 << 18
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -77,6 +77,8 @@ class TxwsOptions(Options):
         }
     )
     """Twisted stream factories, or what makes one when it is called, by path."""
+    tcp: dict[str, str] | str = ""
+    """Where /ws/tcp/NAME leads: `HOST:PORT` or `unix:PATH` by name (`NAME=HOST:PORT`, blank-separated). None: no bridge."""
 
 
 def allowed_origins(origins: str) -> frozenset[str] | None:

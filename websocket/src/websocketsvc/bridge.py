@@ -1,6 +1,7 @@
 """The bridge behind /ws/tcp/NAME: a WebSocket's bytes to a TCP service and back, as websockify does. Off by default.
 
-Only names that the option `tcp` lists lead anywhere, so nobody chooses an address. While one side does not read, the other is not read from.
+Only names that the option `tcp` lists lead anywhere, so nobody chooses an address. While one side does not read, the other is
+not read from.
 When the server ends its connection, the WebSocket is closed with 1000; where it cannot be reached, with 1014 (Bad Gateway).
 """
 

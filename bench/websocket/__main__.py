@@ -71,7 +71,9 @@ class Server:
 
     def __init__(self, command: list[str], path: str) -> None:
         self.path = path
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT / "tests/node")  # noqa: S603
+        self.process = subprocess.Popen(  # noqa: S603
+            command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, cwd=ROOT / "tests/node"
+        )
         assert self.process.stdout is not None
         self.port = int(self.process.stdout.readline())
 

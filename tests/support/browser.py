@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import time
+from base64 import b64decode
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -45,6 +46,8 @@ class Browser:
         self._number = 0
         self._session: str | None = None
         self._login = ("", "")
+        self.errors: list[str] = []
+        self.requests: list[str] = []
 
     def __enter__(self) -> Self:
         try:
@@ -61,6 +64,47 @@ class Browser:
         self._session = None
         profile = self._call("Target.createBrowserContext", disposeOnDetach=True)["browserContextId"]
         self._open_page(browserContextId=profile)
+
+    @property
+    def here(self) -> str:
+        """The page that is driven now, to come back to."""
+        assert self._session is not None
+        return self._session
+
+    def go_to(self, page: str) -> None:
+        """Drive the page that was `here` once; the other ones go on by themselves."""
+        self._session = page
+
+    def watch(self) -> None:
+        """From now on `errors` and `requests` gather what this page has in its console, and whom it asks for anything."""
+        for domain in ("Runtime", "Log", "Network"):
+            self._call(f"{domain}.enable")
+
+    def _notice(self, event: dict[str, Any]) -> None:
+        found = event.get("params", {})
+        match event.get("method"):
+            case "Network.requestWillBeSent":
+                self.requests.append(found["request"]["url"])
+            case "Network.webSocketCreated":
+                self.requests.append(found["url"])
+            case "Log.entryAdded" if found["entry"]["level"] == "error":
+                self.errors.append(found["entry"]["text"])
+            case "Runtime.exceptionThrown":
+                self.errors.append(json.dumps(found["exceptionDetails"]))
+            case "Runtime.consoleAPICalled" if found["type"] in ("error", "assert"):
+                self.errors.append(json.dumps(found["args"]))
+
+    def screen(self, width: int, height: int, dark: bool = False) -> None:
+        """Be a screen of this size, in CSS pixels; a narrow one is a phone's."""
+        phone = width < 600
+        self._call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=phone)
+        scheme = "dark" if dark else "light"
+        self._call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
+
+    def picture(self) -> bytes:
+        """The whole page as PNG."""
+        shot = self._call("Page.captureScreenshot", format="png", captureBeyondViewport=True)
+        return b64decode(str(shot["data"]))
 
     def _open_page(self, **where: object) -> None:
         page = self._call("Target.createTarget", url="about:blank", **where)["targetId"]
@@ -116,6 +160,7 @@ class Browser:
             if message.get(key) == value:
                 found: dict[str, object] = message
                 return found
+            self._notice(message)
             if message.get("method") == "Fetch.requestPaused":
                 self._send("Fetch.continueRequest", requestId=message["params"]["requestId"])
             elif message.get("method") == "Fetch.authRequired":

@@ -50,6 +50,17 @@ class Stage:
         while len(self.replicas) > replicas:
             self.replicas.pop(0).stop()
 
+    def kill(self) -> None:
+        """`kill -9` of the newest replica."""
+        self.replicas[-1].process.kill()
+        self.replicas[-1].process.wait(15)
+        self.replicas.pop()
+
+    def peak(self) -> int:
+        """Bytes of memory that the newest replica has had at most (VmHWM)."""
+        status = Path(f"/proc/{self.replicas[-1].process.pid}/status").read_text()
+        return int(next(line.split()[1] for line in status.splitlines() if line.startswith("VmHWM"))) * 1024
+
     def wait(self, replicas: int) -> None:
         """Until the router has linked so many.
 

@@ -74,6 +74,25 @@ def test_any_cut_and_any_timing_give_the_same_file(store: Store, make_held: Any,
     assert (store.root / "x").read_bytes() == whole
 
 
+def test_where_many_share_the_memory_each_has_less(store: Store, held: Any) -> None:
+    flow, share = Recorder(), [10]
+    sink = Sink(store.new_part(), held, flow, lambda: share[0])
+    sink.write(b"x" * 10)
+    assert flow.told == []
+    sink.write(b"x")
+    assert flow.told == ["full"]
+    held.run_one()
+    assert flow.told == ["full", "flowing"]
+    sink.write(b"x" * 9)
+    share[0] = HIGH * 2
+    sink.write(b"x" * (HIGH - 10))
+    assert flow.told == ["full", "flowing"]
+    sink.write(b"x" * 2)
+    assert flow.told == ["full", "flowing", "full"]
+    sink.abort()
+    held.run_all()
+
+
 def test_a_slow_disk_stops_the_flow_and_lets_it_go_on(store: Store, held: Any) -> None:
     flow = Recorder()
     sink = Sink(store.new_part(), held, flow)

@@ -11,7 +11,7 @@ from .digests import Digests, digests_of
 from .form import judge_form
 from .names import BadName, from_segment
 from .refusals import Refusal
-from .sink import Body, Flow, Run, Sink
+from .sink import IN_ALL, Body, Flow, Run, Sink
 from .store import Store
 from .work import Work
 
@@ -124,9 +124,12 @@ class Intake:
     def begin(self, flow: Flow, body: Body) -> Sink:
         """A sink for an upload that was admitted; it counts until it is closed."""
         self.under_way += 1
-        sink = Sink(body, self.run, flow)
+        sink = Sink(body, self.run, flow, self._share)
         sink.closed.addCallback(self._ended)
         return sink
+
+    def _share(self) -> int:
+        return IN_ALL // max(self.under_way, 1)
 
     def _ended(self, _: None) -> None:
         self.under_way -= 1

@@ -13,7 +13,7 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-__all__ = ["COALESCE", "HIGH", "LOW", "Body", "Flow", "Run", "Sink"]
+__all__ = ["COALESCE", "HIGH", "IN_ALL", "LOW", "Body", "Flow", "Run", "Sink"]
 
 T = TypeVar("T")
 
@@ -21,6 +21,8 @@ HIGH = 512 * 1024
 """Bytes waiting for the disk above which the socket is not read."""
 LOW = 128 * 1024
 """Bytes waiting below which it is read again."""
+IN_ALL = 48 * 1024 * 1024
+"""Bytes waiting for the disk in one replica: where many uploads share it, `HIGH` and `LOW` are less for each."""
 COALESCE = 4096
 """Pieces below this size are gathered: a body in one-byte chunks must not cost fifty times its size."""
 
@@ -63,7 +65,9 @@ class Sink:
 
     log = Logger()
 
-    def __init__(self, body: Body, run: Run, flow: Flow) -> None:
+    def __init__(self, body: Body, run: Run, flow: Flow, share: Callable[[], int] = lambda: HIGH) -> None:
+        """`share` tells how many bytes may wait just now, at most `HIGH`."""
+        self._share = share
         self._body, self._run, self._flow = body, run, flow
         self._queue: list[bytes | bytearray] = []
         self._waiting = 0
@@ -79,7 +83,7 @@ class Sink:
         self.received += len(data)
         self._waiting += len(data)
         self._put(data)
-        if self._waiting > HIGH:
+        if self._waiting > min(HIGH, self._share()):
             self._full = True
             self._flow.full()
         self._next()
@@ -134,7 +138,7 @@ class Sink:
 
     def _written(self, size: int, _: None) -> None:
         self._waiting -= size
-        if self._full and self._waiting < LOW and not self._broken:
+        if self._full and self._waiting < min(LOW, self._share()) and not self._broken:
             self._full = False
             self._flow.flowing()
         self._next()

@@ -129,9 +129,9 @@ def test_an_upload_is_paused_and_goes_on_after_the_network_was_cut(
     browser: Browser, whole: Whole, way: Way, tmp_path: Path
 ) -> None:
     file = tmp_path / "große datei.bin"
-    file.write_bytes(os.urandom(40 * MIB + 7))
+    file.write_bytes(os.urandom(12 * MIB + 7))
     way.mend()
-    way.slow(16 * MIB)
+    way.slow(6 * MIB)
     open_page(browser, way.port)
     browser.choose("#file", file)
     browser.click("#upload button")
@@ -149,7 +149,7 @@ def test_an_upload_is_paused_and_goes_on_after_the_network_was_cut(
     way.cut()  # once more, in the middle
     way.mend()
     browser.wait_until("document.querySelector('#upload-said').matches('.good, .bad')", 60)
-    assert text(browser, "#upload-said") == f"{file.name} is there, 40 MiB."
+    assert text(browser, "#upload-said") == f"{file.name} is there, 12 MiB."
     got = requests.get(f"http://localhost:{whole.port}/uploads/{file.name}", timeout=30)
     assert hashlib.sha256(got.content).digest() == hashlib.sha256(file.read_bytes()).digest()
     browser.wait_until(f"[...document.querySelectorAll('#list a')].some((link) => link.textContent === '{file.name}')")
@@ -160,16 +160,16 @@ def test_an_upload_is_paused_and_goes_on_after_the_network_was_cut(
 
 def test_two_files_at_once_and_one_is_cancelled(browser: Browser, whole: Whole, way: Way, tmp_path: Path) -> None:
     for name in ("one.bin", "two.bin"):
-        (tmp_path / name).write_bytes(os.urandom(16 * MIB))
+        (tmp_path / name).write_bytes(os.urandom(6 * MIB))
     way.mend()
-    way.slow(8 * MIB)
+    way.slow(4 * MIB)
     open_page(browser, way.port)
     browser.choose("#file", tmp_path / "one.bin", tmp_path / "two.bin")
     browser.click("#upload button")
     browser.wait_until("document.querySelectorAll('#transfers li').length === 2")
     browser.wait_until("[...document.querySelectorAll('#transfers progress')].every((bar) => bar.value > 0)")
     browser.click("#transfers li:nth-child(2) .stop")
-    browser.wait_until("document.querySelector('#upload-said').textContent === 'one.bin is there, 16 MiB.'", 60)
+    browser.wait_until("document.querySelector('#upload-said').textContent === 'one.bin is there, 6.0 MiB.'", 60)
     names = [file["name"] for file in requests.get(f"http://localhost:{whole.port}/uploads/", timeout=20).json()]
     assert "one.bin" in names and "two.bin" not in names
 

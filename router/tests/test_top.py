@@ -1,10 +1,12 @@
 """`portico top`: the screen from statuses, and the terminal around it."""
 
+import fcntl
 import json
 import os
 import pty
 import re
 import select
+import struct
 import sys
 import termios
 import time
@@ -113,13 +115,16 @@ def test_without_a_terminal(capsys: pytest.CaptureFixture[str], monkeypatch: pyt
     assert caught.value.code == 2 and "needs a terminal" in capsys.readouterr().err
 
 
-def in_terminal(arguments: list[str], until: bytes, keys: bytes) -> tuple[bytes, int, list[object]]:
-    """What the program writes to a terminal of its own, its exit status, and whether the terminal is as it was."""
+def _set_size(terminal: int, lines: int, columns: int) -> None:
+    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
+
+
+def in_terminal(arguments: list[str], until: bytes, keys: bytes) -> tuple[bytes, int]:
+    """What the program writes to a terminal of its own, and its exit status; `keys` are pressed when `until` is there."""
     pid, terminal = pty.fork()
     if pid == 0:
         os.execv(sys.executable, [sys.executable, "-m", "portico", "top", *arguments])
-    before = termios.tcgetattr(terminal)
-    termios.tcsetwinsize(terminal, (24, 80))
+    _set_size(terminal, 24, 80)
     got, sent, end = b"", False, time.monotonic() + 60
     while time.monotonic() < end:
         select.select([terminal], [], [], 60)
@@ -133,12 +138,12 @@ def in_terminal(arguments: list[str], until: bytes, keys: bytes) -> tuple[bytes,
             os.write(terminal, keys)
     _, status = os.waitpid(pid, 0)
     os.close(terminal)
-    return got, os.waitstatus_to_exitcode(status), before
+    return got, os.waitstatus_to_exitcode(status)
 
 
 @pytest.mark.parametrize("keys", [b"q", b"\x03"])
 def test_in_a_terminal(tmp_path: Path, keys: bytes) -> None:
-    got, status, _ = in_terminal(["--admin", f"unix:{tmp_path}/none", "--every", "0.05"], b"q ends", keys)
+    got, status = in_terminal(["--admin", f"unix:{tmp_path}/none", "--every", "0.05"], b"q ends", keys)
     assert status == 0
     assert got.startswith(b"\x1b[?1049h\x1b[?25l") and got.endswith(b"\x1b[?25h\x1b[?1049l")
     assert b"no answer from" in got
@@ -148,7 +153,7 @@ def test_looks_again_and_again(monkeypatch: pytest.MonkeyPatch) -> None:
     from portico import topscreen
 
     terminal, other = pty.openpty()
-    termios.tcsetwinsize(other, (24, 90))
+    _set_size(other, 24, 90)
     body = json.dumps({"listeners": ["127.0.0.1:1"], "counts": {"accepted": 7}})
     looks: list[str] = []
 
@@ -160,11 +165,10 @@ def test_looks_again_and_again(monkeypatch: pytest.MonkeyPatch) -> None:
             os.write(terminal, b"q")
         return (200, b"[]" if len(looks) == 2 else body.encode())
 
-    with open(other, "r+b", buffering=0, closefd=False) as raw, open(raw.fileno(), "w", closefd=False) as out:
-        with open(raw.fileno(), closefd=False) as keys:
-            monkeypatch.setattr(sys, "stdin", keys)
-            monkeypatch.setattr(sys, "stdout", out)
-            assert topscreen.top("somewhere", 0.01, look) == 0
+    with open(other, "w", closefd=False) as out, open(other, closefd=False) as keys:
+        monkeypatch.setattr(sys, "stdin", keys)
+        monkeypatch.setattr(sys, "stdout", out)
+        assert topscreen.top("somewhere", 0.01, look) == 0
     monkeypatch.undo()
     got = os.read(terminal, 65536)
     assert looks[0] == "/status" and 4 <= len(looks) < 1000

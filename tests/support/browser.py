@@ -51,7 +51,7 @@ class Browser:
 
     def __enter__(self) -> Self:
         try:
-            connecting = connect(self._address(), max_size=None, open_timeout=30)
+            connecting = connect(self._address(), max_size=None, open_timeout=30, ping_interval=None)
             self._wire: ClientConnection = self._open_wire.enter_context(connecting)
             self._open_page()
         except BaseException:

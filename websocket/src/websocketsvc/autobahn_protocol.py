@@ -41,7 +41,7 @@ class Hardened(WebSocketServerProtocol):
     autoPingTimeout: float
     logOctets: bool
     _goodbye: IDelayedCall | None = None
-    _heard = _lost = False
+    _heard = _lost = _too_slow = False
     _joined_data = _joined_frame = 0
 
     # -- the beginning
@@ -138,7 +138,8 @@ class Hardened(WebSocketServerProtocol):
             backlog = self._flow.backlog(len(data))
             self.transport.write(data)
             self.trafficStats.outgoingOctetsWireLevel += len(data)
-            if backlog > self.factory.limits.max_unsent and self.state == self.STATE_OPEN:
+            if backlog > self.factory.limits.max_unsent and self.state == self.STATE_OPEN and not self._too_slow:
+                self._too_slow = True
                 log.info("a client does not read what it is sent: closed")
                 self.sendCloseFrame(codes.POLICY, b"you do not read what you are sent")
 
@@ -156,6 +157,9 @@ class Hardened(WebSocketServerProtocol):
     # -- the end
 
     def expire(self) -> None:
+        going_away = getattr(self, "onGoingAway", None)  # a protocol of the user's may have it
+        if going_away is not None and self.state == self.STATE_OPEN:
+            going_away()
         if self.state == self.STATE_OPEN:
             self.sendCloseFrame(codes.GOING_AWAY, b"going away")
         elif self.state == self.STATE_CONNECTING:  # onConnect has not made up its mind

@@ -91,6 +91,8 @@ class Door(Protocol):
         handshake = check_upgrade(request, mount.origins)
         if isinstance(handshake, Refusal):
             self._refuse(handshake)
+        elif mount.own_pages and mount.origins is None and not is_own_page(handshake):
+            self._refuse(Refusal(403, "Pages of this origin may not connect."))
         elif self.factory.open_doors > self.factory.options.max_connections:
             self._refuse(_no_room("All connections of this service are taken."))
         elif mount.login:
@@ -103,9 +105,6 @@ class Door(Protocol):
         """Let nothing in before the auth service has spoken; it has a deadline of its own."""
         assert self.transport is not None
         assert self.factory.login is not None, "a mount with a login, and nobody to ask"
-        if mount.origins is None and not is_own_page(handshake):
-            self._refuse(Refusal(403, "Pages of this origin may not connect."))
-            return
         self._stop_timer()
         self._wait(True)
         self._asking = Deferred.fromCoroutine(self._log_in(self.factory.login, mount, handshake))

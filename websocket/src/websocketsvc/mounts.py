@@ -57,6 +57,8 @@ class Mount:
     """As for `check_upgrade`."""
     login: bool = False
     """Whether it lets in users only."""
+    own_pages: bool = False
+    """Whether any origin (`origins` is None) means the site's own pages only."""
     judge: Callable[[str], str | None] | None = None
     """For a path that ends in `/*`: what is wrong with a name in its place."""
 
@@ -69,7 +71,7 @@ class Mounts:
 
     def find(self, path: bytes) -> Mount | str:
         """What answers at `path` (in normal form), or why nothing does."""
-        found = self.by_path.get(path)
+        found = None if path.endswith(b"/*") else self.by_path.get(path)
         if found is None:
             parent, _, name = path.rpartition(b"/")
             found = self.by_path.get(parent + b"/*") if name else None
@@ -89,14 +91,16 @@ Wrap = Callable[[Any, Any], ConversationFactory]
 """Makes a conversation factory of what is named, with the Options that hold there; raises TypeError if it cannot."""
 
 
-def load_mounts(settings: Settings, options: Options, table: MountTable, wrap: Wrap, reactor: IReactorTime) -> list[Mount]:
-    """Find what the option `mounts` names and make it a mount each.
+def load_mounts(
+    settings: Settings, options: Options, table: MountTable, wrap: Wrap, reactor: IReactorTime, more: MountTable | None = None
+) -> list[Mount]:
+    """Find what the option `mounts` names, and what `more` does, and make it a mount each.
 
     Raises:
         BadOptions: the table is malformed, or a name leads to nothing that can be mounted.
     """
     try:
-        entries = mount_table(table)
+        entries = mount_table(table) | (mount_table(more) if more else {})
     except ValueError as error:
         raise BadOptions(f"{settings.service}: {error}") from None
     needs_login = _login_prefixes(settings, options.login, entries)
@@ -117,7 +121,8 @@ def load_mounts(settings: Settings, options: Options, table: MountTable, wrap: W
         if login and settings.auth is None:
             raise BadOptions(f"{settings.service}: {_NOBODY_TO_ASK}")
         judge = getattr(named, "judge_name", None)
-        mounts.append(Mount(path, factory, allowed_origins(limits.origins), login, judge))
+        own_pages = login or getattr(named, "own_pages_only", False)
+        mounts.append(Mount(path, factory, allowed_origins(limits.origins), login, own_pages, judge))
     return mounts
 
 

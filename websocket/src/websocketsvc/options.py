@@ -66,7 +66,6 @@ class AutobahnOptions(Options):
 class RoomsOptions(AutobahnOptions):
     mounts: MountTable = "/ws/rooms/*=websocketsvc.rooms.Member"
     max_message: Count = 1 << 16
-    max_unsent: Count = 1 << 18
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +77,8 @@ class TxwsOptions(Options):
         }
     )
     """Twisted stream factories, or what makes one when it is called, by path."""
+    tcp: dict[str, str] | str = ""
+    """Where /ws/tcp/NAME leads: `HOST:PORT` or `unix:PATH` by name (`NAME=HOST:PORT`, blank-separated). None: no bridge."""
 
 
 def allowed_origins(origins: str) -> frozenset[str] | None:

@@ -75,6 +75,9 @@ class WebSocketProtocol(txws.WebSocketProtocol):
         if self.disconnecting:  # the wrapped protocol did not want the connection
             self.disconnecting = 0
             self.loseConnection()
+        begun = getattr(self.wrappedProtocol, "begun", None)  # one that wants to know of the handshake may have it
+        if begun is not None:
+            begun()
         if rest:
             self.dataReceived(rest)
 

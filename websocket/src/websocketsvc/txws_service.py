@@ -1,8 +1,9 @@
 """The service txws: Twisted stream factories, wrapped by txWS, each at a path of its own."""
 
+import re
 from typing import Any
 
-from svckit.settings import Settings
+from svckit.settings import BadOptions, Settings
 from twisted.internet.interfaces import IProtocolFactory, IReactorTime
 
 from .door import DoorFactory
@@ -12,6 +13,25 @@ from .options import TxwsOptions
 from .txws_protocol import WebSocketFactory
 
 __all__ = ["make_factory"]
+
+
+def bridge(settings: Settings, listed: dict[str, str] | str) -> dict[str, str | dict[str, object]]:
+    """The bridge's mount, if there is to be one.
+
+    Raises:
+        svckit.settings.BadOptions: the option `tcp` is malformed.
+    """
+    pairs = [word.partition("=")[::2] for word in listed.split()] if isinstance(listed, str) else list(listed.items())
+    for name, where in pairs:
+        if not re.fullmatch(r"[A-Za-z0-9._~-]+", name) or not where:
+            raise BadOptions(f"{settings.service}: tcp: expected NAME=HOST:PORT or NAME=unix:PATH, found {name!r}")
+    entry: dict[str, object] = {
+        "protocol": "websocketsvc.bridge.BridgeFactory",
+        "frames": "binary",
+        "subprotocols": "binary",  # which noVNC and others ask for
+        "options": {"servers": dict(pairs)},
+    }
+    return {"/ws/tcp/*": entry} if pairs else {}
 
 
 def make_factory(settings: Settings, reactor: IReactorTime) -> DoorFactory:
@@ -28,5 +48,5 @@ def make_factory(settings: Settings, reactor: IReactorTime) -> DoorFactory:
             raise TypeError("neither a protocol factory nor what makes one")
         return WebSocketFactory(made, limits, reactor)
 
-    mounts = load_mounts(settings, options, options.mounts, wrap, reactor)
+    mounts = load_mounts(settings, options, options.mounts, wrap, reactor, bridge(settings, options.tcp))
     return DoorFactory(mounts, options, reactor, login_for(settings, mounts, reactor), settings.drain_time)

@@ -1,0 +1,36 @@
+"""`python -m tests.rooms`: rooms at full length, while replicas come and go. Needs no Docker."""
+
+import argparse
+import asyncio
+import sys
+import time
+
+from .host import host
+from .runs import scale_while_talking
+
+
+def main() -> int:
+    """Exit status 0 if nothing acknowledged was missed, doubled or out of order."""
+    parser = argparse.ArgumentParser(prog="python -m tests.rooms", description=__doc__)
+    parser.add_argument("--seconds", type=float, default=10.0, help="between two changes (default: 10)")
+    parser.add_argument("--clients", type=int, default=50)
+    parser.add_argument("--rooms", type=int, default=10)
+    parser.add_argument("--rounds", type=int, default=1)
+    chosen = parser.parse_args()
+    failed = False
+    for number in range(chosen.rounds):
+        for kill in (False, True):
+            began = time.monotonic()
+            with host() as made:
+                outcome = asyncio.run(scale_while_talking(made, chosen.rooms, chosen.clients, chosen.seconds, kill))
+                wrong = made.log()
+            failed = failed or bool(outcome.wrong)
+            took = time.monotonic() - began
+            print(
+                f"round {number + 1}, 1 to 3 to 1{' with a kill' if kill else ''}, {took:.0f} s: {outcome}\n{wrong}", flush=True
+            )
+    return int(failed)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,142 @@
+"""50 members of 10 rooms talk while replicas come, go and die: nobody misses, doubles or misorders what was acknowledged."""
+
+import asyncio
+from dataclasses import dataclass, field
+
+from .client import Member
+from .host import Host
+
+__all__ = ["Outcome", "scale_while_talking", "stopped_reader"]
+
+SETTLE_TIME = 60.0
+
+
+@dataclass
+class Outcome:
+    """What was seen."""
+
+    wrong: list[str] = field(default_factory=list)
+    acknowledged: int = 0
+    heard: int = 0
+    connections: int = 0
+    codes: dict[int, int] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        codes = ", ".join(f"{code}: {count}" for code, count in sorted(self.codes.items()))
+        return (
+            f"{self.acknowledged} messages acknowledged, {self.heard} heard, {self.connections} connections, "
+            f"ended with {codes or 'nothing'}\n" + ("\n".join(self.wrong[:20]) or "nothing missed, doubled or out of order")
+        )
+
+
+async def scale_while_talking(host: Host, rooms: int, clients: int, seconds: float, kill: bool = False) -> Outcome:
+    """1 replica, then 3, then 1, each for `seconds`; with `kill` one dies without a word meanwhile."""
+    speak = asyncio.Event()
+    members = [Member(host.url(f"room-{number % rooms}"), f"client-{number}", speak) for number in range(clients)]
+    tasks = [asyncio.create_task(member.live()) for member in members]
+    try:
+        await _until(lambda: all(member.connections for member in members), "all are in")
+        speak.set()
+        await asyncio.sleep(seconds)
+        for _ in range(2):
+            await asyncio.to_thread(host.add)
+        await asyncio.sleep(seconds / 2)
+        late = [Member(host.url(f"room-{number}"), f"late-{number}", speak) for number in range(rooms)]
+        members += late  # the first of them to come where a room is to be makes it move
+        tasks += [asyncio.create_task(member.live()) for member in late]
+        await _until(lambda: all(member.connections for member in late), "the late ones are in")
+        await asyncio.sleep(seconds / 2)
+        if kill:
+            await asyncio.to_thread(host.add)
+            await asyncio.to_thread(host.kill)
+            await asyncio.sleep(seconds)
+        leaving = [host.remove() for _ in range(2)]
+        for replica in leaving:
+            assert await asyncio.to_thread(replica.wait, 30) == 0, replica.log
+        await asyncio.sleep(seconds)
+        speak.clear()
+        await _until(lambda: all(member.settled for member in members), "all is acknowledged")
+        await _until(lambda: all(_even(room) for room in _by_room(members).values()), "all have heard all")
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+    return _judged(members)
+
+
+def _by_room(members: list[Member]) -> dict[str, list[Member]]:
+    rooms: dict[str, list[Member]] = {}
+    for member in members:
+        rooms.setdefault(member.url, []).append(member)
+    return rooms
+
+
+def _even(members: list[Member]) -> bool:
+    last = max(max(member.acknowledged, default=0) for member in members)
+    return all(member.last >= last for member in members)
+
+
+async def _until(condition: object, what: str) -> None:
+    async with asyncio.timeout(SETTLE_TIME):
+        try:
+            while not condition():  # type: ignore[operator]
+                await asyncio.sleep(0.05)
+        except asyncio.CancelledError:
+            raise AssertionError(f"not within {SETTLE_TIME:g} s: {what}") from None
+
+
+def _judged(members: list[Member]) -> Outcome:
+    outcome = Outcome()
+    for room in _by_room(members).values():
+        first = room[0].heard
+        for member in room:
+            outcome.wrong += member.problems
+            outcome.acknowledged += len(member.acknowledged)
+            outcome.heard += len(member.heard)
+            outcome.connections += member.connections
+            for code, count in member.codes.items():
+                outcome.codes[code] = outcome.codes.get(code, 0) + count
+            heard = dict(member.heard)
+            texts = [text for _, text in member.heard]
+            if len(set(texts)) != len(texts):
+                outcome.wrong.append(f"{member.name} has heard something twice")
+            if [seq for seq, _ in member.heard] != list(range(1, len(member.heard) + 1)):
+                outcome.wrong.append(f"{member.name} has not heard all in order")
+            for speaker in room:
+                lost = [text for seq, text in speaker.acknowledged.items() if heard.get(seq) != text]
+                outcome.wrong += [f"{member.name} has never heard: {text}" for text in lost]
+            if member.heard[: len(first)] != first[: len(member.heard)]:
+                outcome.wrong.append(f"{member.name} has heard another order than {room[0].name}")
+    return outcome
+
+
+async def stopped_reader(host: Host, seconds: float) -> tuple[Outcome, int, int]:
+    """Five members talk, a sixth joins and reads no more; the outcome of the five, and a replica's memory before and after."""
+    speak = asyncio.Event()
+    members = [Member(host.url("busy"), f"client-{number}", speak) for number in range(5)]
+    tasks = [asyncio.create_task(member.live()) for member in members]
+    try:
+        await _until(lambda: all(member.connections for member in members), "all are in")
+        reader, writer = await asyncio.open_connection("127.0.0.1", host.port, limit=1)
+        writer.write(_JOIN)
+        await writer.drain()
+        before = host.memory
+        speak.set()
+        await asyncio.sleep(seconds)
+        speak.clear()
+        await _until(lambda: all(member.settled for member in members), "all is acknowledged")
+        await _until(lambda: _even(members), "all have heard all")
+        after = host.memory
+        writer.transport.abort()
+        del reader
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+    return _judged(members), before, after
+
+
+_JOIN = (
+    b"GET /ws/rooms/busy HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+    b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n" + b'\x81\x8f\0\0\0\0{"type":"join"}'
+)

@@ -1,0 +1,83 @@
+"""What is said in rooms, as JSON: docs/websocket.md has the schema."""
+
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta, Struct
+
+__all__ = ["Join", "Publish", "Word", "acknowledged", "error", "joined", "message", "presence", "read"]
+
+Name = Annotated[str, Meta(min_length=1, max_length=64)]
+Secret = Annotated[str, Meta(min_length=8, max_length=64)]
+
+
+class Join(Struct, tag="join", forbid_unknown_fields=True, frozen=True):
+    """A client's first word."""
+
+    name: Name = "guest"
+    client: Secret | None = None
+    since: Annotated[int, Meta(ge=0)] | None = None
+    epoch: Name | None = None
+
+
+class Publish(Struct, tag="publish", forbid_unknown_fields=True, frozen=True):
+    """Something for all."""
+
+    id: Name
+    data: Any
+
+
+Word = Join | Publish
+
+_decoder: msgspec.json.Decoder[Word] = msgspec.json.Decoder(Word)
+_encode = msgspec.json.Encoder().encode
+
+
+def read(text: bytes) -> Word | str:
+    """A client's word, or what is wrong with it."""
+    try:
+        return _decoder.decode(text)
+    except (msgspec.MsgspecError, RecursionError, UnicodeError) as problem:
+        return str(problem)
+
+
+def message(seq: int, member: dict[str, str], at: float, data: Any) -> bytes:
+    """
+    Raises:
+        ValueError: the data cannot be JSON after all.
+    """
+    try:
+        return _encode({"type": "message", "seq": seq, **member, "time": round(at, 3), "data": data})
+    except (msgspec.MsgspecError, RecursionError, UnicodeError) as problem:
+        raise ValueError(str(problem)) from None
+
+
+def joined(room: str, epoch: str, member: str, seq: int, missed: int, members: list[dict[str, str]]) -> bytes:
+    """The answer to `Join`."""
+    return _encode(
+        {
+            "type": "joined",
+            "room": room,
+            "epoch": epoch,
+            "member": member,
+            "seq": seq,
+            "missed": missed,
+            "count": len(members),
+            "members": members,
+        }
+    )
+
+
+def acknowledged(name: str, seq: int) -> bytes:
+    """The answer to `Publish`."""
+    return _encode({"type": "ack", "id": name, "seq": seq})
+
+
+def presence(event: str, member: dict[str, str], count: int) -> bytes:
+    """Somebody has `joined` or `left`."""
+    return _encode({"type": "presence", "event": event, **member, "count": count})
+
+
+def error(code: str, text: str, name: str | None = None) -> bytes:
+    """What was not done, and why."""
+    return _encode({"type": "error", "code": code, "text": text, **({} if name is None else {"id": name})})

@@ -179,7 +179,7 @@ def test_two_people_talk_in_the_room(browser: Browser, whole: Whole, way: Way) -
     way.slow(0)
     open_page(browser, whole.port, room=True)
     first = browser.here
-    browser.renew()
+    browser.renew(beside=True)
     second = browser.here
     open_page(browser, way.port, room=True)
     browser.wait_until("document.querySelector('#people').textContent === '2 are here.'")

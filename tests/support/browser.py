@@ -46,6 +46,7 @@ class Browser:
         self._number = 0
         self._session: str | None = None
         self._login = ("", "")
+        self._pages: list[object] = []
         self.errors: list[str] = []
         self.requests: list[str] = []
 
@@ -59,9 +60,13 @@ class Browser:
             raise
         return self
 
-    def renew(self) -> None:
-        """Go on with a new page in a new profile: no connections, and nothing remembered."""
+    def renew(self, beside: bool = False) -> None:
+        """Go on with a new page in a new profile: no connections, and nothing remembered. `beside`: the ones before stay."""
         self._session = None
+        if not beside:
+            for page in self._pages:
+                self._call("Target.closeTarget", targetId=page)
+            self._pages.clear()
         profile = self._call("Target.createBrowserContext", disposeOnDetach=True)["browserContextId"]
         self._open_page(browserContextId=profile)
 
@@ -108,6 +113,7 @@ class Browser:
 
     def _open_page(self, **where: object) -> None:
         page = self._call("Target.createTarget", url="about:blank", **where)["targetId"]
+        self._pages.append(page)
         self._session = str(self._call("Target.attachToTarget", targetId=page, flatten=True)["sessionId"])
         self._call("Page.enable")
 
@@ -145,11 +151,11 @@ class Browser:
         assert isinstance(result, dict)
         return result
 
-    def _send(self, method: str, **parameters: object) -> int:
+    def _send(self, method: str, page: str | None = None, /, **parameters: object) -> int:
         self._number += 1
         message: dict[str, object] = {"id": self._number, "method": method, "params": parameters}
-        if self._session is not None:
-            message["sessionId"] = self._session
+        if (page or self._session) is not None:
+            message["sessionId"] = page or self._session
         self._wire.send(json.dumps(message))
         return self._number
 
@@ -162,16 +168,16 @@ class Browser:
                 return found
             self._notice(message)
             if message.get("method") == "Fetch.requestPaused":
-                self._send("Fetch.continueRequest", requestId=message["params"]["requestId"])
+                self._send("Fetch.continueRequest", message["sessionId"], requestId=message["params"]["requestId"])
             elif message.get("method") == "Fetch.authRequired":
-                self._fill_in(message["params"])
+                self._fill_in(message["sessionId"], message["params"])
 
-    def _fill_in(self, asked: dict[str, Any]) -> None:
+    def _fill_in(self, page: str, asked: dict[str, Any]) -> None:
         """What a user does with the dialogue for a login."""
         self.dialogues += 1
         user, password = self._login
         typed = {"response": "ProvideCredentials", "username": user, "password": password}
-        self._send("Fetch.continueWithAuth", requestId=asked["requestId"], authChallengeResponse=typed)
+        self._send("Fetch.continueWithAuth", page, requestId=asked["requestId"], authChallengeResponse=typed)
 
     def open(self, url: str) -> None:
         """Load a page and wait until it is there."""

@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import time
+from base64 import b64decode
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -45,10 +46,13 @@ class Browser:
         self._number = 0
         self._session: str | None = None
         self._login = ("", "")
+        self._pages: list[object] = []
+        self.errors: list[str] = []
+        self.requests: list[str] = []
 
     def __enter__(self) -> Self:
         try:
-            connecting = connect(self._address(), max_size=None, open_timeout=30)
+            connecting = connect(self._address(), max_size=None, open_timeout=30, ping_interval=None)
             self._wire: ClientConnection = self._open_wire.enter_context(connecting)
             self._open_page()
         except BaseException:
@@ -56,14 +60,60 @@ class Browser:
             raise
         return self
 
-    def renew(self) -> None:
-        """Go on with a new page in a new profile: no connections, and nothing remembered."""
+    def renew(self, beside: bool = False) -> None:
+        """Go on with a new page in a new profile: no connections, and nothing remembered. `beside`: the ones before stay."""
         self._session = None
+        if not beside:
+            for page in self._pages:
+                self._call("Target.closeTarget", targetId=page)
+            self._pages.clear()
         profile = self._call("Target.createBrowserContext", disposeOnDetach=True)["browserContextId"]
         self._open_page(browserContextId=profile)
 
+    @property
+    def here(self) -> str:
+        """The page that is driven now, to come back to."""
+        assert self._session is not None
+        return self._session
+
+    def go_to(self, page: str) -> None:
+        """Drive the page that was `here` once; the other ones go on by themselves."""
+        self._session = page
+
+    def watch(self) -> None:
+        """From now on `errors` and `requests` gather what this page has in its console, and whom it asks for anything."""
+        for domain in ("Runtime", "Log", "Network"):
+            self._call(f"{domain}.enable")
+
+    def _notice(self, event: dict[str, Any]) -> None:
+        found = event.get("params", {})
+        match event.get("method"):
+            case "Network.requestWillBeSent":
+                self.requests.append(found["request"]["url"])
+            case "Network.webSocketCreated":
+                self.requests.append(found["url"])
+            case "Log.entryAdded" if found["entry"]["level"] == "error":
+                self.errors.append(found["entry"]["text"])
+            case "Runtime.exceptionThrown":
+                self.errors.append(json.dumps(found["exceptionDetails"]))
+            case "Runtime.consoleAPICalled" if found["type"] in ("error", "assert"):
+                self.errors.append(json.dumps(found["args"]))
+
+    def screen(self, width: int, height: int, dark: bool = False) -> None:
+        """Be a screen of this size, in CSS pixels; a narrow one is a phone's."""
+        phone = width < 600
+        self._call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=phone)
+        scheme = "dark" if dark else "light"
+        self._call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
+
+    def picture(self) -> bytes:
+        """The whole page as PNG."""
+        shot = self._call("Page.captureScreenshot", format="png", captureBeyondViewport=True)
+        return b64decode(str(shot["data"]))
+
     def _open_page(self, **where: object) -> None:
         page = self._call("Target.createTarget", url="about:blank", **where)["targetId"]
+        self._pages.append(page)
         self._session = str(self._call("Target.attachToTarget", targetId=page, flatten=True)["sessionId"])
         self._call("Page.enable")
 
@@ -101,11 +151,11 @@ class Browser:
         assert isinstance(result, dict)
         return result
 
-    def _send(self, method: str, **parameters: object) -> int:
+    def _send(self, method: str, page: str | None = None, /, **parameters: object) -> int:
         self._number += 1
         message: dict[str, object] = {"id": self._number, "method": method, "params": parameters}
-        if self._session is not None:
-            message["sessionId"] = self._session
+        if (page or self._session) is not None:
+            message["sessionId"] = page or self._session
         self._wire.send(json.dumps(message))
         return self._number
 
@@ -116,17 +166,18 @@ class Browser:
             if message.get(key) == value:
                 found: dict[str, object] = message
                 return found
+            self._notice(message)
             if message.get("method") == "Fetch.requestPaused":
-                self._send("Fetch.continueRequest", requestId=message["params"]["requestId"])
+                self._send("Fetch.continueRequest", message["sessionId"], requestId=message["params"]["requestId"])
             elif message.get("method") == "Fetch.authRequired":
-                self._fill_in(message["params"])
+                self._fill_in(message["sessionId"], message["params"])
 
-    def _fill_in(self, asked: dict[str, Any]) -> None:
+    def _fill_in(self, page: str, asked: dict[str, Any]) -> None:
         """What a user does with the dialogue for a login."""
         self.dialogues += 1
         user, password = self._login
         typed = {"response": "ProvideCredentials", "username": user, "password": password}
-        self._send("Fetch.continueWithAuth", requestId=asked["requestId"], authChallengeResponse=typed)
+        self._send("Fetch.continueWithAuth", page, requestId=asked["requestId"], authChallengeResponse=typed)
 
     def open(self, url: str) -> None:
         """Load a page and wait until it is there."""

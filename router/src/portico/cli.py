@@ -1,4 +1,4 @@
-"""The command line: `portico run`, `check`, `route`, `status`, `drain`, `undrain`, `health`, `daemon-setup`, `daemon-check`."""
+"""The command line: `portico run`, `check`, `route`, `status`, `top`, `drain`, `undrain`, `health`, and for daemons `daemon-*`."""
 
 import argparse
 import os
@@ -79,6 +79,7 @@ def _parser() -> argparse.ArgumentParser:
 
     for name, call, text in (
         ("status", _status, "print services, replicas and counts"),
+        ("top", _top, "the same as a live table in the terminal"),
         ("drain", _drain, "send no new connections to one replica; what is live there stays"),
         ("undrain", _drain, "send it connections again"),
         ("health", _health, "exit 0 if the router answers on its operators' port"),
@@ -95,6 +96,8 @@ def _parser() -> argparse.ArgumentParser:
         if call is _status:
             command.add_argument("--json", action="store_true", help="as JSON")
             command.add_argument("--watch", type=_seconds, metavar="SECONDS", help="again and again until Ctrl-C")
+        elif call is _top:
+            command.add_argument("--every", type=_seconds, default=1.0, metavar="SECONDS", help="between two looks (1)")
         elif call is _drain:
             command.add_argument("service", metavar="SERVICE")
             command.add_argument("replica", metavar="REPLICA", help="its name, as `portico status` shows it")
@@ -221,6 +224,12 @@ def _look(chosen: argparse.Namespace) -> tuple[bool, str]:
         return True, table(msgspec.json.decode(body, type=Report))
     except msgspec.MsgspecError as error:
         return False, f"{chosen.admin} is no router: {error}\n"
+
+
+def _top(chosen: argparse.Namespace) -> int:
+    from .topscreen import top
+
+    return top(chosen.admin, chosen.every)
 
 
 def _drain(chosen: argparse.Namespace) -> int:

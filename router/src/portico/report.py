@@ -2,7 +2,7 @@
 
 from msgspec import Struct, field
 
-__all__ = ["ReplicaReport", "Report", "ServiceReport", "WorkerReport", "table"]
+__all__ = ["ReplicaReport", "Report", "ServiceReport", "WorkerReport", "plain", "table"]
 
 HEADINGS = ("SERVICE", "TARGET", "REPLICA", "STATE", "OPEN", "CAPACITY", "QUEUED")
 NUMBERS = HEADINGS.index("OPEN")
@@ -57,15 +57,13 @@ def table(report: Report) -> str:
     state = "draining, was listening" if report.draining else "listening"
     counts = report.counts
     text = [
-        f"{state} on {', '.join(map(_plain, report.listeners)) or 'nothing'}",
+        f"{state} on {', '.join(map(plain, report.listeners)) or 'nothing'}",
         f"accepted {counts.get('accepted', 0)}, handed back {counts.get('returned', 0)}, "
         f"waiting {report.waiting}, TLS clients {report.tls_sessions}, held in all {report.held}",
     ]
-    answers = [f"{_plain(name)}: {count}" for name, count in sorted(counts.items()) if name.startswith("answered ")]
+    answers = [f"{plain(name)}: {count}" for name, count in sorted(counts.items()) if name.startswith("answered ")]
     text += [", ".join(answers)] if answers else []
-    workers = [
-        f"{each.worker} {_plain(each.state)}" + (f" (process {each.pid})" if each.pid else "") for each in report.workers
-    ]
+    workers = [f"{each.worker} {plain(each.state)}" + (f" (process {each.pid})" if each.pid else "") for each in report.workers]
     text += ["workers: " + ", ".join(workers)] if workers else []
     rows: list[tuple[str, ...]] = [HEADINGS]
     for name, service in report.services.items():
@@ -77,13 +75,13 @@ def table(report: Report) -> str:
 
 def _rows(name: str, service: ServiceReport) -> list[tuple[str, ...]]:
     rows: list[tuple[str, ...]] = []
-    head = (_plain(name), _plain(f"{service.target} {service.address}".rstrip()))
+    head = (plain(name), plain(f"{service.target} {service.address}".rstrip()))
     queued = str(service.queued)
     for replica in service.replicas:
         capacity = "-" if replica.capacity is None else str(replica.capacity)
-        rows.append((*head, _plain(replica.replica), _plain(replica.state), str(replica.open), capacity, queued))
+        rows.append((*head, plain(replica.replica), plain(replica.state), str(replica.open), capacity, queued))
         head, queued = ("", ""), ""
-    return rows or [(*head, "none", _plain(service.state) or "-", "-", "-", queued)]
+    return rows or [(*head, "none", plain(service.state) or "-", "-", "-", queued)]
 
 
 def _cells(row: tuple[str, ...], widths: list[int]) -> list[str]:
@@ -93,6 +91,6 @@ def _cells(row: tuple[str, ...], widths: list[int]) -> list[str]:
     ]
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """A replica chooses its name; it must not move the cursor."""
     return text if text.isprintable() else ascii(text)[1:-1]

@@ -46,9 +46,7 @@ def main() -> int:
         closed = asyncio.run(under_restarts(cell, clients, chosen.rounds, chosen.pause))
         users = {name: cell.all[name].users() for name in cell.all}
     print(f"{time.monotonic() - began:.0f} s, {chosen.rounds * len(ORDER)} restarts; users {users}")
-    print(
-        f"requests {dict(clients.load.counts)}, of the lost {dict(clients.allowed())} are as they may be; {dict(clients.counts)}"
-    )
+    print(f"requests {dict(clients.load.counts)}, of which may be lost {dict(clients.allowed())}; {dict(clients.counts)}")
     print(f"WebSockets closed with 1001 by the restart of: {closed}")
     problems = clients.problems + clients.lost()
     print("\n".join(problems[:20]) or "nothing lost")

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from svckit.entry import GROUP, NoSuchService, ServiceParts, find
+from svckit.entry import GROUP, NoSuchService, ServiceParts, find, remember
 
 from svckit import entry
 
@@ -87,3 +87,14 @@ def test_what_cannot_be_found_is_named(name: str, why: str) -> None:
 def test_a_service_that_does_not_import_is_not_passed_over() -> None:
     with pytest.raises(ImportError, match="nothing_of_that_name"):
         find("broken")
+
+
+def test_what_is_remembered_is_found_when_nothing_can_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(entry, "_remembered", {})
+    parts = remember("both")
+    monkeypatch.setattr(entry, "entry_points", lambda group: [])
+    assert find("both") is parts
+    with pytest.raises(NoSuchService):
+        find("background")
+    with pytest.raises(NoSuchService):
+        remember("none")

@@ -136,6 +136,10 @@ class Daemon:
         self._pids.append(int(pidfile.read_text()))
         return self
 
+    def adopt(self, pid: int) -> None:
+        """It was started in some other way."""
+        self._pids.append(pid)
+
     def fails(self) -> list[str]:
         """The codes of what daemon-check says that will fail. That Python's folder is closed is this machine's affair."""
         return [finding.code for finding in self.findings() if finding.fails and finding.code != "python"]

@@ -14,6 +14,8 @@ PACKAGES = {
     "chromium": "chromium",
     "nginx": "nginx-light",
     "haproxy": "haproxy",
+    "strace": "strace",
+    "systemd-analyze": "systemd",
 }
 """Where Debian has them."""
 

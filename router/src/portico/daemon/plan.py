@@ -43,6 +43,8 @@ class Plan:
         words = list(command)
         if words and Path(words[0]).name == "twistd":
             words = words[1:]
+        if not words:
+            raise BadCommand("expected the command that starts a daemon")
         twistd = self.twistd = _Raw()
         try:
             twistd.parseOptions(words)

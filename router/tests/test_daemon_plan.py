@@ -1,0 +1,118 @@
+"""A twistd command line, understood; and the commands that are given one."""
+
+from pathlib import Path
+
+import pytest
+from portico.cli import main
+from portico.daemon.check import check
+from portico.daemon.findings import Finding
+from portico.daemon.options import KeeperOptions, PorticoOptions, RouterOptions, ServiceOptions
+from portico.daemon.plan import BadCommand, Plan
+
+CONFIG = """
+listeners = [{address = "127.0.0.1:0"}]
+routes = [{path = "/", service = "web"}]
+services.web = {target = "tcp", address = "127.0.0.1:9"}
+"""
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    file = tmp_path / "portico.toml"
+    file.write_text(CONFIG)
+    return file
+
+
+def plan(folder: Path, *words: object) -> Plan:
+    return Plan(["twistd", *map(str, words)], folder)
+
+
+def test_paths_are_those_of_the_folder_where_twistd_is_started(tmp_path: Path, config: Path) -> None:
+    found = plan(tmp_path, "--logfile", "a.log", "--pidfile", "../b.pid", "--rundir", "/", "portico", "--config", config.name)
+    assert (found.logfile, found.pidfile) == (tmp_path / "a.log", tmp_path.parent / "b.pid")
+    assert found.rundir == "/"
+    assert found.config_file == config and found.config is not None
+    assert found.state == Path("/var/lib/portico")
+    assert found.binds and found.own_log
+
+
+def test_without_a_log_a_daemon_has_twistds(tmp_path: Path, config: Path) -> None:
+    assert plan(tmp_path, "portico", "--config", config).logfile == tmp_path / "twistd.log"
+    assert plan(tmp_path, "-n", "portico", "--config", config).logfile is None
+    assert plan(tmp_path, "-n", "--logfile", "-", "portico", "--config", config).logfile is None
+    assert plan(tmp_path, "--syslog", "portico", "--config", config).logfile is None
+
+
+def test_each_command_has_its_options(tmp_path: Path, config: Path) -> None:
+    assert isinstance(plan(tmp_path, "portico", "--config", config).part, PorticoOptions)
+    router = plan(tmp_path, "portico-router", "--config", config, "--keeper", "@k")
+    assert isinstance(router.part, RouterOptions) and router.keeper == "@k" and not router.binds
+    keeper = plan(tmp_path, "portico-keeper", "--config", config)
+    assert isinstance(keeper.part, KeeperOptions) and keeper.binds
+    service = plan(tmp_path, "portico-service", "--drain-time", "3", "--option", "root=/x", "static")
+    assert isinstance(service.part, ServiceOptions)
+    environment = service.part.environment
+    assert environment["PORTICO_OPTION_ROOT"] == "/x" and environment["PORTICO_DRAIN_TIME"] == "3.0"
+    assert service.state == Path("/var/lib/portico/static") and service.config_file is None
+
+
+def test_what_is_somebody_elses_has_twistds_own_log(tmp_path: Path) -> None:
+    found = plan(tmp_path, "-y", "x.tac")
+    assert found.part is None and not found.own_log
+
+
+def test_the_log_may_be_left_to_twistd(tmp_path: Path, config: Path) -> None:
+    assert not plan(tmp_path, "portico", "--config", config, "--log", "twistd").own_log
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        [],
+        ["--no-such-option"],
+        ["--uid", "no-such-user-here", "-y", "x"],
+        ["portico"],
+        ["portico", "--config", "x", "--log", "xml"],
+        ["portico", "--config", "x", "--log-size", "-1"],
+        ["portico-service"],
+        ["portico-service", "--option", "x", "static"],
+        ["portico-service", "--drain-time", "nan", "static"],
+    ],
+)
+def test_what_twistd_would_not_understand(tmp_path: Path, words: list[str]) -> None:
+    with pytest.raises(BadCommand):
+        plan(tmp_path, *words)
+
+
+def test_a_configuration_that_is_wrong_is_a_finding(tmp_path: Path, config: Path) -> None:
+    config.write_text("listeners = 1")
+    found = check(["twistd", "-n", "--pidfile=", "portico", "--config", str(config), "--state", str(tmp_path)], tmp_path)
+    assert [finding.code for finding in found if finding.fails] == ["configuration"]
+
+
+def test_a_finding_names_option_path_and_owners() -> None:
+    finding = Finding("log-file", "--logfile", "never", "chown it", "/x.log", "root:root 0644", "a:b 0640")
+    assert str(finding).splitlines() == [
+        "FAILS --logfile /x.log: never [log-file]",
+        "      found root:root 0644, wanted a:b 0640",
+        "      mend: chown it",
+    ]
+
+
+def test_the_command_line_of_portico(
+    tmp_path: Path, config: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    words = ["twistd", "--pidfile", "run/x.pid", "--logfile", "log/x.log", "portico", "--config", config.name, "--state", "s"]
+    with pytest.raises(SystemExit) as ended:
+        main(["daemon-check", *words])
+    assert ended.value.code == 1
+    assert "2 of these will fail" in capsys.readouterr().out
+    with pytest.raises(SystemExit) as ended:
+        main(["daemon-setup", "--dry-run", *words])
+    said = capsys.readouterr().out
+    assert ended.value.code == 0 and f"mkdir {tmp_path}/run" in said and f"make {tmp_path}/log/x.log" in said
+    assert [path.name for path in tmp_path.iterdir()] == ["portico.toml"]
+    with pytest.raises(SystemExit) as ended:
+        main(["daemon-check", "--", "twistd", "--nonsense"])
+    assert ended.value.code == 2

@@ -1,0 +1,177 @@
+"""The daemon as a service: what happens as root, what as the user, and a stop with a limit. And what systemd is told."""
+
+import os
+import signal
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from portico.daemon.logs import EventLines, Log
+from portico.daemon.notify import Notifier
+from portico.daemon.paths import inside
+from portico.daemon.service import STOP_MARGIN, Daemon, Place
+from twisted.application.service import Application, IService
+from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
+from twisted.logger import ILogObserver
+
+from .support.wires import as_reactor
+
+
+class Reactor(Clock):
+    """A clock on which a start can be waited for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.waiting: list[object] = []
+
+    def callWhenRunning(self, call: object) -> None:
+        self.waiting.append(call)
+
+
+class Part:
+    """One that ends when the test says so."""
+
+    drain_time = 5.0
+
+    def __init__(self) -> None:
+        self.calls: list[str] = []
+        self.ended: Deferred[object] = Deferred()
+
+    def take(self) -> None:
+        self.calls.append("take")
+
+    def start(self, access: object) -> None:
+        self.calls.append("start")
+
+    def reload(self) -> None:
+        self.calls.append("reload")
+
+    def stop(self) -> "Deferred[object]":
+        self.calls.append("stop")
+        return self.ended
+
+    def flush(self) -> None:
+        self.calls.append("flush")
+
+
+@pytest.fixture(autouse=True)
+def handlers() -> Iterator[None]:
+    before = {number: signal.getsignal(number) for number in (signal.SIGHUP, signal.SIGUSR1)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+def made(reactor: Reactor, part: Part, place: Place | None = None, environment: dict[str, str] | None = None) -> Daemon:
+    notifier = Notifier(as_reactor(reactor), {} if environment is None else environment)
+    return Daemon(part, Log(None, EventLines()), place or Place(), notifier, as_reactor(reactor))
+
+
+def test_ports_first_everything_else_after() -> None:
+    part = Part()
+    daemon = made(Reactor(), part)
+    daemon.privilegedStartService()
+    assert part.calls == ["take"]
+    daemon.startService()
+    assert part.calls == ["take", "start"]
+
+
+def test_a_stop_waits_for_the_drain() -> None:
+    part = Part()
+    daemon = made(Reactor(), part)
+    daemon.startService()
+    stopped = daemon.stopService()
+    assert not stopped.called
+    part.ended.callback(None)
+    assert stopped.called
+
+
+def test_a_stop_waits_no_longer_than_its_limit() -> None:
+    reactor, part = Reactor(), Part()
+    daemon = made(reactor, part)
+    daemon.startService()
+    stopped = daemon.stopService()
+    reactor.advance(part.drain_time + STOP_MARGIN - 0.1)
+    assert not stopped.called
+    reactor.advance(0.1)
+    assert stopped.called
+    part.ended.callback(None)  # late, and of no consequence
+    assert not reactor.getDelayedCalls()
+
+
+def test_a_drain_that_fails_is_an_end_too() -> None:
+    part = Part()
+    daemon = made(Reactor(), part)
+    daemon.startService()
+    stopped = daemon.stopService()
+    part.ended.errback(RuntimeError("no"))
+    assert stopped.called
+
+
+def test_an_end_at_once_writes_what_waits_and_removes_the_pid_file(tmp_path: Path) -> None:
+    part, pidfile = Part(), tmp_path / "x.pid"
+    pidfile.write_text("1")
+    daemon = made(Reactor(), part, Place(pidfile=str(pidfile)))
+    daemon._at_once()
+    assert part.calls == ["flush"]
+    assert not pidfile.exists()
+
+
+def test_twistd_gets_the_observer() -> None:
+    def observer(event: object) -> None:
+        """Hears."""
+
+    application = Application("x")
+    reactor = as_reactor(Reactor())
+    log = Log(observer, EventLines())  # type: ignore[arg-type]
+    daemon = Daemon(Part(), log, Place(), Notifier(reactor, {}), reactor)
+    daemon.setServiceParent(application)
+    assert application.getComponent(ILogObserver) is observer
+    assert list(IService(application)) == [daemon]
+
+
+def test_systemd_hears_that_it_serves_lives_and_drains(tmp_path: Path) -> None:
+    reactor, part = Reactor(), Part()
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+        systemd.bind(str(tmp_path / "notify"))
+        systemd.setblocking(False)
+        environment = {"NOTIFY_SOCKET": str(tmp_path / "notify"), "WATCHDOG_USEC": "4000000", "WATCHDOG_PID": str(os.getpid())}
+        daemon = made(reactor, part, environment=environment)
+        assert environment == {}
+        daemon.startService()
+        with pytest.raises(BlockingIOError):
+            systemd.recv(1000)
+        for call in reactor.waiting:
+            if getattr(call, "__name__", "") == "ready":
+                call()  # type: ignore[operator]
+        assert systemd.recv(1000).splitlines()[0] == b"READY=1"
+        assert systemd.recv(1000) == b"WATCHDOG=1"
+        reactor.advance(2.0)
+        assert systemd.recv(1000) == b"WATCHDOG=1"
+        stopped = daemon.stopService()
+        assert systemd.recv(1000).splitlines()[0] == b"STOPPING=1"
+        part.ended.callback(None)
+        assert stopped.called
+        reactor.advance(10.0)
+        with pytest.raises(BlockingIOError):
+            systemd.recv(1000)
+
+
+def test_a_systemd_that_is_gone_is_no_reason_to_end(tmp_path: Path) -> None:
+    notifier = Notifier(as_reactor(Reactor()), {"NOTIFY_SOCKET": str(tmp_path / "none")})
+    notifier.ready()
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"), [("/jail/log/x", "/log/x"), ("/jail/x", "/x"), ("/var/log/x", "/var/log/x"), ("/jails/x", "/jails/x")]
+)
+def test_what_a_path_is_called_in_the_jail(path: str, expected: str) -> None:
+    assert inside(Path(path), Path("/jail")) == Path(expected)
+
+
+def test_a_link_into_the_jail_is_the_same_inside(tmp_path: Path) -> None:
+    (tmp_path / "jail/var/log").mkdir(parents=True)
+    (tmp_path / "log").symlink_to(tmp_path / "jail/var/log")
+    assert inside(tmp_path / "log/x", tmp_path / "jail") == Path("/var/log/x")

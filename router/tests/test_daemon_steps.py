@@ -1,0 +1,95 @@
+"""Steps of daemon-setup: done once, never through links, never to folders of the system."""
+
+import os
+from pathlib import Path
+
+import pytest
+from portico.daemon.steps import SHARED, BadPlace, Step, file, folder, link, text
+
+UID, GID = os.getuid(), os.getgid()
+
+
+def do(steps: list[Step]) -> list[str]:
+    for step in steps:
+        step.do()
+    return [step.says.split()[0] for step in steps]
+
+
+def test_a_folder_is_made_once(tmp_path: Path) -> None:
+    path = tmp_path / "x"
+    assert do(folder(path, UID, GID, 0o750)) == ["mkdir"]
+    assert path.stat().st_mode & 0o7777 == 0o750
+    assert folder(path, UID, GID, 0o750) == []
+    path.chmod(0o700)  # somebody's choice, with which its owner can do
+    assert folder(path, UID, GID, 0o750) == []
+    path.chmod(0o500)
+    assert do(folder(path, UID, GID, 0o750)) == ["chown"]
+    assert path.stat().st_mode & 0o7777 == 0o750
+
+
+def test_a_folder_of_sockets_passes_its_group_on(tmp_path: Path) -> None:
+    path = tmp_path / "x"
+    path.mkdir(0o770)
+    assert do(folder(path, UID, GID, 0o2770)) == ["chown"]
+    assert path.stat().st_mode & 0o7777 == 0o2770
+
+
+@pytest.mark.parametrize("path", sorted(map(str, SHARED)))
+def test_no_folder_of_the_system_is_given_away(path: str) -> None:
+    with pytest.raises(BadPlace, match="of the system"):
+        folder(Path(path), UID, GID, 0o755)
+
+
+def test_nor_one_that_many_use(tmp_path: Path) -> None:
+    (tmp_path / "x").mkdir()
+    (tmp_path / "x").chmod(0o1777)
+    with pytest.raises(BadPlace, match="sticky"):
+        folder(tmp_path / "x", UID, GID, 0o755)
+
+
+def test_nor_one_that_a_link_leads_to(tmp_path: Path) -> None:
+    (tmp_path / "there").mkdir()
+    (tmp_path / "x").symlink_to(tmp_path / "there")
+    with pytest.raises(BadPlace, match="no folder"):
+        folder(tmp_path / "x", UID, GID, 0o755)
+
+
+def test_a_file_is_made_once(tmp_path: Path) -> None:
+    path = tmp_path / "x.log"
+    assert do(file(path, UID, GID, 0o640)) == ["make"]
+    path.write_text("kept\n")
+    assert file(path, UID, GID, 0o640) == []
+    assert path.read_text() == "kept\n"
+    assert path.stat().st_mode & 0o7777 == 0o640
+
+
+def test_a_file_that_is_a_link_or_has_two_names_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "other").write_text("")
+    (tmp_path / "link").symlink_to(tmp_path / "other")
+    with pytest.raises(BadPlace):
+        file(tmp_path / "link", UID, GID, 0o640)
+    (tmp_path / "second").hardlink_to(tmp_path / "other")
+    with pytest.raises(BadPlace):
+        file(tmp_path / "second", UID, GID, 0o640)
+
+
+def test_a_link_takes_the_place_of_an_empty_folder_only(tmp_path: Path) -> None:
+    to = tmp_path / "jail"
+    assert do(link(tmp_path / "a", to)) == ["ln"]
+    assert link(tmp_path / "a", to) == []
+    (tmp_path / "b").mkdir()
+    assert do(link(tmp_path / "b", to)) == ["rmdir", "ln"]
+    (tmp_path / "c").mkdir()
+    (tmp_path / "c/file").write_text("")
+    with pytest.raises(BadPlace, match="there already"):
+        link(tmp_path / "c", to)
+    with pytest.raises(BadPlace, match="not to"):
+        link(tmp_path / "a", tmp_path / "elsewhere")
+
+
+def test_a_text_is_written_where_it_differs(tmp_path: Path) -> None:
+    path = tmp_path / "x"
+    assert do(text(path, b"one\n", owners=(UID, GID))) == ["write"]
+    assert text(path, b"one\n", owners=(UID, GID)) == []
+    assert do(text(path, b"two\n", owners=(UID, GID))) == ["write"]
+    assert path.read_bytes() == b"two\n"

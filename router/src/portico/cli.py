@@ -1,4 +1,4 @@
-"""The command line: `portico run`, `check`, `route`, `status`, `top`, `drain`, `undrain`, `health`, and for daemons `daemon-*`."""
+"""The command line: `portico run`, `check`, `route`, `status`, `top`, `drain`, `undrain`, `health`; for daemons `daemon-*`."""
 
 import argparse
 import os

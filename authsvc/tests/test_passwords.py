@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from authsvc.hashing import verify_password
-from authsvc.passwords import CACHE_TIME, QUEUE_LIMIT, QUEUE_TIME, USER_LIMIT, PasswordChecks
+from authsvc.passwords import CACHE_TIME, QUEUE_LIMIT, USER_LIMIT, PasswordChecks
 from svckit.auth.commands import Busy, TooMany
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
@@ -103,22 +103,6 @@ def test_guesses_at_one_user_leave_room_for_others() -> None:
     assert len(found) == 2 * USER_LIMIT + 3
     assert bench.check()
     assert not bench.checks._by_lane
-
-
-def test_a_check_whose_turn_does_not_come_in_time_is_given_up() -> None:
-    bench = Bench()
-    found: list[Any] = []
-    for password in (b"one", b"two"):
-        bench.checks.check(b"alice", password, bench.stored[b"alice"]).addBoth(found.append)
-    bench.clock.advance(QUEUE_TIME)
-    bench.queue.pop(0)()
-    bench.clock.advance(0.1)
-    bench.run()
-    assert found[0] is False
-    assert found[1].check(Busy)
-    assert bench.verified == [("hash-of-wonderland", b"one")]
-    assert bench.checks.under_way == 0
-    assert bench.check()  # the next one has a second of its own
 
 
 def test_a_right_login_is_remembered_for_a_while() -> None:

@@ -200,7 +200,7 @@ class ServiceTests(TestCase):
     async def test_stopping_finishes_the_calls_under_way(self) -> None:
         service = self.start()
         await self.checker.client.terms()
-        calls = [self.log_in(b"wrong %d" % number) for number in range(10)]
+        calls = [self.log_in(b"wrong", b"user %d" % number) for number in range(10)]
         right = self.log_in()
         while service.factory.under_way < 11:
             await deferLater(reactor, 0)

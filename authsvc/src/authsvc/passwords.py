@@ -2,7 +2,7 @@
 
 argon2id costs some 30 ms and 19 MiB on purpose, and Basic sends the password with every request. So:
 
-- hashes are computed in a few threads of their own, behind a queue with an end, in number and in time (`Busy`);
+- hashes are computed in a few threads of their own, behind a queue with an end (`Busy`);
 - the same login asked again while it is being checked waits for that check;
 - a login that was right is remembered for `CACHE_TIME`, under HMAC(key, user, password, stored hash) with a random key that
   this process alone has. Nothing in it is of use to whoever reads the memory later, and a new password makes another entry;
@@ -25,7 +25,7 @@ from twisted.python.failure import Failure
 
 from .hashing import hash_password, is_outdated, verify_password
 
-__all__ = ["CACHE_LIMIT", "CACHE_TIME", "QUEUE_LIMIT", "QUEUE_TIME", "USER_LIMIT", "PasswordChecks"]
+__all__ = ["CACHE_LIMIT", "CACHE_TIME", "QUEUE_LIMIT", "USER_LIMIT", "PasswordChecks"]
 
 QUEUE_LIMIT = 32
 """Different logins that are being checked or wait for it. With two threads the last one waits half a second."""
@@ -33,10 +33,6 @@ QUEUE_LIMIT = 32
 USER_LIMIT = 4
 """Different passwords of one user that are being checked or wait for it: somebody who guesses at one name leaves room for the
 other users. What comes from where the user is known counts apart, as in `throttle`."""
-
-QUEUE_TIME = 1.0
-"""Seconds after which a check that still waits is given up. A service takes us for hung after `REPLICA_TIMEOUT`, and goes with
-all its questions: where the machine is slow it shall hear `Busy` before that."""
 
 CACHE_TIME = 60.0
 """Seconds for which a right login is remembered."""
@@ -84,8 +80,6 @@ class PasswordChecks:
 
         `USER_LIMIT` is for what has the same `lane`; without one, for the user.
 
-        The Deferred fails with `Busy` where its turn does not come in `QUEUE_TIME`.
-
         Raises:
             Busy: too many checks are waiting.
             TooMany: too many of this user's are.
@@ -104,18 +98,11 @@ class PasswordChecks:
             return answer
         self._running[tag] = [answer]
         self._by_lane[lane] += 1
-        latest = self._clock.seconds() + QUEUE_TIME
-        checked = self._run(self._verify_by, latest, self._decoy if stored is None else stored, password)
+        checked = self._run(self._verify, self._decoy if stored is None else stored, password)
         checked.addBoth(self._checked, lane, tag, stored is not None)
         if stored is not None and self._rehash is not None and is_outdated(stored):
             answer.addCallback(self._renew, user, password, stored)
         return answer
-
-    def _verify_by(self, latest: float, stored: str, password: bytes) -> bool:
-        """In a thread."""
-        if self._clock.seconds() > latest:
-            raise Busy
-        return self._verify(stored, password)
 
     def _checked(self, result: Any, lane: bytes, tag: bytes, known: bool) -> None:
         waiting = self._running.pop(tag)

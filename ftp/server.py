@@ -172,7 +172,7 @@ class Factory(ftp.FTPFactory):
         if self._from[host] < self.client_connections:
             made = super().buildProtocol(addr)
         else:
-            most, self.connectionLimit = self.connectionLimit, 0
+            most, self.connectionLimit = self.connectionLimit, 0  # type: ignore[assignment]  # typed as None in Twisted
             made = super().buildProtocol(addr)
             self.connectionLimit = most
         self._from[host] += 1

@@ -8,8 +8,10 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -218,6 +220,42 @@ def test_a_resumable_upload_that_is_cut_and_taken_over_midway(start: Callable[..
         assert hanging.recv(4096).startswith(b"HTTP/1.1 400 ")
     assert ask(patch(6 * MIB, 3 * MIB) + BLOCK * 3).startswith(b"HTTP/1.1 204 ")
     assert child.get_sha256() == sha256_of(9)
+
+
+def test_what_is_taken_over_in_the_middle_of_a_splice_has_no_gap(start: Callable[..., Child]) -> None:
+    child = start(0.05)
+    version = b"Host: x\r\nTus-Resumable: 1.0.0\r\n"
+    whole = b"".join(at.to_bytes(8, "big") * 512 for at in range(64 * MIB // 4096))
+    made = b"POST /uploads/ HTTP/1.1\r\nUpload-Metadata: filename eA==\r\nUpload-Length: %d\r\n%b\r\n"
+
+    def field(answer: bytes, name: bytes) -> bytes:
+        return next(line[len(name) + 2 :] for line in answer.split(b"\r\n") if line.startswith(name + b": "))
+
+    def ask(request: bytes) -> bytes:
+        with child.connect() as client:
+            client.sendall(request)
+            return client.recv(4096)
+
+    where = field(ask(made % (len(whole), version)), b"Location")
+    (data,) = child.root.glob(".tus/*/data")
+
+    def send(client: socket.socket, body: bytes) -> None:
+        with suppress(OSError):  # it is cut off
+            client.sendall(body)
+
+    offset = 0
+    for _ in range(3):
+        more = b"Content-Type: application/offset+octet-stream\r\nUpload-Offset: %d\r\nContent-Length: %d\r\n\r\n"
+        head = b"PATCH %b HTTP/1.1\r\n%b" % (where, version) + more % (offset, len(whole) - offset)
+        with child.connect() as client:
+            goal, sending = offset + 2 * MIB, threading.Thread(target=send, args=(client, head + whole[offset:]))
+            sending.start()
+            while data.stat().st_size < goal:
+                time.sleep(0.001)
+            answer = ask(b"HEAD %b HTTP/1.1\r\n%b\r\n" % (where, version))
+        sending.join(PATIENCE)
+        offset = int(field(answer, b"Upload-Offset"))
+        assert data.read_bytes() == whole[:offset]
 
 
 def test_a_slow_disk_slows_the_client_and_memory_stays_flat(start: Callable[..., Child]) -> None:

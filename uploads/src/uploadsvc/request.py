@@ -313,7 +313,16 @@ class UploadRequest(GuardedRequest):
         channel.site.log(self)
         channel.persistent = False
         channel.setTimeout(None)
-        channel._networkProducer.resumeProducing()  # it may have been paused; what comes is thrown away
+        if self._splicing is not None and self.sink is not None:
+            # A thread may have the socket: bytes that the reactor took from it now would be missing between those in the file.
+            self.sink.closed.addCallback(self._read_away)
+        else:
+            self._read_away(None)
         channel._networkProducer.unregisterProducer()
         transport.loseWriteConnection()
         self._lingering = channel.site.clock.callLater(LINGER, transport.abortConnection)
+
+    def _read_away(self, _: None) -> None:
+        """What still comes is thrown away; reading may have been paused."""
+        if self.channel is not None and self.channel.transport is not None:
+            self.channel._networkProducer.resumeProducing()

@@ -60,6 +60,8 @@ class Pipe:
             fcntl.fcntl(self._in, _F_SETPIPE_SZ, _PIPE)
         self._poll = select.poll()
         self._poll.register(self._fd, select.POLLIN)
+        self.stopped = False
+        """Set from the reactor's thread: nothing more is wanted."""
 
     def close(self) -> None:
         for fd in (self._fd, self._out, self._in):
@@ -72,7 +74,7 @@ class Pipe:
             OSError: `put` has failed.
         """
         moved, ended = 0, False
-        while moved < limit:
+        while moved < limit and not self.stopped:
             try:
                 count = os.splice(self._fd, self._in, min(limit - moved, _PIPE), flags=os.SPLICE_F_MOVE)
             except BlockingIOError:
@@ -169,6 +171,7 @@ class Splicing:
         finish(b"")
 
     def stop(self) -> None:
-        """Reading goes the ordinary way again."""
+        """Reading is to go the ordinary way again: once the sink is closed, where a thread may have the socket just now."""
+        self._pipe.stopped = True
         if self._transport.__dict__.get("doRead") is self._hook:
             del self._transport.doRead

@@ -9,7 +9,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
 MANIFESTS := $(MEMBERS:%=%/pyproject.toml)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint lock engine engine-down clean
+.PHONY: help run test lint docs lock engine engine-down clean
 .DELETE_ON_ERROR:
 
 help: ## this list
@@ -24,7 +24,11 @@ test: lint ## style, types, unit and behaviour tests; container tests where a Do
 lint: .venv/dev.stamp .venv/members.stamp ## style and types only
 	@$(BIN)/ruff check -q
 	@$(BIN)/ruff format -q --check
-	@$(BIN)/mypy --no-error-summary $(SOURCES) dynamic ftp tests conftest.py
+	@$(BIN)/mypy --no-error-summary $(SOURCES) bench dynamic ftp tests conftest.py
+
+docs: .venv/docs.stamp ## the pages of docs/ as a site, in var/docs
+	@$(BIN)/sphinx-build -q -W --keep-going docs var/docs
+	@echo "var/docs/index.html"
 
 lock: ## requirements/*.txt anew, with what is locked kept where it fits (needs uv; UPGRADE=1 takes the newest)
 	requirements/lock $(if $(UPGRADE),--upgrade)
@@ -52,7 +56,7 @@ clean: ## remove .venv and caches; what the services keep in var/ stays
 	@$(PIP) install --require-hashes -r $<
 	@touch $@
 
-.venv/run.stamp .venv/dev.stamp: .venv/%.stamp: requirements/%.txt .venv/build.stamp
+.venv/run.stamp .venv/dev.stamp .venv/docs.stamp: .venv/%.stamp: requirements/%.txt .venv/build.stamp
 	@echo "installing $<"
 	@$(PIP) install --require-hashes --no-build-isolation -r $<
 	@touch $@

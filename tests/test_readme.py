@@ -17,7 +17,8 @@ from .support.tree import ROOT
 README = (ROOT / "README.md").read_text()
 SECTION = README.partition("## Your own service in five minutes")[2].partition("\n## ")[0]
 BLOCKS = re.findall(r"```(\w+)\n(.*?)```", SECTION, re.DOTALL)
-FILES = {text.partition("\n")[0].removeprefix("# "): text for kind, text in BLOCKS if kind in ("python", "toml")}
+WRITTEN = [(text.partition("\n")[0].removeprefix("# "), text) for kind, text in BLOCKS if kind in ("python", "toml")]
+FILES = {name: text for name, text in WRITTEN if name.startswith("hello/")}
 COMMANDS = [text.strip() for kind, text in BLOCKS if kind == "sh"]
 PAGES = sorted(path.relative_to(ROOT).as_posix() for path in [ROOT / "README.md", *ROOT.glob("docs/**/*.md")])
 
@@ -60,6 +61,14 @@ def test_links_lead_somewhere(page: str) -> None:
         assert path.exists(), f"{page}: {target}"
         if anchor and path.suffix == ".md":
             assert anchor in _anchors(path.read_text()), f"{page}: {target}"
+
+
+def test_each_page_is_in_the_site() -> None:
+    index = (ROOT / "docs/index.md").read_text()
+    for page in PAGES:
+        name = page.removeprefix("docs/").removesuffix(".md")
+        if page not in ("README.md", "docs/index.md") and not re.match(r"matchers/[a-z]", name):
+            assert f"\n{name}\n" in index, f"{page} is in no list of docs/index.md"
 
 
 def _anchors(text: str) -> set[str]:

@@ -89,11 +89,11 @@ def _download(port: int, path: str, size: int) -> float:
     buffer = bytearray(1 << 20)
     began = time.monotonic()
     with socket.create_connection(("127.0.0.1", port), 60) as client:
-        client.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
+        client.sendall(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n".encode())
         got = 0
         while count := client.recv_into(buffer):
             got += count
-    assert size < got < size + 4096, f"{got} bytes"
+    assert size < got < size + 4096, f"{got} bytes: {bytes(buffer[:200])!r}"
     return time.monotonic() - began
 
 

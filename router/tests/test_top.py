@@ -153,7 +153,7 @@ def test_looks_again_and_again(monkeypatch: pytest.MonkeyPatch) -> None:
     from portico import topscreen
 
     terminal, other = pty.openpty()
-    _set_size(other, 24, 90)
+    _set_size(other, 0, 0)
     body = json.dumps({"listeners": ["127.0.0.1:1"], "counts": {"accepted": 7}})
     looks: list[str] = []
 

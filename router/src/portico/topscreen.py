@@ -38,7 +38,8 @@ def top(admin: str, every: float, look: Fetch = fetch) -> int:
     with _raw_terminal():
         while True:
             status, body = look(admin, "/status")
-            size = os.get_terminal_size(sys.stdout.fileno())
+            told = os.get_terminal_size(sys.stdout.fileno())
+            size = os.terminal_size((told.columns or 80, told.lines or 24))  # some say nothing
             text = _text(status, body, history, size, colour)
             sys.stdout.write(_HOME + text.replace("\n", _REST_OF_LINE + "\r\n") + _REST_OF_LINE + _REST)
             sys.stdout.flush()

@@ -161,27 +161,34 @@ class Files:
         headers = [(b"Content-Type", kind), (b"X-Content-Type-Options", b"nosniff")]
         if cache is not None:
             headers.append((b"Cache-Control", cache))
-        compressible = self.precompressed and shrinks(kind.partition(b";")[0])
-        if compressible:
+        place, etag = b"/".join(names), etag_of(found.about)
+        others: tuple[Kept, ...] = ()
+        if self.precompressed and shrinks(kind.partition(b";")[0]):
             headers.append((b"Vary", b"Accept-Encoding"))
-        place, etag, others = b"/".join(names), etag_of(found.about), []
-        for coding in accepted if compressible else ():
-            form = self._form(names, coding)
-            others.append(Kept(place + coding.extension, None if form is None else identity_of(form.about)))
-            if form is None:
-                continue
-            if form.about.st_mtime_ns < found.about.st_mtime_ns:  # of what the file was before
-                os.close(form.fd)
-                continue
-            os.close(found.fd)
-            others[-1] = Kept(place, identity_of(found.about))
-            headers.append((b"Content-Encoding", coding.name))
-            etag = etag_of(form.about)[:-1] + b"-" + coding.name + b'"'
-            found, place = form, place + coding.extension
-            break
-        return Leads(found.fd, found.about, etag, tuple(headers), place, tuple(others), plain)
+            found, coding, others = self._form(names, found, accepted)
+            if coding is not None:
+                headers.append((b"Content-Encoding", coding.name))
+                place += coding.extension
+                etag = etag_of(found.about)[:-1] + b"-" + coding.name + b'"'
+        return Leads(found.fd, found.about, etag, tuple(headers), place, others, plain)
 
-    def _form(self, names: list[bytes], coding: Coding) -> Found | None:
+    def _form(
+        self, names: list[bytes], found: Found, accepted: tuple[Coding, ...]
+    ) -> tuple[Found, Coding | None, tuple[Kept, ...]]:
+        """The form to send, open, or the file itself; and what that choice depends on beside what is sent."""
+        place = b"/".join(names)
+        others: list[Kept] = []
+        for coding in accepted:
+            form = self._open_form(names, coding)
+            if form is not None and form.about.st_mtime_ns >= found.about.st_mtime_ns:
+                os.close(found.fd)
+                return form, coding, (*others, Kept(place, identity_of(found.about)))
+            others.append(Kept(place + coding.extension, None if form is None else identity_of(form.about)))
+            if form is not None:  # of what the file was before
+                os.close(form.fd)
+        return found, None, tuple(others)
+
+    def _open_form(self, names: list[bytes], coding: Coding) -> Found | None:
         try:
             found = open_below(self.root, [*names[:-1], names[-1] + coding.extension])
         except Absent:

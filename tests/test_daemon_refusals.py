@@ -43,11 +43,20 @@ def place() -> Iterator[Ground]:
         yield made
 
 
-def portico(place: Ground, *twistd: object, port: int | None = None, more: tuple[object, ...] = ()) -> Daemon:
+LIGHT = """
+listeners = [{{address = "127.0.0.1:{port}"}}]
+routes = [{{path = "/", service = "static"}}]
+services.static = {{target = "handoff"{static}}}
+"""
+
+
+def portico(
+    place: Ground, *twistd: object, port: int | None = None, more: tuple[object, ...] = (), config: str = LIGHT
+) -> Daemon:
     """With its options named in the configuration, as the folders of the packages may be closed to others."""
     static = f', options = {{root = "{place.path}/files", pages = "{place.path}/pages"}}'
     file = place.path / "portico.toml"
-    file.write_text(CONFIG.format(port=port or free_port(), static=static))
+    file.write_text(config.format(port=port or free_port(), static=static))
     return place.daemon(*twistd, "portico", "--config", file, "--state", place.path / "state", *more)
 
 
@@ -78,7 +87,7 @@ def test_a_port_that_somebody_has(place: Ground) -> None:
 
 
 def test_a_store_that_somebody_else_has_made(place: Ground) -> None:
-    daemon = portico(place, *USER, "--rundir", "/")
+    daemon = portico(place, *USER, "--rundir", "/", config=CONFIG)
     daemon.set_up()
     folder = place.path / "state/authsvc"
     folder.mkdir()
@@ -92,7 +101,7 @@ def test_a_store_that_somebody_else_has_made(place: Ground) -> None:
 
 
 def test_a_state_that_cannot_be_written(place: Ground) -> None:
-    daemon = portico(place, *USER, "--rundir", "/")
+    daemon = portico(place, *USER, "--rundir", "/", config=CONFIG)
     daemon.set_up()
     os.chown(place.path / "state", 0, 0)
     refused(daemon, "state", "An error has occurred")
@@ -181,9 +190,9 @@ def test_python_that_the_user_cannot_read(place: Ground) -> None:
 # -- jails
 
 
-def jailed(place: Ground, port: int, *more: object) -> Daemon:
+def jailed(place: Ground, port: int, *more: object, config: str = LIGHT) -> Daemon:
     jail = place.path / "jail"
-    return portico(place, *USER, "--chroot", jail, "--rundir", "/", port=port, more=more)
+    return portico(place, *USER, "--chroot", jail, "--rundir", "/", port=port, more=more, config=config)
 
 
 @contextlib.contextmanager
@@ -196,7 +205,7 @@ def made(daemon: Daemon) -> Iterator[Path]:
 
 def test_a_start_in_a_jail(place: Ground) -> None:
     port = free_port()
-    daemon = jailed(place, port, "--log-size", 1500)
+    daemon = jailed(place, port, "--log-size", 1500, config=CONFIG)
     assert "jail" in daemon.fails()
     with made(daemon) as jail:
         assert daemon.fails() == []

@@ -65,9 +65,13 @@ def refused(daemon: Daemon, code: str, says: str) -> None:
     assert code in daemon.fails(), daemon.findings()
     done = daemon.start()
     assert done.returncode != 0
-    log = daemon.log if daemon.logfile.parent.is_dir() else ""
-    assert says in f"{done.stdout}{done.stderr}{log}"
-    assert not daemon.pidfile.exists()
+    # twistd's parent ends before its child has written the log and removed the PID file
+    wait_until(lambda: says in f"{done.stdout}{done.stderr}{log_of(daemon)}", lambda: f"{done}{log_of(daemon)}")
+    wait_until(lambda: not daemon.pidfile.exists())
+
+
+def log_of(daemon: Daemon) -> str:
+    return daemon.log if daemon.logfile.parent.is_dir() else ""
 
 
 def test_a_user_without_an_entry(place: Ground) -> None:
@@ -84,6 +88,33 @@ def test_a_port_that_somebody_has(place: Ground) -> None:
         daemon = portico(place, *USER, "--rundir", "/", port=taken.getsockname()[1])
         daemon.set_up()
         refused(daemon, "port", "Address already in use")
+
+
+def test_an_operators_port_that_somebody_has(place: Ground) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        admin = f'admin.address = "127.0.0.1:{taken.getsockname()[1]}"\n'
+        daemon = portico(place, *USER, "--rundir", "/", config=admin + LIGHT)
+        daemon.set_up()
+        refused(daemon, "port", "CannotListenError")
+
+
+def test_a_router_that_may_not_see_the_sockets(place: Ground) -> None:
+    port, file = free_port(), place.path / "portico.toml"
+    place.folder("web", 1, 1, 0o770)
+    file.write_text(
+        f'listeners = [{{address = "127.0.0.1:{port}"}}]\nroutes = [{{path = "/", service = "web"}}]\n'
+        f'services.web = {{target = "handoff", folder = "{place.path}/web"}}\nlimits.queue_timeout = 0.1\n'
+    )
+    daemon = place.daemon(*USER, "--rundir", "/", "portico-router", "--config", file)
+    daemon.set_up()
+    (finding,) = [finding for finding in daemon.findings() if finding.fails and finding.code != "python"]
+    assert (finding.code, finding.option, finding.path) == ("sockets", "services.web", f"{place.path}/web")
+    daemon.started()
+    with RawConnection("127.0.0.1", port) as connection:
+        assert connection.get("/").status == 503
+    daemon.stop()
+    (place.path / "web").chmod(0o775)
+    assert daemon.fails() == []
 
 
 def test_a_store_that_somebody_else_has_made(place: Ground) -> None:

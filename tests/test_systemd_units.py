@@ -97,7 +97,15 @@ def test_a_port_that_is_passed_outlives_the_router(tmp_path: Path, systemd: sock
     with socket.create_server(("127.0.0.1", 0), backlog=16) as held:
         port = held.getsockname()[1]
         (tmp_path / "portico.toml").write_text(CONFIG.format(port=port, folder=tmp_path))
-        words: list[str | Path] = ["--nodaemon", "--pidfile=", "portico-router", "--config", tmp_path / "portico.toml", "--log", "json"]
+        words: list[str | Path] = [
+            "--nodaemon",
+            "--pidfile=",
+            "portico-router",
+            "--config",
+            tmp_path / "portico.toml",
+            "--log",
+            "json",
+        ]
         environment = {**os.environ, "NOTIFY_SOCKET": str(tmp_path / "notify"), "WATCHDOG_USEC": "2000000"}
         for _ in range(2):
             router = subprocess.Popen(

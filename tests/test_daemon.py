@@ -31,6 +31,11 @@ services.autobahn = {{target = "handoff"}}
 in_process.also = ["authsvc"]
 limits.drain_time = 3.0
 """
+LIGHT = """
+listeners = [{{address = "127.0.0.1:{port}"}}]
+routes = [{{path = "/", service = "static"}}, {{prefix = "/static/", service = "static"}}]
+services.static = {{target = "handoff", options = {{root = "{folder}/files", pages = "{folder}/pages"}}}}
+"""
 USER = ("--uid", NOBODY, "--gid", GID, "--umask", "027", "--rundir", "/")
 
 
@@ -41,12 +46,12 @@ def place() -> Iterator[Ground]:
         yield made
 
 
-def portico(place: Ground, port: int, *options: object, twistd: tuple[object, ...] = USER) -> Daemon:
+def portico(place: Ground, port: int, *options: object, config: str = CONFIG) -> Daemon:
     """All in one process, with its folders made by daemon-setup."""
     file = place.path / "portico.toml"
-    file.write_text(CONFIG.format(port=port, folder=place.path))
+    file.write_text(config.format(port=port, folder=place.path))
     state = place.path / "state"
-    daemon = place.daemon(*twistd, "portico", "--config", file, "--state", state, *options)
+    daemon = place.daemon(*USER, "portico", "--config", file, "--state", state, *options)
     assert daemon.set_up()
     return daemon
 
@@ -143,7 +148,7 @@ def test_a_second_signal_ends_at_once_and_leaves_no_pid_file(place: Ground) -> N
 
 def test_it_serves_on_when_the_log_cannot_be_written(place: Ground) -> None:
     port = low_port()
-    daemon = portico(place, port)
+    daemon = portico(place, port, config=LIGHT)
     words = ["/dev/full" if word == str(daemon.logfile) else word for word in daemon.words]
     daemon.words = words
     daemon.started()
@@ -155,7 +160,7 @@ def test_it_serves_on_when_the_log_cannot_be_written(place: Ground) -> None:
 
 def test_sighup_reads_the_configuration_and_sigusr1_opens_the_log_anew(place: Ground) -> None:
     port = low_port()
-    daemon = portico(place, port, "--log-reopen").started()
+    daemon = portico(place, port, "--log-reopen", config=LIGHT).started()
     file = place.path / "portico.toml"
     file.write_text(file.read_text().replace("/static/", "/other/"))
     daemon.signal(signal.SIGHUP)
@@ -182,7 +187,7 @@ def log_descriptor(daemon: Daemon) -> Path:
 def test_the_tac_file_does_the_same(place: Ground) -> None:
     port = low_port()
     file = place.path / "portico.toml"
-    file.write_text(CONFIG.format(port=port, folder=place.path))
+    file.write_text(LIGHT.format(port=port, folder=place.path))
     daemon = place.daemon(*USER, "-y", ROOT / "daemon/portico.tac")
     daemon.more["PORTICO_DAEMON"] = f"--config {file} --state {place.folder('state', NOBODY, GID)} --log json"
     for name in ("run", "log"):

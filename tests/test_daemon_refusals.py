@@ -43,11 +43,20 @@ def place() -> Iterator[Ground]:
         yield made
 
 
-def portico(place: Ground, *twistd: object, port: int | None = None, more: tuple[object, ...] = ()) -> Daemon:
+LIGHT = """
+listeners = [{{address = "127.0.0.1:{port}"}}]
+routes = [{{path = "/", service = "static"}}]
+services.static = {{target = "handoff"{static}}}
+"""
+
+
+def portico(
+    place: Ground, *twistd: object, port: int | None = None, more: tuple[object, ...] = (), config: str = LIGHT
+) -> Daemon:
     """With its options named in the configuration, as the folders of the packages may be closed to others."""
     static = f', options = {{root = "{place.path}/files", pages = "{place.path}/pages"}}'
     file = place.path / "portico.toml"
-    file.write_text(CONFIG.format(port=port or free_port(), static=static))
+    file.write_text(config.format(port=port or free_port(), static=static))
     return place.daemon(*twistd, "portico", "--config", file, "--state", place.path / "state", *more)
 
 
@@ -56,9 +65,13 @@ def refused(daemon: Daemon, code: str, says: str) -> None:
     assert code in daemon.fails(), daemon.findings()
     done = daemon.start()
     assert done.returncode != 0
-    log = daemon.log if daemon.logfile.parent.is_dir() else ""
-    assert says in f"{done.stdout}{done.stderr}{log}"
-    assert not daemon.pidfile.exists()
+    # twistd's parent ends before its child has written the log and removed the PID file
+    wait_until(lambda: says in f"{done.stdout}{done.stderr}{log_of(daemon)}", lambda: f"{done}{log_of(daemon)}")
+    wait_until(lambda: not daemon.pidfile.exists())
+
+
+def log_of(daemon: Daemon) -> str:
+    return daemon.log if daemon.logfile.parent.is_dir() else ""
 
 
 def test_a_user_without_an_entry(place: Ground) -> None:
@@ -77,8 +90,35 @@ def test_a_port_that_somebody_has(place: Ground) -> None:
         refused(daemon, "port", "Address already in use")
 
 
+def test_an_operators_port_that_somebody_has(place: Ground) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        admin = f'admin.address = "127.0.0.1:{taken.getsockname()[1]}"\n'
+        daemon = portico(place, *USER, "--rundir", "/", config=admin + LIGHT)
+        daemon.set_up()
+        refused(daemon, "port", "CannotListenError")
+
+
+def test_a_router_that_may_not_see_the_sockets(place: Ground) -> None:
+    port, file = free_port(), place.path / "portico.toml"
+    place.folder("web", 1, 1, 0o770)
+    file.write_text(
+        f'listeners = [{{address = "127.0.0.1:{port}"}}]\nroutes = [{{path = "/", service = "web"}}]\n'
+        f'services.web = {{target = "handoff", folder = "{place.path}/web"}}\nlimits.queue_timeout = 0.1\n'
+    )
+    daemon = place.daemon(*USER, "--rundir", "/", "portico-router", "--config", file)
+    daemon.set_up()
+    (finding,) = [finding for finding in daemon.findings() if finding.fails and finding.code != "python"]
+    assert (finding.code, finding.option, finding.path) == ("sockets", "services.web", f"{place.path}/web")
+    daemon.started()
+    with RawConnection("127.0.0.1", port) as connection:
+        assert connection.get("/").status == 503
+    daemon.stop()
+    (place.path / "web").chmod(0o775)
+    assert daemon.fails() == []
+
+
 def test_a_store_that_somebody_else_has_made(place: Ground) -> None:
-    daemon = portico(place, *USER, "--rundir", "/")
+    daemon = portico(place, *USER, "--rundir", "/", config=CONFIG)
     daemon.set_up()
     folder = place.path / "state/authsvc"
     folder.mkdir()
@@ -92,7 +132,7 @@ def test_a_store_that_somebody_else_has_made(place: Ground) -> None:
 
 
 def test_a_state_that_cannot_be_written(place: Ground) -> None:
-    daemon = portico(place, *USER, "--rundir", "/")
+    daemon = portico(place, *USER, "--rundir", "/", config=CONFIG)
     daemon.set_up()
     os.chown(place.path / "state", 0, 0)
     refused(daemon, "state", "An error has occurred")
@@ -181,9 +221,9 @@ def test_python_that_the_user_cannot_read(place: Ground) -> None:
 # -- jails
 
 
-def jailed(place: Ground, port: int, *more: object) -> Daemon:
+def jailed(place: Ground, port: int, *more: object, config: str = LIGHT) -> Daemon:
     jail = place.path / "jail"
-    return portico(place, *USER, "--chroot", jail, "--rundir", "/", port=port, more=more)
+    return portico(place, *USER, "--chroot", jail, "--rundir", "/", port=port, more=more, config=config)
 
 
 @contextlib.contextmanager
@@ -196,7 +236,7 @@ def made(daemon: Daemon) -> Iterator[Path]:
 
 def test_a_start_in_a_jail(place: Ground) -> None:
     port = free_port()
-    daemon = jailed(place, port, "--log-size", 1500)
+    daemon = jailed(place, port, "--log-size", 1500, config=CONFIG)
     assert "jail" in daemon.fails()
     with made(daemon) as jail:
         assert daemon.fails() == []

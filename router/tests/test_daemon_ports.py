@@ -2,6 +2,9 @@
 
 import os
 import socket
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 from portico.daemon.ports import FIRST, BoundPorts, PassedPorts, passed
@@ -62,12 +65,28 @@ def test_what_is_no_listening_socket_is_refused() -> None:
     theirs.close()
 
 
-def test_descriptors_are_taken_once_and_only_by_the_process_they_are_for(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_the_process_that_they_are_for_takes_descriptors(monkeypatch: pytest.MonkeyPatch) -> None:
     closed = []
     monkeypatch.setattr(os, "set_inheritable", lambda descriptor, on: closed.append((descriptor, on)))
-    told = {"LISTEN_PID": str(os.getpid()), "LISTEN_FDS": "2", "LISTEN_FDNAMES": "a:b", "OTHER": "1"}
-    assert passed(told) == [FIRST, FIRST + 1]
+    assert passed({"LISTEN_PID": str(os.getpid()), "LISTEN_FDS": "2", "LISTEN_FDNAMES": "a:b"}) == [FIRST, FIRST + 1]
     assert closed == [(FIRST, False), (FIRST + 1, False)]
-    assert told == {"OTHER": "1"}
-    assert passed(told) == []
     assert passed({"LISTEN_PID": "1", "LISTEN_FDS": "1"}) == []
+    assert passed({}) == []
+    assert passed() == []
+
+
+CHILD = """
+import os, sys
+if "LISTEN_PID" not in os.environ:
+    os.execve(sys.executable, [sys.executable, *sys.argv], {**os.environ, "LISTEN_PID": str(os.getpid()), "LISTEN_FDS": "1"})
+import twisted.internet.endpoints
+from portico.daemon.ports import passed
+print(passed(), "LISTEN_PID" in os.environ)
+"""
+
+
+def test_twisted_may_have_taken_the_variables_before(tmp_path: Path) -> None:
+    (tmp_path / "child.py").write_text(CHILD)
+    command = ["/bin/sh", "-c", 'exec "$0" "$1" 3</dev/null', sys.executable, str(tmp_path / "child.py")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout == "[3] False\n"

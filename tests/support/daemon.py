@@ -58,8 +58,8 @@ def spare_uids(count: int) -> list[int]:
 
 def low_port() -> int:
     """80, or another one for root alone, where that is taken."""
-    port: int
-    for port in (80, *range(1023, 600, -1)):
+    ports: list[int] = [80, *range(1023, 600, -1)]
+    for port in ports:
         with socket.socket() as sock, contextlib.suppress(OSError):
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             sock.bind(("127.0.0.1", port))

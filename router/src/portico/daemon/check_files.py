@@ -6,11 +6,13 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from svckit.environment import folder_of
+
 from ..config import Config, Handoff, address, admin_address
 from ..keeper import listen, name_of
 from ..kept import Kept
 from .findings import Finding, owner
-from .options import PorticoOptions, ServiceOptions
+from .options import KeeperOptions, PorticoOptions, RouterOptions, ServiceOptions
 from .plan import Plan
 from .probe import Probe
 
@@ -38,7 +40,7 @@ def check_configuration(plan: Plan, probe: Probe) -> Iterator[Finding]:
     for listener in config.listeners if plan.binds or plan.keeper else ():
         for path in () if listener.tls is None else (listener.tls.certificate, listener.tls.key or listener.tls.certificate):
             yield from _readable("certificate", f"listener {listener.address}", path, plan, probe)
-    if config.admin is not None and not plan.twistd["nodaemon"] and plan.part is not None and "keep" not in plan.part:
+    if config.admin is not None and not isinstance(plan.part, KeeperOptions):
         place = admin_address(config.admin.address)
         if isinstance(place, Path) and not probe.may(place.parent, os.W_OK | os.X_OK):
             what = "the operators' socket cannot be made there; the daemon ends"
@@ -48,6 +50,20 @@ def check_configuration(plan: Plan, probe: Probe) -> Iterator[Finding]:
     if isinstance(plan.part, PorticoOptions):
         for name, options in in_process_options(config).items():
             yield from _options(name, options, plan, probe)
+    if isinstance(plan.part, RouterOptions):
+        for name, service in config.services.items():
+            if isinstance(service, Handoff):
+                yield from _sockets(name, Path(service.folder) if service.folder else folder_of(name), plan, probe)
+
+
+def _sockets(name: str, folder: Path, plan: Plan, probe: Probe) -> Iterator[Finding]:
+    """One that is not there yet comes with its service."""
+    facts = probe.facts(folder)
+    if facts is not None and not probe.may(folder, READ_FOLDER):
+        what = "the router cannot see the sockets of its replicas, and answers 503"
+        mend = f"give both users the same group, and the folder to it: chgrp {plan.group} {folder}"
+        wanted = owner(facts.uid, plan.group, 0o2770)
+        yield Finding("sockets", f"services.{name}", what, mend, str(folder), _found(probe, folder), wanted)
 
 
 def in_process_options(config: Config) -> dict[str, Mapping[str, Any]]:
@@ -84,12 +100,16 @@ def check_ports(plan: Plan) -> Iterator[Finding]:
     """Whether they can be had now, or a keeper has them."""
     if plan.config is None:
         return
-    for at in [address(each.address) for each in plan.config.listeners] if plan.binds else ():
+    wanted = [("listeners.address", address(each.address)) for each in plan.config.listeners] if plan.binds else []
+    admin = None if plan.config.admin is None else admin_address(plan.config.admin.address)
+    if isinstance(admin, tuple) and not isinstance(plan.part, KeeperOptions):
+        wanted.append(("admin.address", admin))
+    for option, at in wanted:
         try:
             listen(at).close()
         except OSError as error:
             mend = f"`ss -ltnp sport = :{at[1]}` says whose it is" if at[1] >= 1024 or not os.geteuid() else "start it as root"
-            yield Finding("port", "listeners.address", str(error.strerror), mend, name_of(at))
+            yield Finding("port", option, str(error.strerror), mend, name_of(at))
     if plan.keeper is not None and not plan.binds:
         try:
             Kept(plan.keeper, 0.0).close()

@@ -7,7 +7,8 @@ ports from here, as it would from a keeper (`portico.keeper`).
 import errno
 import os
 import socket
-from collections.abc import Iterable, MutableMapping
+from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Self
 
 from ..arrival import Address
@@ -98,21 +99,28 @@ class PassedPorts:
         self._sockets.clear()
 
 
-def passed(environment: MutableMapping[str, str] = os.environ) -> list[int]:
-    """Descriptors that systemd has passed to this very process; it is noted that they have been taken.
+def passed(environment: Mapping[str, str] | None = None) -> list[int]:
+    """Descriptors that systemd has passed to this very process.
+
+    They are looked for in the environment as the process was given it: Twisted's `systemd:` endpoints take the variables out of
+    `os.environ` as soon as they are imported, whoever wants them.
 
     Raises:
         ValueError: the variables are not what sd_listen_fds(3) says.
     """
-    process, count = environment.get("LISTEN_PID"), environment.get("LISTEN_FDS")
+    given = _initial() if environment is None else environment
+    process, count = given.get("LISTEN_PID"), given.get("LISTEN_FDS")
     if process is None or count is None or int(process) != os.getpid():
         return []
-    for name in ("LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"):
-        environment.pop(name, None)
     descriptors = list(range(FIRST, FIRST + int(count)))
     for descriptor in descriptors:
         os.set_inheritable(descriptor, False)
     return descriptors
+
+
+def _initial() -> dict[str, str]:
+    found = (os.fsdecode(each).partition("=") for each in Path("/proc/self/environ").read_bytes().split(b"\0"))
+    return {name: value for name, _, value in found}
 
 
 def _listening(descriptor: int) -> socket.socket:

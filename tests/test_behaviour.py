@@ -1,5 +1,6 @@
 """What a user sees, the same in all deployments."""
 
+import base64
 import hashlib
 import re
 import subprocess
@@ -112,6 +113,35 @@ def test_an_upload_that_breaks_off_leaves_nothing(site: Site) -> None:
     with site.connect() as connection:
         connection.send((head_of_put(site, path, 10) + "01234").encode())
     assert site.get(path).status_code == 404
+
+
+def test_files_of_a_form_arrive(site: Site) -> None:
+    payload, path = Payload(3 * MIB + 17), name_for_upload()
+    file = (path.rpartition("/")[2], b"".join(payload))
+    assert site.ask("POST", "/uploads/", files={"file": file}, data={"note": "hello"}).status_code == 401
+    answer = site.ask("POST", "/uploads/", files={"file": file}, data={"note": "hello"}, auth=site.login)
+    assert answer.status_code == 201
+    assert [found["sha256"] for found in answer.json()] == [payload.sha256]
+    assert hashlib.sha256(site.get(path).content).hexdigest() == payload.sha256
+
+
+def test_a_resumable_upload_goes_on_where_it_was_cut(site: Site) -> None:
+    payload, path = Payload(3 * MIB + 17), name_for_upload()
+    whole, tus = b"".join(payload), {"Tus-Resumable": "1.0.0"}
+    named = "filename " + base64.b64encode(path.rpartition("/")[2].encode()).decode()
+    made = {**tus, "Upload-Length": str(len(whole)), "Upload-Metadata": named}
+    assert site.ask("POST", "/uploads/", headers=made).status_code == 401
+    where = site.ask("POST", "/uploads/", headers=made, auth=site.login).headers["Location"]
+    head = f"Host: portico.test\r\nAuthorization: {site.authorization}\r\nTus-Resumable: 1.0.0\r\nUpload-Offset: 0\r\n"
+    head += f"Content-Type: application/offset+octet-stream\r\nContent-Length: {len(whole)}\r\n\r\n"
+    with site.connect() as connection:
+        connection.send(f"PATCH {where} HTTP/1.1\r\n{head}".encode() + whole[:MIB])
+    found = site.ask("HEAD", where, headers=tus, auth=site.login)
+    offset = int(found.headers["Upload-Offset"])
+    assert found.status_code == 200 and offset <= MIB
+    more = {**tus, "Upload-Offset": str(offset), "Content-Type": "application/offset+octet-stream"}
+    assert site.ask("PATCH", where, headers=more, data=whole[offset:], auth=site.login).status_code == 204
+    assert hashlib.sha256(site.get(path).content).hexdigest() == payload.sha256
 
 
 @pytest.mark.parametrize("method", ["PUT", "DELETE"])

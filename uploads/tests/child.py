@@ -19,6 +19,13 @@ def slow_down(seconds_per_mib: float) -> None:
         return real(fd, batch)
 
     part._write_batch = slowly
+    into_file = part.into_file
+
+    def slowly_spliced(pipe, fd, count, *rest):
+        time.sleep(seconds_per_mib * count / 2**20)
+        into_file(pipe, fd, count, *rest)
+
+    part.into_file = slowly_spliced
 
 
 def main(root: str, seconds_per_mib: str, *options: str) -> None:

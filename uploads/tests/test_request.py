@@ -89,6 +89,17 @@ def test_malformed_chunks_leave_nothing(service: Any, sent: bytes) -> None:
     assert service.files() == {}
 
 
+def test_chunk_extensions_are_passed_over_and_bounded(service: Any) -> None:
+    connection = service.connect()
+    connection.send(CHUNKED + b'5;name="value";x\r\nabcde\r\n0;last\r\n\r\n')
+    assert connection.answers()[0][0] == 201 and service.files() == {"x": b"abcde"}
+    endless = service.connect()
+    endless.send(CHUNKED.replace(b"/x", b"/y") + b"5;" + b"x" * 5000)
+    assert endless.transport.value().startswith(b"HTTP/1.1 400 ") and endless.transport.half_closed
+    endless.lose()
+    assert service.files() == {"x": b"abcde"}
+
+
 def test_client_that_leaves_while_the_disk_is_slow(make_uploads: Callable[..., Any], held: Any) -> None:
     service = make_uploads(held)
     connection = service.connect()

@@ -8,8 +8,10 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +36,7 @@ def test_starts_with_nothing_said(tmp_path: Path) -> None:
     site = make(tmp_path)
     assert site.intake.store.root == tmp_path / "state" / "files"
     assert site.intake.store.hidden.is_dir()
-    assert (site.intake.max_size, site.intake.parallel, site.timeOut) == (16 * 2**30, 64, 60.0)
+    assert (site.intake.max_size, site.intake.parallel, site.timeOut) == (16 * 2**30, 256, 60.0)
 
 
 def test_options_may_be_text(tmp_path: Path) -> None:
@@ -167,6 +169,93 @@ def test_300_mib_up_and_down_in_flat_memory(start: Callable[..., Child]) -> None
     assert child.put(300) == {"name": "x", "size": 300 * MIB, "sha256": sha256_of(300)}
     assert child.get_sha256() == sha256_of(300)
     assert child.peak() - before < 64 * MIB
+
+
+@pytest.mark.parametrize("splice", ["yes", "no"])
+def test_what_comes_behind_a_large_body_is_answered(start: Callable[..., Child], splice: str) -> None:
+    child = start(0.0, f"splice={'true' if splice == 'yes' else 'false'}")
+    head = b"PUT /uploads/x HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % (3 * MIB)
+    get = b"GET /uploads/x HTTP/1.1\r\nHost: x\r\nRange: bytes=0-3\r\n"
+    with child.connect() as client:
+        client.sendall(head + BLOCK * 3 + get + b"\r\n" + head + BLOCK * 3 + get + b"Connection: close\r\n\r\n")
+        answer = b""
+        while data := client.recv(65536):
+            answer += data
+    assert [answer.count(b"HTTP/1.1 %d " % status) for status in (201, 200, 206)] == [1, 1, 2]
+    assert answer.count(b"\r\n\r\n" + BLOCK[:4]) == 2 and child.get_sha256() == sha256_of(3)
+
+
+def test_a_resumable_upload_that_is_cut_and_taken_over_midway(start: Callable[..., Child]) -> None:
+    child = start()
+    version = b"Host: x\r\nTus-Resumable: 1.0.0\r\n"
+
+    def ask(request: bytes) -> bytes:
+        with child.connect() as client:
+            client.sendall(request)
+            return client.recv(4096)
+
+    made = ask(b"POST /uploads/ HTTP/1.1\r\nUpload-Metadata: filename eA==\r\nUpload-Length: %d\r\n%b\r\n" % (9 * MIB, version))
+    where = next(line[10:] for line in made.split(b"\r\n") if line.startswith(b"Location: "))
+
+    def offset() -> int:
+        head = ask(b"HEAD %b HTTP/1.1\r\n%b\r\n" % (where, version))
+        return int(next(line[15:] for line in head.split(b"\r\n") if line.startswith(b"Upload-Offset: ")))
+
+    def patch(at: int, length: int) -> bytes:
+        more = b"Content-Type: application/offset+octet-stream\r\nUpload-Offset: %d\r\nContent-Length: %d\r\n\r\n"
+        return b"PATCH %b HTTP/1.1\r\n%b" % (where, version) + more % (at, length)
+
+    def data_has(size: int) -> bool:
+        (data,) = child.root.glob(".tus/*/data")
+        return data.stat().st_size >= size
+
+    with child.connect() as client:
+        client.sendall(patch(0, 9 * MIB) + BLOCK * 3)
+        until(lambda: data_has(3 * MIB))
+    assert offset() == 3 * MIB
+    with child.connect() as hanging:
+        hanging.sendall(patch(3 * MIB, 6 * MIB) + BLOCK * 3)
+        until(lambda: data_has(6 * MIB))
+        assert offset() == 6 * MIB
+        assert hanging.recv(4096).startswith(b"HTTP/1.1 400 ")
+    assert ask(patch(6 * MIB, 3 * MIB) + BLOCK * 3).startswith(b"HTTP/1.1 204 ")
+    assert child.get_sha256() == sha256_of(9)
+
+
+def test_what_is_taken_over_in_the_middle_of_a_splice_has_no_gap(start: Callable[..., Child]) -> None:
+    child = start(0.05)
+    version = b"Host: x\r\nTus-Resumable: 1.0.0\r\n"
+    whole = b"".join(at.to_bytes(8, "big") * 512 for at in range(64 * MIB // 4096))
+    made = b"POST /uploads/ HTTP/1.1\r\nUpload-Metadata: filename eA==\r\nUpload-Length: %d\r\n%b\r\n"
+
+    def field(answer: bytes, name: bytes) -> bytes:
+        return next(line[len(name) + 2 :] for line in answer.split(b"\r\n") if line.startswith(name + b": "))
+
+    def ask(request: bytes) -> bytes:
+        with child.connect() as client:
+            client.sendall(request)
+            return client.recv(4096)
+
+    where = field(ask(made % (len(whole), version)), b"Location")
+    (data,) = child.root.glob(".tus/*/data")
+
+    def send(client: socket.socket, body: bytes) -> None:
+        with suppress(OSError):  # it is cut off
+            client.sendall(body)
+
+    offset = 0
+    for _ in range(3):
+        more = b"Content-Type: application/offset+octet-stream\r\nUpload-Offset: %d\r\nContent-Length: %d\r\n\r\n"
+        head = b"PATCH %b HTTP/1.1\r\n%b" % (where, version) + more % (offset, len(whole) - offset)
+        with child.connect() as client:
+            goal, sending = offset + 2 * MIB, threading.Thread(target=send, args=(client, head + whole[offset:]))
+            sending.start()
+            while data.stat().st_size < goal:
+                time.sleep(0.001)
+            answer = ask(b"HEAD %b HTTP/1.1\r\n%b\r\n" % (where, version))
+        sending.join(PATIENCE)
+        offset = int(field(answer, b"Upload-Offset"))
+        assert data.read_bytes() == whole[:offset]
 
 
 def test_a_slow_disk_slows_the_client_and_memory_stays_flat(start: Callable[..., Child]) -> None:

@@ -235,8 +235,8 @@ def test_no_such_thing(service: Any, client: Client) -> None:
     for path in ("/uploads/.tus/", "/uploads/.tus/x", "/uploads/.tus/" + "0" * 32, "/uploads/.tus/" + "0" * 31 + "/"):
         assert client.ask("HEAD", path)[0] == 404
     where = client.create()
-    status, headers, _ = client.ask("GET", where)
-    assert (status, headers["allow"]) == (405, "HEAD, PATCH, DELETE, OPTIONS")
+    status, headers, _ = client.ask("PUT", where)
+    assert (status, headers["allow"]) == (405, "GET, HEAD, PATCH, DELETE, OPTIONS")
     assert client.ask("POST", where, b"")[0] == 405
     assert Client(service).ask("DELETE", where, b"x")[0] == 400
     assert Client(service).ask("POST", "/uploads/", b"x", Upload_Length=1)[0] == 415

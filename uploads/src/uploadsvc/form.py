@@ -57,7 +57,7 @@ def judge_form(header: Header, length: int | None, store: Store, max_size: int, 
     if length is not None and length > room:
         return refusals.TOO_LARGE
     exclusive = (header(b"If-None-Match") or b"").strip() == b"*"
-    return Work(Form(partial(store.new_part, user=user), boundary, max_size, exclusive), room, _answer, _refusal_of)
+    return Work(Form(partial(store.new_part, user=user), boundary, max_size, exclusive), room, _answer, _refusal_of, "form")
 
 
 def _is_ours(header: Header) -> bool:

@@ -7,6 +7,7 @@ from svckit.conditional import Header, etag_of, failed_precondition
 from svckit.paths import BadTarget, normalise
 
 from . import refusals
+from .counts import Counts
 from .digests import Digests, digests_of
 from .form import judge_form
 from .names import BadName, from_segment
@@ -25,13 +26,17 @@ LISTS = (PREFIX, PREFIX + b"/")
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """What a path names: the list (no name), the list with its slash forgotten, or a file."""
+    """What a path names: the list (no name), the list with its slash forgotten, the metrics, or a file."""
 
     name: str = ""
     slash_forgotten: bool = False
+    counts: bool = False
+    """Whether it is the page of metrics."""
 
     @property
     def methods(self) -> bytes:
+        if self.counts:
+            return refusals.PAGE_METHODS
         return refusals.NAME_METHODS if self.name else refusals.LIST_METHODS
 
 
@@ -44,6 +49,8 @@ def find(path: bytes) -> Place | Refusal:
     rest = path[len(PREFIX) + 1 :]
     if not rest:
         return Place()
+    if rest == b".metrics":
+        return Place(counts=True)
     try:
         return Place(from_segment(rest))
     except BadName as why:
@@ -62,10 +69,15 @@ class Ticket:
 class Intake:
     """Admits uploads to a store, and counts those under way in this process."""
 
-    def __init__(self, store: Store, run: Run, max_size: int, parallel: int) -> None:
+    def __init__(self, store: Store, run: Run, max_size: int, parallel: int, replica: str = "") -> None:
         self.store, self.run = store, run
+        self.counts = Counts(store.root, replica)
         self.max_size, self.parallel = max_size, parallel
-        self.under_way = 0
+
+    @property
+    def under_way(self) -> int:
+        """Bodies."""
+        return self.counts.under_way
 
     def judge(
         self, method: bytes, target: bytes, header: Header, length: int | None, user: str = ""
@@ -79,7 +91,7 @@ class Intake:
             return place
         if method == b"PUT" and place.name:
             return self._judge_put(place.name, header, length)
-        if method == b"POST" and not place.name:
+        if method == b"POST" and not place.name and not place.counts:
             judged = self.busy() or judge_form(header, length, self.store, self.max_size, user)
             return self.no_space(length) or judged if isinstance(judged, Work) else judged
         if method not in place.methods.split(b", "):
@@ -121,15 +133,22 @@ class Intake:
         quota = self.store.quota
         return await self.run(partial(quota.refusal, user, length)) if quota.counts else None
 
-    def begin(self, flow: Flow, body: Body) -> Sink:
+    def begin(self, flow: Flow, body: Body, way: str = "put") -> Sink:
         """A sink for an upload that was admitted; it counts until it is closed."""
-        self.under_way += 1
+        self.counts.under_way += 1
+        if way != "tus":
+            self.counts.count("begun", way)
         sink = Sink(body, self.run, flow, self._share)
-        sink.closed.addCallback(self._ended)
+        sink.closed.addCallback(lambda _: self._ended(sink, way))
         return sink
 
     def _share(self) -> int:
         return IN_ALL // max(self.under_way, 1)
 
-    def _ended(self, _: None) -> None:
-        self.under_way -= 1
+    def _ended(self, sink: Sink, way: str) -> None:
+        self.counts.under_way -= 1
+        self.counts.count("bytes", way, sink.received)
+        if not sink.committed:
+            self.counts.count("broken_off", way)
+        elif way != "tus":
+            self.counts.count("finished", way)

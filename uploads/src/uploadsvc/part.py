@@ -21,6 +21,7 @@ from typing import Any, Protocol
 from svckit.conditional import etag_of
 
 from .digests import ALGORITHMS, Digests, check
+from .splicing import Moved, Pipe, into_file
 
 __all__ = ["MODE", "Part", "Publish", "Published", "put_in_place", "sync_folder", "write_all"]
 
@@ -79,6 +80,19 @@ class Part:
                 total.update(piece)
         self._size += write_all(self._fd, pieces)
 
+    def splice(self, pipe: Pipe, limit: int) -> Moved:
+        """Take what has arrived at a socket, at most `limit` bytes.
+
+        Raises:
+            OSError: the disk is full, or worse.
+        """
+        self._open()
+        return pipe.move(limit, self._put)
+
+    def _put(self, pipe: int, count: int) -> None:
+        into_file(pipe, self._fd, count, self._size, self._sums.values())
+        self._size += count
+
     def commit(self, size: int, name: str, exclusive: bool = False) -> Published:
         """Make it durable and publish it as `name`, in place of what may stand there.
 
@@ -110,7 +124,7 @@ class Part:
 
     def _open(self) -> None:
         if self._fd < 0:
-            self._fd = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, MODE)
+            self._fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, MODE)
             fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 

@@ -22,6 +22,7 @@ __all__ = [
     "NAME_METHODS",
     "NOT_FOUND",
     "NO_BODY",
+    "PAGE_METHODS",
     "PARTIAL_PUT",
     "REASONS",
     "STORE_FULL",
@@ -78,6 +79,7 @@ REASONS = {423: b"Locked", 460: b"Checksum Mismatch"}
 """Phrases that twisted.web does not know."""
 
 LIST_METHODS = b"GET, HEAD, POST, OPTIONS"
+PAGE_METHODS = b"GET, HEAD, OPTIONS"
 NAME_METHODS = b"GET, HEAD, PUT, DELETE, OPTIONS"
 
 BAD_TARGET = Refusal(400, "The request target names no path.")

@@ -29,11 +29,12 @@ from .asking import WRITES, Held, hold
 from .intake import Intake, Ticket
 from .refusals import NO_BODY, TAKEN_OVER, TOO_LARGE, Refusal, no_entry, of_error
 from .sink import Sink
+from .splicing import LEAST, Splicing, can_splice
 from .tus import heads
 from .tus.bell import Listening
 from .tus.desk import Asked as TusAsked
 from .tus.desk import Desk, concerned
-from .work import Answer, Work
+from .work import Answer, Watch, Work
 
 if TYPE_CHECKING:
     from svckit.auth import Reception
@@ -48,9 +49,17 @@ class UploadSite(GuardedSite):
     """The site of one intake."""
 
     def __init__(
-        self, resource: IResource, reactor: Reactor, intake: Intake, desk: Desk, writers: "Reception | None" = None, **kw: Any
+        self,
+        resource: IResource,
+        reactor: Reactor,
+        intake: Intake,
+        desk: Desk,
+        writers: "Reception | None" = None,
+        splices: bool = True,
+        **kw: Any,
     ) -> None:
-        """`writers` lets in whoever may write; None: anyone may."""
+        """`writers` lets in whoever may write; None: anyone may. `splices`: whether bodies may go past Python."""
+        self.splices = splices
         super().__init__(resource, reactor, requestFactory=UploadRequest, **kw)
         self.reactor, self.intake, self.desk, self.writers = reactor, intake, desk, writers
 
@@ -64,11 +73,15 @@ class UploadRequest(GuardedRequest):
     sink: Sink | None = None
     work: Work | None = None
     """Set where the body is more than a PUT's."""
-    decided: Refusal | Answer | None = None
+    decided: Refusal | Answer | Watch | None = None
     """Set where the head has decided all and there is no body to be rid of: the resource answers with it."""
     _tus: TusAsked | None = None
     _login_runs = False
     _listening: Listening | None = None
+    _length: int | None = None
+    _splicing: Splicing | None = None
+    _replayed = True
+    """Whether nothing is between twisted.web and the sink."""
     _asking: "Deferred[None] | None" = None
     _held: Held | None = None
     """Set while somebody is being asked."""
@@ -92,15 +105,16 @@ class UploadRequest(GuardedRequest):
     def _judge(self, length: int | None) -> None:
         self._take(self.channel.site.intake.judge(self.method, self.uri, self._header, length), length)
 
-    def _take(self, judged: Ticket | Work | Answer | Refusal | None, length: int | None) -> None:
+    def _take(self, judged: Ticket | Work | Answer | Watch | Refusal | None, length: int | None) -> None:
         """What is to become of the body."""
+        self._length = length
         if isinstance(judged, Ticket):
             self.ticket = judged
             intake = self.channel.site.intake
             self.sink = intake.begin(self, intake.store.new_part(judged.digests, self._user_name))
         elif isinstance(judged, Work):
             self.work = judged
-            self.sink = self.channel.site.intake.begin(self, judged.body)
+            self.sink = self.channel.site.intake.begin(self, judged.body, judged.way)
             if judged.lock is not None:
                 self._listening = Listening(judged.lock, self.channel.site.reactor, self._taken_over)
         elif judged is not None and length == 0:
@@ -122,6 +136,8 @@ class UploadRequest(GuardedRequest):
             self._refuse_now(TOO_LARGE)
             return
         self.sink.write(data)
+        if self._replayed:
+            self._splice()
 
     def requestReceived(self, command: bytes, path: bytes, version: bytes) -> None:
         if self._cut_off:
@@ -168,19 +184,23 @@ class UploadRequest(GuardedRequest):
             return
         if held.end is None:
             self.flowing()  # else `requestReceived` sees to it
-        if isinstance(found, Refusal | Answer) and held.end is not None:
+        if isinstance(found, Refusal | Answer | Watch) and held.end is not None:
             self.decided = found
         else:
             self._take(found, length)
         if self.sink is not None and held.waits and length != 0:
             self.channel._send100Continue()
         if self.sink is not None:
+            self._replayed = False
             for piece in held.pieces:
                 self.handleContentChunk(piece)
+            self._replayed = True
+            if held.pieces and held.end is None and not self._cut_off:
+                self._splice()
         if held.end is not None:
             self.requestReceived(*held.end)
 
-    async def _find_out(self, site: UploadSite, length: int | None) -> Ticket | Work | Answer | Refusal | None:
+    async def _find_out(self, site: UploadSite, length: int | None) -> Ticket | Work | Answer | Watch | Refusal | None:
         user = await self._log_in(site.writers) if site.writers is not None and self._writes else b""
         if isinstance(user, Refusal):
             return user
@@ -246,6 +266,15 @@ class UploadRequest(GuardedRequest):
 
     # -- ours
 
+    def _splice(self) -> None:
+        """Take the rest of the body past Python, where that can be and is worth it."""
+        sink, channel = self.sink, self.channel
+        if self._splicing is not None or self._length is None or sink is None or not channel.site.splices:
+            return
+        left = self._length - sink.received
+        if left >= LEAST and hasattr(sink.body, "splice") and can_splice(channel.transport):
+            self._splicing = Splicing(channel, sink, left, self)
+
     def _taken_over(self) -> None:
         """Another request wants this upload: what has come stays, the rest is the other's."""
         assert self.sink is not None
@@ -274,6 +303,8 @@ class UploadRequest(GuardedRequest):
         if self._tus is not None:
             refusal = refusal.along_with((b"Tus-Resumable", heads.VERSION))
         self._cut_off = True
+        if self._splicing is not None:
+            self._splicing.stop()
         self.requestHeaders.removeHeader(b"Expect")  # twisted.web would send 100 Continue for it
         self.setResponseCode(refusal.status)
         answer = refusal.raw_and_closing()
@@ -282,7 +313,16 @@ class UploadRequest(GuardedRequest):
         channel.site.log(self)
         channel.persistent = False
         channel.setTimeout(None)
-        channel._networkProducer.resumeProducing()  # it may have been paused; what comes is thrown away
+        if self._splicing is not None and self.sink is not None:
+            # A thread may have the socket: bytes that the reactor took from it now would be missing between those in the file.
+            self.sink.closed.addCallback(self._read_away)
+        else:
+            self._read_away(None)
         channel._networkProducer.unregisterProducer()
         transport.loseWriteConnection()
         self._lingering = channel.site.clock.callLater(LINGER, transport.abortConnection)
+
+    def _read_away(self, _: None) -> None:
+        """What still comes is thrown away; reading may have been paused."""
+        if self.channel is not None and self.channel.transport is not None:
+            self.channel._networkProducer.resumeProducing()

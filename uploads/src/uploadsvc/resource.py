@@ -14,13 +14,14 @@ from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET
 
 from . import refusals
+from .feed import Feed
 from .intake import PREFIX, Intake, Place, find
 from .names import disposition, quoted
 from .part import Published
 from .refusals import Refusal
 from .request import UploadRequest
 from .store import Entry
-from .work import Answer, Work
+from .work import Answer, Watch, Work
 
 __all__ = ["PAGE", "Uploads"]
 
@@ -49,6 +50,10 @@ class Uploads(Resource):
             return self._work(request, request.work)
         if isinstance(request.decided, Answer):
             return _answer(request, request.decided)
+        if isinstance(request.decided, Watch):
+            request.stamp()
+            Feed(request, request.decided.look, self._intake.run)
+            return NOT_DONE_YET
         place = request.decided or find(request.path)
         if isinstance(place, Refusal):
             return _refuse(request, place)
@@ -119,9 +124,16 @@ class Uploads(Resource):
     # -- the list
 
     def _list(self, request: UploadRequest, place: Place) -> int:
+        if place.counts:
+            return self._later(request, self._intake.run(self._intake.counts.page), self._counts_done)
         after = request.args.get(b"after", [b""])[0].decode("utf-8", "replace")
         entries = self._intake.run(lambda: self._store.listing(after, PAGE))
         return self._later(request, entries, self._list_done)
+
+    def _counts_done(self, request: UploadRequest, page: bytes) -> None:
+        request.setHeader(b"Cache-Control", b"no-store")
+        request.setHeader(b"Content-Type", b"text/plain; version=0.0.4; charset=utf-8")
+        _whole(request, page)
 
     def _list_done(self, request: UploadRequest, found: tuple[list[Entry], bool]) -> None:
         entries, more = found
@@ -161,6 +173,10 @@ class Uploads(Resource):
 
 def _json(request: UploadRequest, body: bytes) -> None:
     request.setHeader(b"Content-Type", b"application/json")
+    _whole(request, body)
+
+
+def _whole(request: UploadRequest, body: bytes) -> None:
     request.setHeader(b"Content-Length", b"%d" % len(body))
     request.write(body)
     request.finish()

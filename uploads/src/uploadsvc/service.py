@@ -16,6 +16,7 @@ from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
 from twisted.python.threadpool import ThreadPool
 
+from .counts import WRITE_INTERVAL
 from .intake import Intake
 from .journal import Journal
 from .quota import Quota
@@ -30,7 +31,7 @@ from .tus.shelf import Shelf
 if TYPE_CHECKING:
     from svckit.auth import Reception
 
-__all__ = ["SWEEP_INTERVAL", "Options", "make_factory", "make_service", "make_site"]
+__all__ = ["SWEEP_INTERVAL", "Options", "keep_counts", "make_factory", "make_service", "make_site"]
 
 SWEEP_INTERVAL = 60.0
 """Seconds between looks for parts that a crash has left."""
@@ -52,8 +53,8 @@ class Options:
     """Bytes that the files of each user may have; None: no bound."""
     keep_free: Annotated[int, Meta(ge=0)] = 16 * 2**20
     """Bytes that uploads leave free on the file system."""
-    parallel: Annotated[int, Meta(ge=1)] = 64
-    """Uploads at a time in one replica; each may have `sink.HIGH` bytes in memory."""
+    parallel: Annotated[int, Meta(ge=1)] = 256
+    """Uploads at a time in one replica; together they have at most `sink.IN_ALL` bytes in memory that wait for the disk."""
     idle_timeout: Annotated[float, Meta(gt=0)] = 60.0
     """Seconds without a byte from the client; there is no limit on the whole."""
     spool: str = ""
@@ -66,6 +67,8 @@ class Options:
     """Threads that write; an upload uses one at a time."""
     expire: Annotated[float, Meta(gt=0)] = 24 * 3600.0
     """Seconds without a byte after which an unfinished resumable upload is removed."""
+    splice: bool = True
+    """Whether large bodies of known length go from socket to file inside the kernel."""
     writes: Literal["login", "anyone"] = "login"
     """Who may put and delete: users with a login, or anyone. Anyone may get and list."""
 
@@ -84,6 +87,7 @@ def make_factory(settings: Settings, reactor: Reactor) -> IProtocolFactory:
 
     site = make_site(settings, reactor, run)
     pool.start()
+    keep_counts(site.intake, reactor)
     reactor.addSystemEventTrigger("during", "shutdown", pool.stop)
     return site
 
@@ -162,9 +166,21 @@ def make_site(settings: Settings, reactor: Reactor, run: Run) -> UploadSite:
         ) from error
     if swept:
         log.info("{count} abandoned parts swept away", count=swept)
-    intake = Intake(store, run, options.max_size, options.parallel)
+    intake = Intake(store, run, options.max_size, options.parallel, settings.replica)
     desk = Desk(intake, shelf, reactor, options.expire)
-    return UploadSite(Uploads(intake), reactor, intake, desk, writers, timeout=options.idle_timeout)
+    return UploadSite(Uploads(intake), reactor, intake, desk, writers, options.splice, timeout=options.idle_timeout)
+
+
+def keep_counts(intake: Intake, reactor: Reactor) -> None:
+    """Write the counts from time to time; that it fails hurts nobody."""
+
+    def again(_: object) -> None:
+        reactor.callLater(WRITE_INTERVAL, write)
+
+    def write() -> None:
+        intake.run(intake.counts.write).addErrback(lambda _: None).addCallback(again)
+
+    reactor.callLater(WRITE_INTERVAL, write)
 
 
 def _check_quota(settings: Settings, options: Options, store: Store) -> None:

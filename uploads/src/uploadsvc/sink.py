@@ -68,12 +68,14 @@ class Sink:
     def __init__(self, body: Body, run: Run, flow: Flow, share: Callable[[], int] = lambda: HIGH) -> None:
         """`share` tells how many bytes may wait just now, at most `HIGH`."""
         self._share = share
-        self._body, self._run, self._flow = body, run, flow
+        self.body, self._run, self._flow = body, run, flow
         self._queue: list[bytes | bytearray] = []
         self._waiting = 0
         self._busy = self._full = self._broken = self._discarding = self._over = False
+        self._turn: tuple[Callable[[], Any], Deferred[Any]] | None = None
         self._finish: tuple[Callable[[], Any], Deferred[Any]] | None = None
         self.received = 0
+        self.committed = False
         self.closed: Deferred[None] = Deferred()
 
     def write(self, data: bytes) -> None:
@@ -92,9 +94,17 @@ class Sink:
         """All pieces are there: write the rest and commit; what `commit` gives or raises is the result."""
         assert self._finish is None and not self._broken
         committed: Deferred[Any] = Deferred()
-        self._finish = partial(self._body.commit, self.received, *how), committed
+        self._finish = partial(self.body.commit, self.received, *how), committed
         self._next()
         return committed
+
+    def turn(self, job: Callable[[], T]) -> "Deferred[T]":
+        """Run a job of the body's own, once all pieces so far are written. Where the sink ends before, nothing comes of it."""
+        assert self._turn is None and self._finish is None and not self._broken
+        done: Deferred[T] = Deferred()
+        self._turn = job, done
+        self._next()
+        return done
 
     def abort(self) -> None:
         """No more is coming. Leaves nothing behind; without effect once all was received."""
@@ -116,10 +126,14 @@ class Sink:
             return
         if self._broken:
             self._discarding = True
-            self._start(self._body.discard, self._close)
+            self._start(self.body.discard, self._close)
         elif self._queue:
             batch, self._queue = self._queue, []
-            self._start(partial(self._body.append, batch), partial(self._written, sum(map(len, batch))))
+            self._start(partial(self.body.append, batch), partial(self._written, sum(map(len, batch))))
+        elif self._turn is not None:
+            job, done = self._turn
+            self._turn = None
+            self._start(job, partial(self._turned, done))
         elif self._finish is not None:
             commit, committed = self._finish
             self._start(commit, partial(self._committed, committed))
@@ -143,7 +157,13 @@ class Sink:
             self._flow.flowing()
         self._next()
 
+    def _turned(self, done: "Deferred[Any]", result: Any) -> None:
+        if not self._broken:
+            done.callback(result)
+        self._next()
+
     def _committed(self, committed: "Deferred[Any]", result: Any) -> None:
+        self.committed = True
         self._close(None)
         committed.callback(result)
 

@@ -7,8 +7,9 @@ from typing import Any
 from .refusals import Refusal
 from .sink import Body
 from .tus.bell import Lock
+from .tus.shelf import Standing
 
-__all__ = ["Answer", "Work"]
+__all__ = ["Answer", "Watch", "Work"]
 
 Headers = tuple[tuple[bytes, bytes], ...]
 
@@ -24,6 +25,13 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
+class Watch:
+    """A response that tells how far an upload is, as it goes on."""
+
+    look: Callable[[], Standing | None]
+
+
+@dataclass(frozen=True, slots=True)
 class Work:
     """A body that is wanted."""
 
@@ -34,5 +42,7 @@ class Work:
     """To what `body.commit` gives."""
     refusal: Callable[[BaseException | None], Refusal]
     """To what it raises."""
+    way: str
+    """`form` or `tus`, for the counts."""
     lock: Lock | None = None
     """Whose bell breaks it off."""

@@ -17,7 +17,7 @@ from .. import refusals
 from ..intake import LISTS, Intake
 from ..names import BadName, of_text
 from ..refusals import Refusal
-from ..work import Answer, Work
+from ..work import Answer, Watch, Work
 from . import heads
 from .concat import CannotConcatenate, concatenate
 from .heads import FOLDER, Checksum, Creation
@@ -38,7 +38,7 @@ WRONG_TYPE = Refusal(415, "The body of an upload is application/offset+octet-str
 NO_OFFSET = Refusal(400, "Say Upload-Offset, in bytes.")
 IS_FINAL = Refusal(403, "This upload is made of others and takes no bytes of its own.")
 OTHER_LENGTH = Refusal(400, "The upload has another length.")
-UPLOAD_METHODS = b"HEAD, PATCH, DELETE, OPTIONS"
+UPLOAD_METHODS = b"GET, HEAD, PATCH, DELETE, OPTIONS"
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +92,7 @@ class Desk:
             (b"Tus-Checksum-Algorithm", b",".join(heads.ALGORITHMS)),
         )
 
-    async def admit(self, asked: Asked, user: str) -> Answer | Refusal | Work:
+    async def admit(self, asked: Asked, user: str) -> Answer | Refusal | Watch | Work:
         """What to do; a `Work` holds the lock of its upload until its body ends. `user` is empty where nobody logs in."""
         try:
             return await self._admit(replace(asked, user=user))
@@ -102,11 +102,11 @@ class Desk:
                 self.log.failure("an upload could not be opened")
             return refusal
 
-    async def _admit(self, asked: Asked) -> Answer | Refusal | Work:
+    async def _admit(self, asked: Asked) -> Answer | Refusal | Watch | Work:
         if asked.method == b"OPTIONS":
             allowed = refusals.LIST_METHODS if asked.path in LISTS else UPLOAD_METHODS
             return Answer(204, ((b"Allow", allowed), *self.capabilities))
-        if (asked.header(b"Tus-Resumable") or b"").strip() != heads.VERSION:
+        if (asked.header(b"Tus-Resumable") or b"").strip() != heads.VERSION and asked.method != b"GET":
             return heads.BAD_VERSION
         if asked.path in LISTS:
             return await self._create(asked)
@@ -115,6 +115,9 @@ class Desk:
             return GONE
         if asked.method == b"PATCH":
             return await self._patch(asked, upload_id)
+        if asked.method == b"GET" and asked.length == 0:
+            look = partial(self._shelf.standing, upload_id, asked.user)
+            return GONE if await self._intake.run(look) is None else Watch(look)
         if asked.method not in (b"HEAD", b"DELETE"):
             return refusals.not_allowed(UPLOAD_METHODS)
         if asked.length != 0:
@@ -164,11 +167,13 @@ class Desk:
 
     def _begin(self, info: Info, has_body: bool, checksum: Checksum | None) -> Answer | Work:
         upload = self._shelf.create(info)
+        self._intake.counts.count("begun", "tus")
         location = (b"Location", FOLDER + upload.id.encode("ascii"))
         if has_body:
             return self._work(upload, checksum, 201, location)
         try:
-            upload.publish(self._intake.store)  # one of no bytes is whole
+            if upload.publish(self._intake.store):  # one of no bytes is whole
+                self._intake.counts.count("finished", "tus")
             return Answer(201, (location, *self._expires(upload)))
         finally:
             upload.release()
@@ -183,6 +188,7 @@ class Desk:
                 held[part] = found
             job = partial(concatenate, self._shelf, info, [held[part] for part in parts], self._intake.max_size)
             made = await self._intake.run(job)
+            self._intake.counts.count("finished", "tus")
         except CannotConcatenate as why:
             return why.refusal
         finally:
@@ -250,7 +256,8 @@ class Desk:
 
     def _look(self, upload: Upload) -> Answer:
         with suppress(FileExistsError):  # it stays whole and unpublished until it expires
-            upload.publish(self._intake.store)  # where a crash came between the last byte and this
+            if upload.publish(self._intake.store):
+                self._intake.counts.count("finished", "tus")  # where a crash came between the last byte and this
         info = upload.info
         found = [(b"Cache-Control", b"no-store")]
         if not info.concat or upload.published:
@@ -302,11 +309,15 @@ class Desk:
         limit = self._intake.max_size if upload.info.length is None else upload.info.length
 
         def answer(progress: Progress) -> Answer:
+            if progress.published:
+                self._intake.counts.count("finished", "tus")
             more = () if progress.published else self._expires(upload)
             return Answer(status, (*headers, (b"Upload-Offset", b"%d" % progress.offset), *more))
 
+        if upload.offset:
+            self._intake.counts.count("resumed", "tus")
         body = Stretch(upload, checksum, self._intake.store)
-        return Work(body, max(limit - upload.offset, 0), answer, _refusal_of, upload.lock)
+        return Work(body, max(limit - upload.offset, 0), answer, _refusal_of, "tus", upload.lock)
 
     def _expires(self, upload: Upload) -> tuple[tuple[bytes, bytes], ...]:
         if upload.published:

@@ -22,7 +22,7 @@ from ..quota import own
 from ..store import Store
 from .bell import Lock, make, try_lock
 
-__all__ = ["KEPT_AFTER_USE", "SHELF", "Info", "Shelf", "Upload"]
+__all__ = ["KEPT_AFTER_USE", "SHELF", "Info", "Shelf", "Standing", "Upload"]
 
 SHELF = ".tus"
 """Sub-folder of the store's root; no upload can have that name."""
@@ -44,6 +44,14 @@ class Info(msgspec.Struct, frozen=True, omit_defaults=True):
     """Upload-Concat of the end of a concatenation."""
     exclusive: bool = False
     """Whether nothing may stand under its name."""
+
+
+class Standing(msgspec.Struct, frozen=True):
+    """How far an upload is."""
+
+    offset: int
+    length: int | None
+    done: bool
 
 
 class Upload:
@@ -189,6 +197,21 @@ class Shelf:
         except OSError:
             lock.release()
             raise
+
+    def standing(self, upload_id: str, user: str) -> Standing | None:
+        """How far it is, without its lock; None where there is none of this user's. Blocks."""
+        folder = self.folder / upload_id
+        try:
+            info = msgspec.json.decode((folder / "info").read_bytes(), type=Info)
+        except FileNotFoundError:
+            return None
+        if info.user != user:
+            return None
+        try:
+            size = (folder / "data").stat().st_size
+        except FileNotFoundError:
+            return Standing(info.length or 0, info.length, True)
+        return Standing(size, info.length, info.partial and size == info.length)
 
     def sweep(self, now: float, expire: float) -> int:
         """Remove what nobody has touched for `expire` seconds; returns how many were not whole."""

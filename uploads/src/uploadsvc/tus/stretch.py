@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..part import Published, write_all
+from ..splicing import Moved, Pipe, into_file
 from ..store import Store
 from .heads import ALGORITHMS, Checksum
 from .shelf import Upload
@@ -33,7 +34,7 @@ class Stretch:
         self._upload, self._store = upload, store
         self._checksum = checksum
         self._digest: Any = None if checksum is None else ALGORITHMS[checksum.algorithm]()
-        self._start = upload.offset
+        self._start, self._size = upload.offset, 0
         self._fd = -1
 
     def append(self, pieces: Sequence[bytes | bytearray]) -> None:
@@ -41,14 +42,31 @@ class Stretch:
         Raises:
             OSError: the disk is full, or worse.
         """
-        if self._fd < 0:
-            if self._digest is not None:
-                self._upload.doubt()
-            self._fd = os.open(self._upload.data, os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC)
+        self._open()
         if self._digest is not None:
             for piece in pieces:
                 self._digest.update(piece)
-        write_all(self._fd, pieces)
+        self._size += write_all(self._fd, pieces)
+
+    def splice(self, pipe: Pipe, limit: int) -> Moved:
+        """Take what has arrived at a socket, at most `limit` bytes.
+
+        Raises:
+            OSError: the disk is full, or worse.
+        """
+        self._open()
+        return pipe.move(limit, self._put)
+
+    def _put(self, pipe: int, count: int) -> None:
+        into_file(pipe, self._fd, count, self._start + self._size, [] if self._digest is None else [self._digest])
+        self._size += count
+
+    def _open(self) -> None:
+        if self._fd < 0:
+            if self._digest is not None:
+                self._upload.doubt()
+            self._fd = os.open(self._upload.data, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)  # splice(2) and O_APPEND exclude
+            os.lseek(self._fd, self._start, os.SEEK_SET)  # each other; the lock keeps others from writing here
 
     def commit(self, size: int) -> Progress:
         """The body was whole: make it durable, and publish the upload if that was its end.

@@ -1,0 +1,177 @@
+"""Bodies of known length by splice(2): socket, pipe, file, and the bytes never come into Python's memory.
+
+A thread moves what has arrived, up to `PER_JOB`, and gives the socket back to the reactor, which waits for more. So the disk
+slows the socket down by itself, and a slow client occupies no thread. The thread has a descriptor of its own (dup), as the
+reactor may close its one meanwhile.
+
+twisted.web hears of none of this: it is told of the end as if the last bytes had come through it. That is done on the
+transport's `doRead` and the channel's decoder, both of the instance. On a transport that is no plain TCP connection (TLS, one
+in memory) bodies take the ordinary way.
+"""
+
+import errno
+import fcntl
+import os
+import select
+import socket
+import threading
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from functools import partial
+from typing import Any
+
+from twisted.internet import tcp
+from twisted.internet.defer import Deferred
+
+from .sink import Sink
+
+__all__ = ["LEAST", "PER_JOB", "Moved", "Pipe", "Splicing", "can_splice", "into_file"]
+
+LEAST = 1 << 20
+"""Bytes still to come below which the ordinary way is as quick."""
+PER_JOB = 16 << 20
+"""Most bytes that are moved before the reactor has its turn: timeouts and the end of the connection are its business."""
+_PIPE = 1 << 20
+_F_SETPIPE_SZ = 1031
+_A_MOMENT = 2
+"""Milliseconds that a thread waits for more: less than handing over costs twice."""
+
+
+def can_splice(transport: Any) -> bool:
+    """Whether `transport` is a plain TCP connection."""
+    return isinstance(transport, tcp.Connection) and not transport.TLS and transport.socket.family != socket.AF_UNIX
+
+
+class Moved(int):
+    """How many bytes a job has moved."""
+
+    ended = False
+    """Whether the socket has nothing more to give: its end, or an error, which reading in the ordinary way will tell."""
+
+
+class Pipe:
+    """Between a socket and files. Blocks; in one thread at a time."""
+
+    def __init__(self, fd: int) -> None:
+        """`fd` is the socket's; a duplicate of it is kept until `close`."""
+        self._fd = os.dup(fd)
+        self._out, self._in = os.pipe2(os.O_CLOEXEC)
+        with suppress(OSError):  # users have a bound on it; the default size works, too
+            fcntl.fcntl(self._in, _F_SETPIPE_SZ, _PIPE)
+        self._poll = select.poll()
+        self._poll.register(self._fd, select.POLLIN)
+        self.stopped = False
+        """Set from the reactor's thread: nothing more is wanted."""
+
+    def close(self) -> None:
+        for fd in (self._fd, self._out, self._in):
+            os.close(fd)
+
+    def move(self, limit: int, put: "Callable[[int, int], None]") -> Moved:
+        """What has arrived, at most `limit` bytes; `put(descriptor, count)` takes each piece out of the pipe.
+
+        Raises:
+            OSError: `put` has failed.
+        """
+        moved, ended = 0, False
+        while moved < limit and not self.stopped:
+            try:
+                count = os.splice(self._fd, self._in, min(limit - moved, _PIPE), flags=os.SPLICE_F_MOVE)
+            except BlockingIOError:
+                if not moved or not self._poll.poll(_A_MOMENT):
+                    break
+                continue
+            except OSError:
+                ended = True
+                break
+            if not count:
+                ended = True
+                break
+            put(self._out, count)
+            moved += count
+        result = Moved(moved)
+        result.ended = ended
+        return result
+
+
+class _Buffer(threading.local):
+    """For reading back: one for each thread, as there are few of them and many uploads."""
+
+    def __init__(self) -> None:
+        self.bytes = memoryview(bytearray(128 * 1024))
+
+
+_buffer = _Buffer()
+_NOT_HERE = frozenset({errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP})
+
+
+def into_file(pipe: int, fd: int, count: int, at: int, sums: Iterable[Any]) -> None:
+    """`count` bytes from `pipe` into `fd`, whose position is `at`; the hash objects `sums` learn of them.
+
+    For these the bytes are read back from the file, out of the kernel's cache, where they have just been put.
+
+    Raises:
+        OSError: the disk is full, or worse.
+    """
+    left = count
+    while left:
+        try:
+            left -= os.splice(pipe, fd, left, flags=os.SPLICE_F_MOVE)
+        except OSError as error:
+            if error.errno not in _NOT_HERE:
+                raise
+            data = os.read(pipe, min(left, len(_buffer.bytes)))  # a file system without it
+            left -= len(data)
+            while data:
+                data = data[os.write(fd, data) :]
+    if not sums:
+        return
+    end = at + count
+    while at < end:
+        read = os.preadv(fd, [_buffer.bytes[: min(end - at, len(_buffer.bytes))]], at)
+        if not read:
+            raise OSError(errno.EIO, "the file has become shorter")
+        for each in sums:
+            each.update(_buffer.bytes[:read])
+        at += read
+
+
+class Splicing:
+    """One body on its way; begun when what came through twisted.web is in the sink."""
+
+    def __init__(self, channel: Any, sink: Sink, left: int, flow: Any) -> None:
+        """`left` bytes are still in the socket; `flow` is stopped while a thread has it."""
+        self._channel, self._sink, self._left, self._flow = channel, sink, left, flow
+        self._body: Any = sink.body  # one of those that have `splice`
+        self._transport = channel.transport
+        self._pipe = Pipe(self._transport.fileno())
+        self._sink.closed.addBoth(lambda _: self._pipe.close())
+        self._hook: Callable[[], None] = self._readable
+        self._transport.doRead = self._hook
+        self._readable()
+
+    def _readable(self) -> None:
+        """In `doRead`'s place: the socket has something, or has ended."""
+        self._flow.full()
+        done: Deferred[Moved] = self._sink.turn(partial(self._body.splice, self._pipe, min(self._left, PER_JOB)))
+        done.addCallback(self._moved)
+
+    def _moved(self, moved: Moved) -> None:
+        self._left -= moved
+        self._sink.received += moved
+        self._channel._transferDecoder.contentLength = self._left
+        if not self._left or moved.ended:
+            self.stop()
+        if self._left:
+            self._flow.flowing()
+            return
+        decoder = self._channel._transferDecoder
+        finish = decoder.finishCallback
+        decoder.dataCallback = decoder.finishCallback = None
+        finish(b"")
+
+    def stop(self) -> None:
+        """Reading is to go the ordinary way again: once the sink is closed, where a thread may have the socket just now."""
+        self._pipe.stopped = True
+        if self._transport.__dict__.get("doRead") is self._hook:
+            del self._transport.doRead

@@ -22,7 +22,7 @@ from .support.site import ROOT, Site, wait_for_answer
 
 pytestmark = pytest.mark.containers
 
-SERVICES = ["static", "uploads", "autobahn", "txws", "authsvc"]
+SERVICES = ["static", "uploads", "autobahn", "rooms", "txws", "authsvc"]
 PUBLIC = "/static/" + next(
     path.relative_to(ROOT / "static/files").as_posix()
     for path in sorted((ROOT / "static/files").rglob("*"))

@@ -6,7 +6,7 @@ import sys
 import time
 
 from .host import host
-from .runs import scale_while_talking
+from .runs import scale_while_talking, stopped_reader
 
 
 def main() -> int:
@@ -29,6 +29,10 @@ def main() -> int:
             print(
                 f"round {number + 1}, 1 to 3 to 1{' with a kill' if kill else ''}, {took:.0f} s: {outcome}\n{wrong}", flush=True
             )
+    with host() as made:
+        reading = asyncio.run(stopped_reader(made, 50_000))
+    failed = failed or bool(reading.outcome.wrong)
+    print(f"a reader that stops: {reading}", flush=True)
     return int(failed)
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import random
+import time
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,6 +24,10 @@ class Member:
     name: str
     speak: asyncio.Event
     """While it is set, the member speaks."""
+    padding: int = 0
+    """Bytes that each message is longer."""
+    took: list[float] = field(default_factory=list)
+    """Seconds from a message to its acknowledgement, where it was said once."""
     acknowledged: dict[int, str] = field(default_factory=dict)
     """Text by number."""
     heard: list[tuple[int, str]] = field(default_factory=list)
@@ -31,6 +36,7 @@ class Member:
     codes: dict[int, int] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
     _epoch: str | None = None
+    _said_at: dict[str, float] = field(default_factory=dict)
     _unacknowledged: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -68,6 +74,7 @@ class Member:
         if joined["type"] != "joined" or joined["missed"] or self._epoch not in (None, joined["epoch"]):
             self.problems.append(f"{self.name}: {joined}")
         self._epoch = joined["epoch"]
+        self._said_at.clear()
         for name, text in list(self._unacknowledged.items()):
             await self._say(websocket, name, text)
         speaking = asyncio.create_task(self._speak(websocket))
@@ -83,8 +90,9 @@ class Member:
         while True:
             await self.speak.wait()
             self.said += 1
-            name, text = str(self.said), f"{self.name} says {self.said}"
+            name, text = str(self.said), f"{self.name} says {self.said}{' ' * self.padding}"
             self._unacknowledged[name] = text
+            self._said_at[name] = time.monotonic()
             try:
                 await self._say(websocket, name, text)
             except ConnectionClosed:
@@ -102,6 +110,8 @@ class Member:
             self.heard.append((word["seq"], word["data"]))
         elif word["type"] == "ack":
             text = self._unacknowledged.pop(word["id"], None)
+            if word["id"] in self._said_at:
+                self.took.append(time.monotonic() - self._said_at.pop(word["id"]))
             if text is not None:
                 self.acknowledged[word["seq"]] = text
         elif word["type"] == "error":

@@ -72,6 +72,11 @@ class Host:
         found = [Path(f"/proc/{replica.process.pid}/status").read_text() for replica in self.replicas]
         return max(int(text.partition("VmRSS:")[2].split()[0]) * 1024 for text in found)
 
+    @property
+    def written(self) -> str:
+        """The logs of the replicas that are there."""
+        return "".join(replica.log for replica in self.replicas)
+
     def log(self) -> str:
         """Of all replicas that ever were: what went wrong."""
         wrong = ("critical", "error", "Traceback")

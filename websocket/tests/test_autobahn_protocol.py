@@ -323,3 +323,71 @@ def test_ending(make, frame, end, code: int, by: str) -> None:
     client.lose()
     ending = Chat.made[0].ending()
     assert (ending.code, ending.by, ending.received, ending.sent) == (code, by, 2, 2)
+
+
+# -- settings of a mount
+
+
+@pytest.mark.parametrize(("offered", "chosen"), [("a, c, b", "c"), ("a", None), (None, None)])
+def test_subprotocols(make, tools, offered: str | None, chosen: str | None) -> None:
+    answer = make(subprotocols="b c").send(tools.opening("/", Sec_WebSocket_Protocol=offered)).received()
+    assert answer.startswith(b"HTTP/1.1 101 ")
+    assert (f"Sec-WebSocket-Protocol: {chosen}\r\n".encode() in answer) == (chosen is not None)
+    assert (b"Sec-WebSocket-Protocol" in answer) == (chosen is not None)
+
+
+def test_the_users_own_choice_of_a_subprotocol_wins(make, tools) -> None:
+    class Own(Chat):
+        def onConnect(self, request):
+            super().onConnect(request)
+            return "a"
+
+    answer = make(Own, subprotocols="b").send(tools.opening("/", Sec_WebSocket_Protocol="b, a")).received()
+    assert b"Sec-WebSocket-Protocol: a\r\n" in answer
+
+
+@pytest.mark.parametrize(("frames", "right", "wrong"), [("text", TEXT, BINARY), ("binary", BINARY, TEXT)])
+def test_one_kind_of_messages(make, frame, frames: str, right: int, wrong: int) -> None:
+    client = make(frames=frames).open("/")
+    assert client.send(frame(right, b"x")).frames() == [(right, b"x")]
+    ((opcode, payload),) = client.send(frame(wrong, b"x")).frames()
+    assert (opcode, payload[:2]) == (CLOSE, b"\x03\xeb")
+    assert Chat.made[-1].got == [(b"x", right == BINARY)]
+
+
+def test_what_is_said_to_a_client_that_does_not_read_is_bounded(make, clock) -> None:
+    client = make(max_unsent=1000).open("/")
+    client.wire.producer.pauseProducing()
+    told = 0
+    while Chat.made[-1].state == Chat.made[-1].STATE_OPEN and told < 100:
+        Chat.made[-1].sendMessage(b"x" * 98, isBinary=True)
+        told += 1
+    frames = client.frames()
+    assert frames[:-1] == [(BINARY, b"x" * 98)] * 11
+    assert frames[-1] == (CLOSE, b"\x03\xf0you do not read what you are sent")
+    clock.advance(2)
+    assert client.wire.aborted
+
+
+def test_hooks_of_a_mount(make, clock) -> None:
+    called: list[str] = []
+
+    class Hooked(Chat):
+        @classmethod
+        def mount_started(cls) -> None:
+            called.append("started")
+
+        @classmethod
+        def mount_stopped(cls) -> None:
+            called.append("stopped")
+
+        def onGoingAway(self) -> None:
+            called.append("going away")
+            self.sendMessage(b"bye")
+
+    client = make(Hooked).open("/")
+    client.door.factory.doStart()
+    client.door.expire()
+    assert [opcode for opcode, _ in client.frames()] == [TEXT, CLOSE]
+    client.door.factory.doStop()
+    assert called == ["started", "going away", "stopped"]

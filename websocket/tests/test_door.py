@@ -1,5 +1,7 @@
 """The door, with a conversation behind it that writes down what it is told."""
 
+from dataclasses import replace
+
 import pytest
 from svckit.lease import IDrainable
 from twisted.logger import globalLogPublisher
@@ -223,6 +225,37 @@ def test_expire_before_the_handshake(connect) -> None:
     refused(client, 503)
     client.door.expire()
     assert client.received() == b""
+
+
+def goodbyes(connect, tools, clock, spread: float, drain_time: float) -> list[float]:
+    """When each of many connections is said goodbye to, in seconds after the drain began."""
+    found = []
+    for _ in range(40):
+        client = connect()
+        client.door.factory.open_doors = 0
+        client.door.factory.drain_time = drain_time
+        client.door.factory.options = replace(client.door.factory.options, drain_spread=spread)
+        client.send(tools.opening("/ws/echo"))
+        said = client.door._conversation.said
+        client.door.drain()
+        for step in range(200):
+            if "expired" in said:
+                found.append(step / 10)
+                break
+            clock.advance(0.1)
+            if step + 1 == drain_time * 10:
+                client.door.expire()
+        client.lose()
+    return found
+
+
+@pytest.mark.parametrize(("spread", "first", "last"), [(1.0, 5.0, 6.1), (4.0, 2.0, 6.1), (0.0, 5.0, 5.0), (100.0, 0.0, 6.1)])
+def test_a_drain_spreads_its_goodbyes(connect, tools, clock, spread: float, first: float, last: float) -> None:
+    at = goodbyes(connect, tools, clock, spread, 5.0)
+    assert len(at) == 40
+    assert first <= min(at) <= max(at) <= last
+    assert max(at) - min(at) >= min(spread, 6) / 2
+    assert clock.getDelayedCalls() == []
 
 
 # -- the log

@@ -116,6 +116,12 @@ def test_too_large_a_message(shared, name: str) -> None:
         (b"\x81\x05Hello", 1002),
         (b"\x89\x7e\x01\x00", 1002),
         (b"\x82\xff" + b"\xff" * 12, 1002),
+        (b"\x82\xff" + b"\x7f" + b"\xff" * 11, 1009),
+        (b"\x09\x80\0\0\0\0", 1002),
+        (b"\xc2\x80\0\0\0\0", 1002),
+        (b"\x88\x81\0\0\0\0x", 1002),
+        (b"\x80\x80\0\0\0\0", 1002),
+        (b"GET / HTTP/1.1\r\n\r\n", 1002),
     ],
 )
 def test_violations(serve, name: str, raw, tools, frame: bytes, code: int) -> None:
@@ -258,3 +264,25 @@ def test_a_flood_of_pings_whose_pongs_nobody_reads_costs_bounded_memory(serve, n
     except TimeoutError:
         pass
     assert sent < 32 << 20 and served.memory() - before < 16 << 20
+
+
+@pytest.mark.parametrize("opcode", [0, 9])
+def test_a_flood_of_tiny_frames_costs_bounded_memory(serve, name: str, raw, tools, opcode: int) -> None:
+    """Empty fragments of a message that does not end, or empty pings within it."""
+    served = serve(name, ping_interval="0")
+    sock = raw(served)
+    sock.sendall(tools.client_frame(BINARY, b"x", fin=False))
+    flood = tools.client_frame(opcode, b"", fin=opcode > 0) * 2000
+    before = served.memory()
+    sock.setblocking(False)
+    for _ in range(100):
+        sent = 0
+        while sent < len(flood):
+            with contextlib.suppress(BlockingIOError):
+                sent += sock.send(flood[sent:])
+            with contextlib.suppress(BlockingIOError):
+                sock.recv(1 << 20)
+    assert served.memory() - before < 16 << 20
+    with opened(served) as ws:
+        ws.send("others are served")
+        assert ws.recv(20) == "others are served"

@@ -421,3 +421,62 @@ def test_ending(setup, frame, end, code: int, by: str) -> None:
     client.lose()
     ending = conversation.ending()
     assert (ending.code, ending.by, ending.received, ending.sent) == (code, by, 2, 1)
+
+
+# -- slow readers, kinds of messages
+
+
+def test_what_is_said_to_a_client_that_does_not_read_is_bounded(setup, clock) -> None:
+    client, wrapped = setup(max_unsent=1000)()
+    client.wire.producer.pauseProducing()
+    for _ in range(100):
+        wrapped.transport.write(b"x" * 98)
+    frames = client.frames()
+    assert frames[:-1] == [(BINARY, b"x" * 98)] * 11
+    assert frames[-1] == (CLOSE, b"\x03\xf0you do not read what you are sent")
+    clock.advance(2)
+    assert client.wire.aborted
+
+
+def test_who_reads_again_may_be_told_more(setup) -> None:
+    client, wrapped = setup(max_unsent=1000)()
+    for _ in range(10):
+        client.wire.producer.pauseProducing()
+        wrapped.transport.write(b"x" * 900)
+        client.wire.producer.resumeProducing()
+    assert len(client.frames()) == 10
+
+
+def test_text_only(setup, frame) -> None:
+    client, wrapped = setup(frames="text")()
+    wrapped.transport.write("caf\u00e9 \u20ac".encode()[:-2])
+    wrapped.transport.write("\u20ac".encode()[-2:] + b"!")
+    wrapped.transport.write(b"")
+    assert client.frames() == [(TEXT, "caf\u00e9 ".encode()), (TEXT, "\u20ac!".encode()), (TEXT, b"")]
+    client.send(frame(TEXT, b"in"))
+    assert wrapped.got == [b"in"]
+    client.send(frame(BINARY, b"in"))
+    assert client.frames() == [(CLOSE, b"\x03\xebtext messages only")]
+
+
+def test_text_that_is_none_is_the_applications_fault(setup) -> None:
+    client, wrapped = setup(frames="text")()
+    wrapped.transport.write(b"\xff")
+    wrapped.transport.write(b"more")
+    assert client.frames() == [(CLOSE, b"\x03\xf3")]
+
+
+def test_binary_only(setup, frame) -> None:
+    client, wrapped = setup(frames="binary")()
+    wrapped.transport.write(b"out")
+    assert client.send(frame(BINARY, b"in")).frames() == [(BINARY, b"out")]
+    assert client.send(frame(TEXT, b"in")).frames() == [(CLOSE, b"\x03\xebbinary messages only")]
+
+
+def test_a_protocol_may_want_to_know_when_it_has_begun(setup, frame, tools, monkeypatch) -> None:
+    begun: list[str] = []
+    monkeypatch.setattr(Wrapped, "begun", lambda self: begun.append(self.transport.handshake.request.target), raising=False)
+    made = setup()
+    client = tools.Client(made.doors, made.clock)
+    client.send(tools.opening("/?x=1") + frame(TEXT, b"a"))
+    assert (begun, made.wrapped[-1].got) == (["/?x=1"], [b"a"])

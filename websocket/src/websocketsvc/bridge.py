@@ -14,7 +14,6 @@ from twisted.internet.endpoints import (
     TCP4ClientEndpoint,
     TCP6ClientEndpoint,
     UNIXClientEndpoint,
-    connectProtocol,
 )
 from twisted.internet.interfaces import IStreamClientEndpoint
 from twisted.internet.protocol import Factory, Protocol, connectionDone
@@ -44,6 +43,16 @@ class Server(Protocol):
         self._bridge.server_gone()
 
 
+class _ServerFactory(Factory):
+    noisy = False
+
+    def __init__(self, bridge: "Bridge") -> None:
+        self._bridge = bridge
+
+    def buildProtocol(self, addr: object) -> Server:
+        return Server(self._bridge)
+
+
 class Bridge(Protocol):
     """The browser's side; nothing is read from it before the server is there."""
 
@@ -57,7 +66,7 @@ class Bridge(Protocol):
         """The WebSocket is open."""
         endpoint = self.factory.endpoint(self.transport.handshake.request.path.rpartition(b"/")[2].decode("ascii"))
         self.transport.pauseProducing()
-        self._connecting = connectProtocol(endpoint, Server(self))
+        self._connecting = endpoint.connect(_ServerFactory(self))
         self._connecting.addCallbacks(self._connected, self._unreachable)
 
     def _connected(self, server: Server) -> None:

@@ -176,7 +176,9 @@ class Door(Protocol):
         `drain_spread` seconds that end `LATEST` after the drain time.
         """
         self.draining = True
-        self._moment = LATEST - random.random() * self.factory.options.drain_spread  # noqa: S311 # no secret
+        latest = min(self.factory.options.drain_spread, LATEST)
+        spread = min(self.factory.options.drain_spread, self.factory.drain_time + latest)
+        self._moment = latest - random.random() * spread  # noqa: S311 # no secret
         if self._moment < 0:
             delay = max(self.factory.drain_time + self._moment, 0)
             self._goodbye = self.factory.clock.callLater(delay, self._say_goodbye)

@@ -9,9 +9,9 @@ from typing import Any
 
 import msgspec
 from twisted.internet.defer import Deferred, DeferredList
-from twisted.internet.endpoints import UNIXClientEndpoint, connectProtocol
+from twisted.internet.endpoints import UNIXClientEndpoint
 from twisted.internet.error import ConnectionAborted
-from twisted.internet.protocol import Protocol, connectionDone
+from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.python.failure import Failure
 
 __all__ = ["ANSWER_TIME", "LARGEST_ANSWER", "MOST_ROUTERS", "Look", "look_at"]
@@ -48,7 +48,9 @@ def look_at(status: Callable[[], Mapping[str, object]] | None, folder: Path | No
 
 
 def _ask(path: Path, reactor: Any) -> "Deferred[Status]":
-    asking: Deferred[Any] = connectProtocol(UNIXClientEndpoint(reactor, str(path), timeout=ANSWER_TIME), _Answer())
+    factory = Factory.forProtocol(_Answer)
+    factory.noisy = False  # or there were two lines in the log for each look
+    asking: Deferred[Any] = UNIXClientEndpoint(reactor, str(path), timeout=ANSWER_TIME).connect(factory)
     return asking.addCallback(lambda answer: answer.whole).addTimeout(ANSWER_TIME, reactor).addCallback(_read)
 
 

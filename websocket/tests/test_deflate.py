@@ -1,0 +1,126 @@
+"""permessage-deflate by Autobahn: what is agreed to, what it costs, and where a bomb ends."""
+
+import contextlib
+import socket
+import zlib
+
+import pytest
+from websocketsvc.autobahn_service import make_factory
+from websocketsvc.deflate import WORTH_PACKING
+
+TEXT, BINARY, CLOSE = 1, 2, 8
+PACKED = 4  # RSV1
+OFFER = "permessage-deflate; client_max_window_bits"
+
+
+def packed(data: bytes, level: int = 9) -> bytes:
+    packer = zlib.compressobj(level, wbits=-15)
+    return (packer.compress(data) + packer.flush(zlib.Z_SYNC_FLUSH))[:-4]
+
+
+def unpacked(data: bytes) -> bytes:
+    return zlib.decompress(data + b"\x00\x00\xff\xff\x03\x00", wbits=-15)
+
+
+@pytest.fixture
+def connect(settings, clock, tools):
+    def make(offer: str = OFFER, **options):
+        factory = make_factory(settings("autobahn", ping_interval=0, **options), clock)
+        client = tools.Client(factory, clock)
+        client.send(tools.opening("/ws/autobahn/echo", Sec_WebSocket_Extensions=offer))
+        client.answer = client.received()
+        return client
+
+    return make
+
+
+def extensions(client) -> bytes | None:
+    for line in client.answer.split(b"\r\n"):
+        if line.startswith(b"Sec-WebSocket-Extensions: "):
+            return line.partition(b": ")[2]
+    return None
+
+
+@pytest.mark.parametrize(
+    ("offer", "agreed"),
+    [
+        (OFFER, b"permessage-deflate; client_no_context_takeover"),
+        ("permessage-deflate", b"permessage-deflate; client_no_context_takeover"),
+        ("permessage-deflate; server_max_window_bits=10",
+         b"permessage-deflate; server_max_window_bits=10; client_no_context_takeover"),
+        ("x-webkit-other, permessage-deflate", b"permessage-deflate; client_no_context_takeover"),
+        ("something-else", None),
+    ],
+)  # fmt: skip
+def test_what_is_agreed_to(connect, offer: str, agreed: bytes | None) -> None:
+    client = connect(offer)
+    assert client.answer.startswith(b"HTTP/1.1 101 ")
+    assert extensions(client) == agreed
+
+
+@pytest.mark.parametrize("offer", ["permessage-deflate; colour=red", "permessage-deflate; server_max_window_bits=99"])
+def test_a_malformed_offer(connect, offer: str) -> None:
+    assert connect(offer).answer[9:12] == b"400"
+
+
+def test_it_can_be_switched_off(connect) -> None:
+    assert extensions(connect(compression="false")) is None
+
+
+def test_messages_are_packed_where_it_is_worth_it(connect, tools) -> None:
+    client = connect()
+    small, large = b"x" * (WORTH_PACKING - 1), b"x" * 10_000
+    client.send(tools.client_frame(TEXT, packed(small), rsv=PACKED))
+    assert client.frames() == [(TEXT, small)]
+    for _ in range(2):  # the second does without the first one's window
+        client.send(tools.client_frame(TEXT, packed(large), rsv=PACKED))
+        answer = client.received()
+        assert answer[0] == 0xC1
+        assert unpacked(answer[2:]) == large
+
+
+def test_nothing_is_kept_between_messages(connect, tools) -> None:
+    client = connect()
+    client.send(tools.client_frame(TEXT, packed(b"x" * 10_000), rsv=PACKED))
+    deflate = client.door._conversation._perMessageCompress
+    assert (deflate._compressor, deflate._decompressor) == (None, None)
+
+
+@pytest.mark.parametrize("pieces", [1, 7])
+def test_a_bomb_ends_at_the_limit(connect, tools, pieces: int) -> None:
+    client = connect(max_message=100_000)
+    bomb = packed(bytes(50_000_000))
+    assert len(bomb) < 100_000
+    step = -(-len(bomb) // pieces)
+    for at in range(0, len(bomb), step):
+        first, last = at == 0, at + step >= len(bomb)
+        frame = tools.client_frame(BINARY if first else 0, bomb[at : at + step], fin=last, rsv=PACKED if first else 0)
+        client.send(frame)
+    ((opcode, payload),) = client.frames()
+    assert (opcode, payload[:2]) == (CLOSE, b"\x03\xf1")
+
+
+def test_what_cannot_be_unpacked(connect, tools) -> None:
+    client = connect()
+    client.send(tools.client_frame(BINARY, b"\xff" * 100, rsv=PACKED))
+    ((opcode, payload),) = client.frames()
+    assert (opcode, payload[:2]) == (CLOSE, b"\x03\xef")
+
+
+def test_bombs_cost_bounded_memory(serve, tools) -> None:
+    """100 MiB in 100 KB, five times, to a process of its own."""
+    served = serve("autobahn", close_timeout="0.5")
+    bomb = tools.client_frame(BINARY, packed(bytes(100 << 20)), rsv=PACKED)
+    before = served.memory()
+    for _ in range(5):
+        with socket.create_connection(("127.0.0.1", served.port), 20) as sock:
+            sock.sendall(tools.opening(served.path, Sec_WebSocket_Extensions=OFFER) + bomb)
+            data = b""
+            with contextlib.suppress(ConnectionResetError):  # this client answers no Close
+                while piece := sock.recv(65536):
+                    data += piece
+        head, _, frames = data.partition(b"\r\n\r\n")
+        assert b"permessage-deflate" in head
+        ((opcode, payload),) = tools.server_frames(frames)
+        assert (opcode, payload[:2]) == (CLOSE, b"\x03\xf1")
+    assert served.memory() - before < 16 << 20

@@ -17,6 +17,7 @@ class Whole:
 
     def __init__(self, folder: Path, stack: ExitStack) -> None:
         self.folder, self.port, self._stack = folder, free_port(), stack
+        self.running: list[OneProcess] = []
         shipped = tomllib.loads((ROOT / "router/portico.toml").read_text())
         self.services = [name for name, table in shipped["services"].items() if table["target"] == "handoff"]
         (folder / "routers").mkdir()
@@ -43,6 +44,7 @@ class Whole:
         log = self.folder / f"log-{service}-{replica}"
         running = OneProcess([BIN / "svckit", "run", service], 0, log, environment)
         self._stack.callback(running.stop)
+        self.running.append(running)
         return running
 
     def _router(self, shipped: dict[str, object]) -> OneProcess:
@@ -58,6 +60,7 @@ class Whole:
         path.write_text("".join(f"{key} = {toml(value)}\n" for key, value in written.items()))
         running = OneProcess.router(self.port, self.folder, path)
         self._stack.callback(running.stop)
+        self.running.append(running)
         return running
 
 
@@ -65,4 +68,10 @@ class Whole:
 def whole_site(folder: Path) -> Iterator[Whole]:
     """Runs while the block does."""
     with ExitStack() as stack:
-        yield Whole(folder, stack)
+        whole = Whole(folder, stack)
+        try:
+            yield whole
+        finally:
+            for each in whole.running:  # all at once: each has a drain time
+                if each.process.poll() is None:
+                    each.process.terminate()

@@ -114,9 +114,14 @@ def _check_events(spool: Path, names: list[str], found: Kills) -> None:
 
 
 def left_over(root: Path) -> list[str]:
-    """What is in the making although nobody is at it; parts younger than a minute are the janitor's still."""
+    """What is in the making although nobody is at it.
+
+    Parts younger than two minutes are the janitor's still, and so are resumable uploads without a byte: their replica was killed
+    before it could say where they are.
+    """
     parts = [path for path in root.glob(".parts/*.part") if time.time() - path.stat().st_mtime > 120]
-    return [str(path) for path in (*parts, *root.glob(".tus/*/data"))]
+    begun = [path for path in root.glob(".tus/*/data") if path.stat().st_size]
+    return [str(path) for path in (*parts, *begun)]
 
 
 # -- a full disk

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from twisted.internet.defer import Deferred, maybeDeferred
-from uploadsvc.tus.desk import TAKE_OVER
+from uploadsvc.tus.holding import TAKE_OVER
 from uploadsvc.tus.shelf import HALF_MADE, KEPT_AFTER_USE, Shelf
 
 BODY = bytes(range(256)) * 40

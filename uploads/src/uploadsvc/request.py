@@ -4,7 +4,7 @@ twisted.web collects a body first and calls the resource after. These hooks of `
 
 - `gotLength`, when the head is complete and before `100 Continue` is sent. Method and target stand only on the channel yet.
   Where writing needs a login, the auth service is asked from here; a resumable upload is looked up on disk. What follows
-  waits for the answer (`asking`).
+  waits for the answer (`admission`).
 - `handleContentChunk`, for every piece of the body, chunking undone.
 - `requestReceived`, when the body is complete; what follows (`process`, the resource) is as ever.
 - `connectionLost`, when it never will be.
@@ -18,23 +18,21 @@ from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 from svckit.reactors import Reactor
-from svckit.web import GuardedRequest, GuardedSite
-from twisted.internet.defer import CancelledError, Deferred
+from svckit.web import GuardedSite
 from twisted.internet.interfaces import IDelayedCall
-from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.web.resource import IResource
 
-from .asking import WRITES, Held, hold
+from .admission import AskingRequest, Judged
+from .asking import WRITES
 from .intake import Intake, Ticket
-from .refusals import NO_BODY, TAKEN_OVER, TOO_LARGE, Refusal, no_entry, of_error
-from .sink import Sink
+from .refusals import NO_BODY, TAKEN_OVER, TOO_LARGE, Refusal, of_error
 from .splicing import LEAST, Splicing, can_splice
 from .tus import heads
+from .tus.asked import concerned
 from .tus.bell import Listening
-from .tus.desk import Asked as TusAsked
-from .tus.desk import Desk, concerned
-from .work import Answer, Watch, Work
+from .tus.desk import Desk
+from .work import Work
 
 if TYPE_CHECKING:
     from svckit.auth import Reception
@@ -64,28 +62,15 @@ class UploadSite(GuardedSite):
         self.reactor, self.intake, self.desk, self.writers = reactor, intake, desk, writers
 
 
-class UploadRequest(GuardedRequest):
+class UploadRequest(AskingRequest):
     """Provides `svckit`'s request for the resource, and the flow for the sink."""
 
-    log = Logger()
-    channel: Any
     ticket: Ticket | None = None
-    sink: Sink | None = None
     work: Work | None = None
     """Set where the body is more than a PUT's."""
-    decided: Refusal | Answer | Watch | None = None
-    """Set where the head has decided all and there is no body to be rid of: the resource answers with it."""
-    _tus: TusAsked | None = None
-    _login_runs = False
     _listening: Listening | None = None
     _length: int | None = None
     _splicing: Splicing | None = None
-    _replayed = True
-    """Whether nothing is between twisted.web and the sink."""
-    _asking: "Deferred[None] | None" = None
-    _held: Held | None = None
-    """Set while somebody is being asked."""
-    _cut_off = False
     _lingering: IDelayedCall | None = None
     _paused = False
     _idle_time: float | None = None
@@ -105,7 +90,7 @@ class UploadRequest(GuardedRequest):
     def _judge(self, length: int | None) -> None:
         self._take(self.channel.site.intake.judge(self.method, self.uri, self._header, length), length)
 
-    def _take(self, judged: Ticket | Work | Answer | Watch | Refusal | None, length: int | None) -> None:
+    def _take(self, judged: Judged, length: int | None) -> None:
         """What is to become of the body."""
         self._length = length
         if isinstance(judged, Ticket):
@@ -166,82 +151,6 @@ class UploadRequest(GuardedRequest):
             self.sink.abort()
         super().connectionLost(reason)
 
-    # -- the login, and the look at the disk
-
-    def _ask(self, length: int | None) -> None:
-        self._held = hold(self, self.channel._version)
-        self.full()
-        self._asking = Deferred.fromCoroutine(self._admit(length))
-        self._asking.addErrback(self._cannot_ask)
-
-    async def _admit(self, length: int | None) -> None:
-        site = self.channel.site
-        found = await self._find_out(site, length)
-        held, self._held = self._held, None
-        if held is None:  # the client has left
-            if isinstance(found, Work):
-                await site.intake.run(found.body.discard)
-            return
-        if held.end is None:
-            self.flowing()  # else `requestReceived` sees to it
-        if isinstance(found, Refusal | Answer | Watch) and held.end is not None:
-            self.decided = found
-        else:
-            self._take(found, length)
-        if self.sink is not None and held.waits and length != 0:
-            self.channel._send100Continue()
-        if self.sink is not None:
-            self._replayed = False
-            for piece in held.pieces:
-                self.handleContentChunk(piece)
-            self._replayed = True
-            if held.pieces and held.end is None and not self._cut_off:
-                self._splice()
-        if held.end is not None:
-            self.requestReceived(*held.end)
-
-    async def _find_out(self, site: UploadSite, length: int | None) -> Ticket | Work | Answer | Watch | Refusal | None:
-        user = await self._log_in(site.writers) if site.writers is not None and self._writes else b""
-        if isinstance(user, Refusal):
-            return user
-        if self._held is None:
-            return None
-        name = user.decode("utf-8")
-        if self._tus is not None:
-            return await site.desk.admit(self._tus, name)
-        judged = site.intake.judge(self.method, self.uri, self._header, length, name)
-        if isinstance(judged, Ticket | Work):
-            return await site.intake.over_quota(name, length) or judged
-        return judged
-
-    @property
-    def _user_name(self) -> str:
-        return (getattr(self, "user", b"") or b"").decode("utf-8")
-
-    @property
-    def _writes(self) -> bool:
-        return self.method in WRITES or (self._tus is not None and self.method != b"OPTIONS")
-
-    async def _log_in(self, writers: "Reception") -> bytes | Refusal:
-        from svckit.auth.reception import Asked, address_text  # only where there is one to ask
-
-        brought = self.requestHeaders.getRawHeaders(b"Authorization") or ()
-        self._login_runs = True
-        found = await writers.user_of(Asked(self.method, self.uri, brought, address_text(self.getClientAddress())))
-        self._login_runs = False
-        if isinstance(found, bytes):
-            self.user = found
-            return found
-        return no_entry(found)
-
-    def _cannot_ask(self, reason: Failure) -> None:
-        if reason.check(CancelledError):
-            return
-        self._held = None
-        self.log.failure("a request failed at its login", reason)
-        if self.channel is not None and not self._cut_off and not self.startedWriting:
-            self._refuse_now(of_error(reason.value))
-
     # -- what the sink calls
 
     def full(self) -> None:
@@ -291,10 +200,6 @@ class UploadRequest(GuardedRequest):
         """Set what every answer of the protocol has that the request speaks."""
         if self._tus is not None:
             self.setHeader(b"Tus-Resumable", heads.VERSION)
-
-    def _header(self, name: bytes) -> bytes | None:
-        values = self.requestHeaders.getRawHeaders(name)
-        return None if values is None else b", ".join(values)
 
     def _refuse_now(self, refusal: Refusal) -> None:
         """Answer although the body is not complete, and end the connection in a way that lets the client see it."""

@@ -15,6 +15,7 @@ import os
 import select
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from functools import partial
@@ -33,8 +34,10 @@ PER_JOB = 16 << 20
 """Most bytes that are moved before the reactor has its turn: timeouts and the end of the connection are its business."""
 _PIPE = 1 << 20
 _F_SETPIPE_SZ = 1031
-_A_MOMENT = 2
-"""Milliseconds that a thread waits for more: less than handing over costs twice."""
+_A_MOMENT = 5
+"""Milliseconds that a thread waits for more, as handing over twice costs more than that on a busy machine."""
+_WHILE = 0.05
+"""Seconds after which a job waits no more: a client that trickles must not keep a thread."""
 
 
 def can_splice(transport: Any) -> bool:
@@ -73,12 +76,12 @@ class Pipe:
         Raises:
             OSError: `put` has failed.
         """
-        moved, ended = 0, False
+        moved, ended, began = 0, False, time.monotonic()
         while moved < limit and not self.stopped:
             try:
                 count = os.splice(self._fd, self._in, min(limit - moved, _PIPE), flags=os.SPLICE_F_MOVE)
             except BlockingIOError:
-                if not moved or not self._poll.poll(_A_MOMENT):
+                if not moved or time.monotonic() - began > _WHILE or not self._poll.poll(_A_MOMENT):
                     break
                 continue
             except OSError:

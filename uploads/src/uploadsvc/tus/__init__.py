@@ -4,7 +4,9 @@
     bell.py       the lock of one upload, and how a second request asks for it
     shelf.py      uploads on disk: what is known of each, what has come, what is past its time
     stretch.py    the body of one request, appended to an upload
-    desk.py       what each request comes to
+    asked.py      which requests are tus's; pure
+    desk.py       what each request comes to; with creating.py for new uploads, and holding.py for what all have in common
+    concat.py     several uploads become one
 
 Nothing is kept in memory between requests, so each request of an upload may come to another replica of the same folder.
 """

@@ -1,85 +1,34 @@
 """What each tus request comes to, from its head. Everything that blocks runs in a thread."""
 
-from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
-from time import time
 
-from svckit.conditional import Header
-from svckit.paths import BadTarget, normalise
-from svckit.reactors import Reactor
-from twisted.internet.task import deferLater
 from twisted.logger import Logger
-from twisted.web.http import datetimeToString
 
 from .. import refusals
-from ..intake import LISTS, Intake
-from ..names import BadName, of_text
+from ..intake import LISTS
 from ..refusals import Refusal
 from ..work import Answer, Watch, Work
 from . import heads
-from .concat import CannotConcatenate, concatenate
-from .heads import FOLDER, Checksum, Creation
-from .shelf import Info, Shelf, Upload
-from .stretch import ChecksumMismatch, Progress, Stretch
+from .asked import Asked
+from .creating import Creating
+from .heads import Checksum
+from .holding import GONE
+from .shelf import Upload
 
-__all__ = ["AGAIN", "TAKE_OVER", "Asked", "Desk", "concerned"]
+__all__ = ["Desk"]
 
-TAKE_OVER = 10.0
-"""Seconds that an earlier request for the same upload has to let go of it; then 423."""
-AGAIN = 0.05
-"""Seconds between tries to get hold of it."""
-
-GONE = Refusal(404, "There is no such upload, or no more.")
-LOCKED = Refusal(423, "Another request for this upload does not let go of it.", ((b"Retry-After", b"2"),))
-MISMATCH = Refusal(460, "The body is not what Upload-Checksum says.")
-WRONG_TYPE = Refusal(415, "The body of an upload is application/offset+octet-stream.")
 NO_OFFSET = Refusal(400, "Say Upload-Offset, in bytes.")
 IS_FINAL = Refusal(403, "This upload is made of others and takes no bytes of its own.")
 OTHER_LENGTH = Refusal(400, "The upload has another length.")
 UPLOAD_METHODS = b"GET, HEAD, PATCH, DELETE, OPTIONS"
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """A request as its head tells it."""
-
-    method: bytes
-    """The meant one: X-HTTP-Method-Override counts."""
-    path: bytes
-    """In normal form."""
-    header: Header
-    length: int | None
-    """Of the body; None for a chunked one."""
-    user: str = ""
-
-
-def concerned(method: bytes, target: bytes, header: Header, length: int | None) -> Asked | None:
-    """The request, if it is one of tus; `target` is as on the request line."""
-    try:
-        path = normalise(target)
-    except BadTarget:
-        return None
-    if path in LISTS:
-        if method == b"POST" and header(b"Tus-Resumable") is not None:
-            return Asked(method, path, header, length)
-        return Asked(method, path, header, length) if method == b"OPTIONS" and length == 0 else None
-    if not path.startswith(FOLDER):
-        return None
-    if method == b"POST":  # for clients that know no PATCH
-        method = (header(b"X-HTTP-Method-Override") or method).strip().upper()
-    return Asked(method, path, header, length)
-
-
-class Desk:
+class Desk(Creating):
     """Receives all tus requests of a service."""
 
     log = Logger()
-
-    def __init__(self, intake: Intake, shelf: Shelf, reactor: Reactor, expire: float) -> None:
-        """`expire` is in seconds without a byte."""
-        self._intake, self._shelf, self._reactor, self._expire = intake, shelf, reactor, expire
 
     @property
     def capabilities(self) -> tuple[tuple[bytes, bytes], ...]:
@@ -125,77 +74,6 @@ class Desk:
         job = self._look if asked.method == b"HEAD" else self._terminate
         return await self._with(upload_id, asked.user, job)
 
-    # -- a new upload
-
-    async def _create(self, asked: Asked) -> Answer | Refusal | Work:
-        creation = Creation.read(asked.header)
-        if isinstance(creation, Refusal):
-            return creation
-        checksum = Checksum.read(asked.header(b"Upload-Checksum"))
-        if isinstance(checksum, Refusal):
-            return checksum
-        info = self._info(asked, creation)
-        if isinstance(info, Refusal):
-            return info
-        if creation.parts is not None:
-            return await self._concatenate(info, creation.parts) if asked.length == 0 else refusals.NO_BODY
-        refusal = self._refusal_of_body(asked, info.length) if asked.length != 0 else None
-        refusal = refusal or self._intake.no_space(info.length) or await self._intake.over_quota(asked.user, info.length)
-        if refusal is not None:
-            return refusal
-        return await self._intake.run(partial(self._begin, info, asked.length != 0, checksum))
-
-    def _info(self, asked: Asked, creation: Creation) -> Info | Refusal:
-        try:
-            name = "" if creation.filename is None else of_text(creation.filename)
-        except BadName as why:
-            return refusals.bad_name(why)
-        exclusive = (asked.header(b"If-None-Match") or b"").strip() == b"*"
-        if exclusive and name and self._intake.store.about(name) is not None:
-            return refusals.FAILED_PRECONDITION
-        if creation.length is not None and creation.length > self._intake.max_size:
-            return refusals.TOO_LARGE
-        return Info(
-            name=name,
-            length=creation.length,
-            metadata=creation.metadata,
-            user=asked.user,
-            partial=creation.partial,
-            concat="" if creation.parts is None else (asked.header(b"Upload-Concat") or b"").decode("latin-1"),
-            exclusive=exclusive,
-        )
-
-    def _begin(self, info: Info, has_body: bool, checksum: Checksum | None) -> Answer | Work:
-        upload = self._shelf.create(info)
-        self._intake.counts.count("begun", "tus")
-        location = (b"Location", FOLDER + upload.id.encode("ascii"))
-        if has_body:
-            return self._work(upload, checksum, 201, location)
-        try:
-            if upload.publish(self._intake.store):  # one of no bytes is whole
-                self._intake.counts.count("finished", "tus")
-            return Answer(201, (location, *self._expires(upload)))
-        finally:
-            upload.release()
-
-    async def _concatenate(self, info: Info, parts: Sequence[str]) -> Answer | Refusal:
-        held: dict[str, Upload] = {}
-        try:
-            for part in sorted(set(parts)):  # in one order, so that two of these do not wait for each other
-                found = await self._open(part, info.user)
-                if isinstance(found, Refusal):
-                    return found if found is LOCKED else Refusal(400, "A part of the upload is not there.")
-                held[part] = found
-            job = partial(concatenate, self._shelf, info, [held[part] for part in parts], self._intake.max_size)
-            made = await self._intake.run(job)
-            self._intake.counts.count("finished", "tus")
-        except CannotConcatenate as why:
-            return why.refusal
-        finally:
-            for upload in held.values():
-                upload.release()
-        return Answer(201, ((b"Location", FOLDER + made.encode("ascii")),))
-
     # -- one that is there
 
     async def _patch(self, asked: Asked, upload_id: str) -> Answer | Refusal | Work:
@@ -220,15 +98,6 @@ class Desk:
             if work is None:
                 upload.release()
         return found
-
-    def _refusal_of_body(self, asked: Asked, room: int | None) -> Refusal | None:
-        if (asked.header(b"Content-Type") or b"").strip() != heads.TYPE:
-            return WRONG_TYPE
-        if (asked.header(b"Content-Encoding") or b"identity").strip().lower() != b"identity":
-            return refusals.CODED
-        if room is not None and asked.length is not None and asked.length > room:
-            return refusals.TOO_LARGE
-        return self._intake.busy()
 
     def _continue(self, upload: Upload, asked: Asked, offset: int, checksum: Checksum | None) -> Refusal | Work:
         if upload.info.concat:
@@ -275,55 +144,3 @@ class Desk:
     def _terminate(self, upload: Upload) -> Answer:
         upload.remove()
         return Answer(204)
-
-    # -- what these have in common
-
-    async def _open(self, upload_id: str, user: str) -> Upload | Refusal:
-        """The upload, once whoever works at it has let go."""
-        deadline = self._reactor.seconds() + TAKE_OVER
-        while True:
-            try:
-                upload = await self._intake.run(partial(self._shelf.open, upload_id))
-            except FileNotFoundError:
-                return GONE
-            if upload is not None:
-                break
-            if self._reactor.seconds() >= deadline:
-                return LOCKED
-            await deferLater(self._reactor, AGAIN)
-        if upload.info.user != user:
-            upload.release()
-            return GONE  # not 403: whose uploads there are is nobody else's business
-        return upload
-
-    async def _with(self, upload_id: str, user: str, job: Callable[[Upload], Answer]) -> Answer | Refusal:
-        upload = await self._open(upload_id, user)
-        if isinstance(upload, Refusal):
-            return upload
-        try:
-            return await self._intake.run(partial(job, upload))
-        finally:
-            upload.release()
-
-    def _work(self, upload: Upload, checksum: Checksum | None, status: int, *headers: tuple[bytes, bytes]) -> Work:
-        limit = self._intake.max_size if upload.info.length is None else upload.info.length
-
-        def answer(progress: Progress) -> Answer:
-            if progress.published:
-                self._intake.counts.count("finished", "tus")
-            more = () if progress.published else self._expires(upload)
-            return Answer(status, (*headers, (b"Upload-Offset", b"%d" % progress.offset), *more))
-
-        if upload.offset:
-            self._intake.counts.count("resumed", "tus")
-        body = Stretch(upload, checksum, self._intake.store)
-        return Work(body, max(limit - upload.offset, 0), answer, _refusal_of, "tus", upload.lock)
-
-    def _expires(self, upload: Upload) -> tuple[tuple[bytes, bytes], ...]:
-        if upload.published:
-            return ()
-        return ((b"Upload-Expires", datetimeToString(time() + self._expire)),)
-
-
-def _refusal_of(error: BaseException | None) -> Refusal:
-    return MISMATCH if isinstance(error, ChecksumMismatch) else refusals.of_error(error)

@@ -1,0 +1,89 @@
+"""New uploads, and several that become one."""
+
+from collections.abc import Sequence
+from functools import partial
+
+from .. import refusals
+from ..names import BadName, of_text
+from ..refusals import Refusal
+from ..work import Answer, Work
+from .asked import Asked
+from .concat import CannotConcatenate, concatenate
+from .heads import FOLDER, Checksum, Creation
+from .holding import LOCKED, Holding
+from .shelf import Info, Upload
+
+__all__ = ["Creating"]
+
+
+class Creating(Holding):
+    """Answers POST."""
+
+    async def _create(self, asked: Asked) -> Answer | Refusal | Work:
+        creation = Creation.read(asked.header)
+        if isinstance(creation, Refusal):
+            return creation
+        checksum = Checksum.read(asked.header(b"Upload-Checksum"))
+        if isinstance(checksum, Refusal):
+            return checksum
+        info = self._info(asked, creation)
+        if isinstance(info, Refusal):
+            return info
+        if creation.parts is not None:
+            return await self._concatenate(info, creation.parts) if asked.length == 0 else refusals.NO_BODY
+        refusal = self._refusal_of_body(asked, info.length) if asked.length != 0 else None
+        refusal = refusal or self._intake.no_space(info.length) or await self._intake.over_quota(asked.user, info.length)
+        if refusal is not None:
+            return refusal
+        return await self._intake.run(partial(self._begin, info, asked.length != 0, checksum))
+
+    def _info(self, asked: Asked, creation: Creation) -> Info | Refusal:
+        try:
+            name = "" if creation.filename is None else of_text(creation.filename)
+        except BadName as why:
+            return refusals.bad_name(why)
+        exclusive = (asked.header(b"If-None-Match") or b"").strip() == b"*"
+        if exclusive and name and self._intake.store.about(name) is not None:
+            return refusals.FAILED_PRECONDITION
+        if creation.length is not None and creation.length > self._intake.max_size:
+            return refusals.TOO_LARGE
+        return Info(
+            name=name,
+            length=creation.length,
+            metadata=creation.metadata,
+            user=asked.user,
+            partial=creation.partial,
+            concat="" if creation.parts is None else (asked.header(b"Upload-Concat") or b"").decode("latin-1"),
+            exclusive=exclusive,
+        )
+
+    def _begin(self, info: Info, has_body: bool, checksum: Checksum | None) -> Answer | Work:
+        upload = self._shelf.create(info)
+        self._intake.counts.count("begun", "tus")
+        location = (b"Location", FOLDER + upload.id.encode("ascii"))
+        if has_body:
+            return self._work(upload, checksum, 201, location)
+        try:
+            if upload.publish(self._intake.store):  # one of no bytes is whole
+                self._intake.counts.count("finished", "tus")
+            return Answer(201, (location, *self._expires(upload)))
+        finally:
+            upload.release()
+
+    async def _concatenate(self, info: Info, parts: Sequence[str]) -> Answer | Refusal:
+        held: dict[str, Upload] = {}
+        try:
+            for part in sorted(set(parts)):  # in one order, so that two of these do not wait for each other
+                found = await self._open(part, info.user)
+                if isinstance(found, Refusal):
+                    return found if found is LOCKED else Refusal(400, "A part of the upload is not there.")
+                held[part] = found
+            job = partial(concatenate, self._shelf, info, [held[part] for part in parts], self._intake.max_size)
+            made = await self._intake.run(job)
+            self._intake.counts.count("finished", "tus")
+        except CannotConcatenate as why:
+            return why.refusal
+        finally:
+            for upload in held.values():
+                upload.release()
+        return Answer(201, ((b"Location", FOLDER + made.encode("ascii")),))

@@ -175,11 +175,21 @@ class Daemon:
 
     @property
     def log(self) -> str:
-        """All of it, the oldest first."""
-        files = sorted(
-            self.logfile.parent.glob(f"{self.logfile.name}*"), key=lambda path: (len(path.name), path.name), reverse=True
-        )
-        return "".join(path.read_text(errors="replace") for path in files)
+        """All of it, the oldest first, as it is between two rotations."""
+        for _ in range(100):
+            before = self._log_files()
+            with contextlib.suppress(FileNotFoundError):
+                text = "".join(path.read_text(errors="replace") for path, _ in before)
+                if self._log_files() == before:
+                    return text
+        raise AssertionError(f"it rotates without pause: {before}")
+
+    def _log_files(self) -> list[tuple[Path, int]]:
+        found = []
+        for path in self.logfile.parent.glob(f"{self.logfile.name}*"):
+            with contextlib.suppress(FileNotFoundError):
+                found.append((path, path.stat().st_ino))
+        return sorted(found, key=lambda each: (len(each[0].name), each[0].name), reverse=True)
 
     def users(self) -> set[str]:
         """The four user numbers of each thread."""

@@ -81,11 +81,6 @@ def test_a_low_port_no_root_a_log_that_rotates_and_a_pid_file_that_goes(place: G
         if all(Path(name).exists() for name in names):
             break
         get(port, "/static/a.txt")
-    for name in names:
-        found = os.stat(name)
-        assert (found.st_uid, found.st_gid, stat.S_IMODE(found.st_mode)) == (NOBODY, GID, 0o640), name
-    assert all(3000 <= os.stat(name).st_size < 4500 for name in names[1:])
-
     second = daemon.run("twistd", *daemon.words)
     assert second.returncode == 1
     assert f"Another twistd server is running, PID {daemon.pid}" in second.stderr
@@ -93,6 +88,11 @@ def test_a_low_port_no_root_a_log_that_rotates_and_a_pid_file_that_goes(place: G
 
     daemon.stop()
     assert not daemon.pidfile.exists()
+    for name in names:
+        found = os.stat(name)
+        assert (found.st_uid, found.st_gid, stat.S_IMODE(found.st_mode)) == (NOBODY, GID, 0o640), name
+    assert all(3000 <= os.stat(name).st_size < 4500 for name in names[1:])
+
     assert daemon.fails() == []
     daemon.started()  # and again, with what the first one has left
     assert get(port, "/static/a.txt") == b"a file\n"

@@ -195,8 +195,9 @@ class Daemon:
         """The four user numbers of each thread."""
         found = set()
         for status in Path(f"/proc/{self.pid}/task").glob("*/status"):
-            (line,) = [line for line in status.read_text().splitlines() if line.startswith("Uid:")]
-            found.update(line.split()[1:])
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # a thread that has ended meanwhile
+                (line,) = [line for line in status.read_text().splitlines() if line.startswith("Uid:")]
+                found.update(line.split()[1:])
         return found
 
     def signal(self, number: int) -> None:

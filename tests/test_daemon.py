@@ -16,6 +16,9 @@ from .support.daemon import GID, NOBODY, Daemon, Ground, as_root, ground, low_po
 from .support.raw import RawConnection
 from .support.tree import ROOT
 
+pytestmark = pytest.mark.timeout(300)
+"""Seconds; many processes are started, which takes its time where there is more to do."""
+
 CONFIG = """
 listeners = [{{address = "127.0.0.1:{port}"}}]
 routes = [

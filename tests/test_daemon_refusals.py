@@ -18,6 +18,9 @@ from .support.one_process import BIN
 from .support.raw import RawConnection
 from .support.site import free_port
 
+pytestmark = pytest.mark.timeout(300)
+"""Seconds; many processes are started, which takes its time where there is more to do."""
+
 CONFIG = """
 listeners = [{{address = "127.0.0.1:{port}"}}]
 routes = [

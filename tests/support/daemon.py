@@ -84,7 +84,13 @@ class Ground:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.daemons: list[Daemon] = []
+
+    def kill(self) -> None:
+        """Every process whose command line names something in the folder."""
+        for each in Path("/proc").glob("[0-9]*/cmdline"):
+            with contextlib.suppress(OSError):
+                if f"{self.path}/".encode() in each.read_bytes():
+                    os.kill(int(each.parent.name), signal.SIGKILL)
 
     def folder(self, name: str, uid: int = 0, gid: int = 0, mode: int = 0o755) -> Path:
         """One in it."""
@@ -97,9 +103,7 @@ class Ground:
     def daemon(self, *words: object, name: str = "d", folder: Path | None = None) -> "Daemon":
         """One with its PID file and log in folders `run` and `log` of `folder`, not yet started."""
         at = folder or self.path
-        made = Daemon(["--pidfile", at / f"run/{name}.pid", "--logfile", at / f"log/{name}.log", *words], self.path)
-        self.daemons.append(made)
-        return made
+        return Daemon(["--pidfile", at / f"run/{name}.pid", "--logfile", at / f"log/{name}.log", *words], self.path)
 
 
 class Daemon:
@@ -216,13 +220,6 @@ class Daemon:
         self.signal(signal.SIGTERM)
         wait_until(lambda: not self.runs, lambda: f"it does not end:\n{self.log[-3000:]}", seconds)
 
-    def kill(self) -> None:
-        """Whatever of it still lives."""
-        for pid in self._pids:
-            with contextlib.suppress(OSError):
-                if b"twistd" in Path(f"/proc/{pid}/cmdline").read_bytes():
-                    os.kill(pid, signal.SIGKILL)
-
 
 @contextlib.contextmanager
 def ground() -> Iterator[Ground]:
@@ -238,6 +235,5 @@ def ground() -> Iterator[Ground]:
     try:
         yield made
     finally:
-        for daemon in made.daemons:
-            daemon.kill()
+        made.kill()
         shutil.rmtree(path, ignore_errors=True)

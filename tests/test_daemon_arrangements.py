@@ -17,6 +17,9 @@ from portico.daemon.findings import Finding
 
 from .support.daemon import GID, NOBODY, Daemon, Ground, as_root, ground, wait_until
 
+pytestmark = pytest.mark.timeout(300)
+"""Seconds; many processes are started, which takes its time where there is more to do."""
+
 UID = NOBODY
 USER = ("--uid", UID, "--gid", GID)
 TAC = """

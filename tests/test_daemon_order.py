@@ -19,6 +19,9 @@ from .support.programs import program
 from .support.site import free_port
 from .support.tree import ROOT
 
+pytestmark = pytest.mark.timeout(300)
+"""Seconds; many processes are started, which takes its time where there is more to do."""
+
 CALLS = "chroot,chdir,fork,vfork,clone,clone3,setsid,setuid,setgid,setgroups,umask,bind,unlink,openat,rename,write"
 SEEN = {
     "checkPID": r'openat\(.*"{run}/d\.pid", O_RDONLY',

@@ -18,6 +18,9 @@ from .support.one_process import BIN
 from .support.raw import RawConnection
 from .support.site import free_port
 
+pytestmark = pytest.mark.timeout(300)
+"""Seconds; many processes are started, which takes its time where there is more to do."""
+
 CONFIG = """
 listeners = [{{address = "127.0.0.1:{port}"}}]
 routes = [
@@ -115,6 +118,17 @@ def test_a_router_that_may_not_see_the_sockets(place: Ground) -> None:
     daemon.stop()
     (place.path / "web").chmod(0o775)
     assert daemon.fails() == []
+
+
+def test_a_key_that_only_root_may_read(place: Ground) -> None:
+    key = place.path / "site.pem"
+    key.touch(0o600)
+    tls = LIGHT.replace('"}}]\nroutes', f'", tls = {{{{certificate = "{key}"}}}}}}}}]\nroutes', 1)
+    daemon = portico(place, *USER, "--rundir", "/", config=tls)
+    daemon.set_up()
+    finding = next(finding for finding in daemon.findings() if finding.code == "certificate")
+    assert (finding.path, finding.found, finding.wanted) == (str(key), "root:root 0600", "nobody:nogroup 0640")
+    refused(daemon, "certificate", "An error has occurred")
 
 
 def test_a_store_that_somebody_else_has_made(place: Ground) -> None:
@@ -236,7 +250,7 @@ def made(daemon: Daemon) -> Iterator[Path]:
 
 def test_a_start_in_a_jail(place: Ground) -> None:
     port = free_port()
-    daemon = jailed(place, port, "--log-size", 1500, config=CONFIG)
+    daemon = jailed(place, port, "--log-size", 4000, config=CONFIG)
     assert "jail" in daemon.fails()
     with made(daemon) as jail:
         assert daemon.fails() == []
@@ -253,8 +267,9 @@ def test_a_start_in_a_jail(place: Ground) -> None:
         assert Path(f"/proc/{daemon.pid}/root").resolve() == jail
         assert daemon.pidfile.resolve().is_relative_to(jail)  # outside and inside it has one name
         assert "Another twistd server is running" in daemon.run("twistd", *daemon.words).stderr
+        daemon.signal(signal.SIGUSR1)
         wait_until(lambda: Path(f"{daemon.logfile}.1").exists(), lambda: daemon.log)
-        assert daemon.logfile.stat().st_uid == NOBODY
+        wait_until(lambda: daemon.logfile.exists() and daemon.logfile.stat().st_uid == NOBODY)
         daemon.signal(signal.SIGHUP)
         wait_until(lambda: "has been read again" in daemon.log, lambda: daemon.log)
         daemon.stop()
@@ -318,6 +333,19 @@ def test_what_no_longer_resolves_in_a_jail(place: Ground) -> None:
         assert "pid-folder" in daemon.fails()
         assert stat.S_ISDIR(os.stat(place.path / "run").st_mode)
         refused(daemon, "pid-folder", "FileNotFoundError")
+
+
+def test_a_log_whose_folder_is_not_in_the_jail(place: Ground) -> None:
+    daemon = jailed(place, free_port())
+    with made(daemon) as jail:
+        shutil.rmtree(jail / str(place.path).lstrip("/") / "log")
+        (place.path / "log").unlink()
+        place.folder("log", NOBODY, GID)
+        assert daemon.fails() == ["log-jail"]
+        daemon.started()
+        daemon.signal(signal.SIGUSR1)
+        wait_until(lambda: "cannot be rotated, what is open stays in use" in daemon.log, lambda: daemon.log)
+        daemon.stop()
 
 
 PASSWD = f"nobody:x:{NOBODY}:{GID}::/:/usr/sbin/nologin\n"

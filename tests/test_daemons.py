@@ -11,6 +11,9 @@ from .daemons.cell import Daemons, daemons
 from .daemons.clients import Clients
 from .support.daemon import as_root
 
+pytestmark = pytest.mark.timeout(300)
+"""Seconds; many processes are started, which takes its time where there is more to do."""
+
 
 @pytest.fixture(scope="module")
 def cell() -> Iterator[Daemons]:

@@ -16,6 +16,9 @@ from .support.programs import program
 from .support.raw import RawConnection
 from .support.tree import ROOT
 
+pytestmark = pytest.mark.timeout(300)
+"""Seconds; many processes are started, which takes its time where there is more to do."""
+
 UNITS = ROOT / "deploy/systemd"
 ROW = re.compile(r"^\| `([\w-]+\.service)` \| (\d\.\d) \|", re.MULTILINE)
 CONFIG = """

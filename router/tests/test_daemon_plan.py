@@ -1,5 +1,6 @@
 """A twistd command line, understood; and the commands that are given one."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -88,6 +89,25 @@ def test_a_configuration_that_is_wrong_is_a_finding(tmp_path: Path, config: Path
     config.write_text("listeners = 1")
     found = check(["twistd", "-n", "--pidfile=", "portico", "--config", str(config), "--state", str(tmp_path)], tmp_path)
     assert [finding.code for finding in found if finding.fails] == ["configuration"]
+
+
+def test_only_root_may_become_somebody_else(tmp_path: Path, config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 12_345)
+    words = [
+        "twistd",
+        "-n",
+        "--uid",
+        "0",
+        "--gid",
+        "0",
+        "--pidfile=",
+        "portico",
+        "--config",
+        str(config),
+        "--state",
+        str(tmp_path),
+    ]
+    assert "not-root" in [finding.code for finding in check(words, tmp_path) if finding.fails]
 
 
 def test_a_finding_names_option_path_and_owners() -> None:

@@ -84,7 +84,13 @@ class Ground:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.daemons: list[Daemon] = []
+
+    def kill(self) -> None:
+        """Every process whose command line names something in the folder."""
+        for each in Path("/proc").glob("[0-9]*/cmdline"):
+            with contextlib.suppress(OSError):
+                if f"{self.path}/".encode() in each.read_bytes():
+                    os.kill(int(each.parent.name), signal.SIGKILL)
 
     def folder(self, name: str, uid: int = 0, gid: int = 0, mode: int = 0o755) -> Path:
         """One in it."""
@@ -97,9 +103,7 @@ class Ground:
     def daemon(self, *words: object, name: str = "d", folder: Path | None = None) -> "Daemon":
         """One with its PID file and log in folders `run` and `log` of `folder`, not yet started."""
         at = folder or self.path
-        made = Daemon(["--pidfile", at / f"run/{name}.pid", "--logfile", at / f"log/{name}.log", *words], self.path)
-        self.daemons.append(made)
-        return made
+        return Daemon(["--pidfile", at / f"run/{name}.pid", "--logfile", at / f"log/{name}.log", *words], self.path)
 
 
 class Daemon:
@@ -175,18 +179,29 @@ class Daemon:
 
     @property
     def log(self) -> str:
-        """All of it, the oldest first."""
-        files = sorted(
-            self.logfile.parent.glob(f"{self.logfile.name}*"), key=lambda path: (len(path.name), path.name), reverse=True
-        )
-        return "".join(path.read_text(errors="replace") for path in files)
+        """All of it, the oldest first, as it is between two rotations."""
+        for _ in range(100):
+            before = self._log_files()
+            with contextlib.suppress(FileNotFoundError):
+                text = "".join(path.read_text(errors="replace") for path, _ in before)
+                if self._log_files() == before:
+                    return text
+        raise AssertionError(f"it rotates without pause: {before}")
+
+    def _log_files(self) -> list[tuple[Path, int]]:
+        found = []
+        for path in self.logfile.parent.glob(f"{self.logfile.name}*"):
+            with contextlib.suppress(FileNotFoundError):
+                found.append((path, path.stat().st_ino))
+        return sorted(found, key=lambda each: (len(each[0].name), each[0].name), reverse=True)
 
     def users(self) -> set[str]:
         """The four user numbers of each thread."""
         found = set()
         for status in Path(f"/proc/{self.pid}/task").glob("*/status"):
-            (line,) = [line for line in status.read_text().splitlines() if line.startswith("Uid:")]
-            found.update(line.split()[1:])
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # a thread that has ended meanwhile
+                (line,) = [line for line in status.read_text().splitlines() if line.startswith("Uid:")]
+                found.update(line.split()[1:])
         return found
 
     def signal(self, number: int) -> None:
@@ -205,13 +220,6 @@ class Daemon:
         self.signal(signal.SIGTERM)
         wait_until(lambda: not self.runs, lambda: f"it does not end:\n{self.log[-3000:]}", seconds)
 
-    def kill(self) -> None:
-        """Whatever of it still lives."""
-        for pid in self._pids:
-            with contextlib.suppress(OSError):
-                if b"twistd" in Path(f"/proc/{pid}/cmdline").read_bytes():
-                    os.kill(pid, signal.SIGKILL)
-
 
 @contextlib.contextmanager
 def ground() -> Iterator[Ground]:
@@ -227,6 +235,5 @@ def ground() -> Iterator[Ground]:
     try:
         yield made
     finally:
-        for daemon in made.daemons:
-            daemon.kill()
+        made.kill()
         shutil.rmtree(path, ignore_errors=True)

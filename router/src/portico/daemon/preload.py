@@ -47,7 +47,7 @@ TWISTED = (
     "twisted.web.util",
 )
 OURS = ("portico", "svckit")
-OTHERS = ("portico.daemon.", "svckit.handoff.aio", "svckit.handoff.conformance")
+OTHERS = ("portico.daemon", "svckit.handoff.aio", "svckit.handoff.conformance")
 """Parts that a running daemon does not come to: other programs, servers on asyncio."""
 
 
@@ -69,8 +69,13 @@ def preload(services: Iterable[str]) -> None:
 
 def _whole(package: str) -> None:
     module = importlib.import_module(package)
-    for each in pkgutil.walk_packages(getattr(module, "__path__", ()), f"{package}."):
-        if not each.name.endswith(".__main__") and not each.name.startswith(OTHERS):
+    for each in pkgutil.iter_modules(getattr(module, "__path__", ()), f"{package}."):
+        if each.name.endswith(("__main__", ".cli")) or each.name in OTHERS:
+            continue
+        if each.ispkg:
+            with contextlib.suppress(ImportError):
+                _whole(each.name)
+        else:
             _try(each.name)
 
 

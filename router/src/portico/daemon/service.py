@@ -24,7 +24,7 @@ from .notify import Notifier
 from .parts import Part
 from .paths import inside
 
-__all__ = ["STOP_MARGIN", "Daemon", "Place"]
+__all__ = ["STOP_MARGIN", "Daemon", "Place", "numbers"]
 
 STOP_MARGIN = 10.0
 """Seconds after the drain time; what has not ended by then is not waited for."""

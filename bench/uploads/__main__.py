@@ -30,13 +30,14 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, default=Path("/dev/shm"), help="where the files go (default: /dev/shm)")  # noqa: S108
     parser.add_argument("--size", type=int, default=2 << 30, help="bytes of the file (default: 2 GiB)")
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--no-sha256", action="store_true", help="ours without the SHA-256, which no other takes")
     chosen = parser.parse_args()
     with ExitStack() as stack:
         sources = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-", dir="/dev/shm")))
         short = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-")))
         target = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-", dir=chosen.folder)))
         make_file(sources / "source", chosen.size)
-        made = stack.enter_context(stage(short / "s", target / "portico", keep_free=0))
+        made = stack.enter_context(stage(short / "s", target / "portico", keep_free=0, sha256=not chosen.no_sha256))
         ports = {"portico": made.port}
         programs = {"portico": [made.router.process.pid, made.replicas[0].process.pid]}
         for peer in PEERS:

@@ -116,8 +116,8 @@ def _check_events(spool: Path, names: list[str], found: Kills) -> None:
 def left_over(root: Path) -> list[str]:
     """What is in the making although nobody is at it.
 
-    Parts younger than two minutes are the janitor's still, and so are resumable uploads without a byte: their replica was killed
-    before it could say where they are.
+    Parts younger than two minutes are the janitor's still, and so are resumable uploads without a byte: their replica was
+    killed before it could say where they are.
     """
     parts = [path for path in root.glob(".parts/*.part") if time.time() - path.stat().st_mtime > 120]
     begun = [path for path in root.glob(".tus/*/data") if path.stat().st_size]

@@ -2,6 +2,8 @@
 
 import base64
 import hashlib
+import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -52,6 +54,14 @@ def test_a_wrong_digest_of_a_chunked_body_keeps_the_connection(service: Any) -> 
     body = b"3\r\nabc\r\n0\r\n\r\n"
     assert connection.ask("PUT", "/uploads/x", body, Transfer_Encoding="chunked", Repr_Digest=WRONG)[0] == 400
     assert connection.ask("PUT", "/uploads/x", body, Transfer_Encoding="chunked", Repr_Digest=field(b"abc"))[0] == 201
+
+
+def test_no_digest_where_nobody_wants_one(make_uploads: Callable[..., Any]) -> None:
+    connection = make_uploads(sha256=False).connect()
+    status, headers, body = connection.ask("PUT", "/uploads/x", BODY)
+    assert status == 201 and "repr-digest" not in headers and json.loads(body)["sha256"] is None
+    assert connection.ask("PUT", "/uploads/x", BODY, Content_Digest=RIGHT)[1]["repr-digest"] == RIGHT
+    assert connection.ask("PUT", "/uploads/x", BODY, Content_Digest=WRONG)[0] == 400
 
 
 @given(st.binary(max_size=80))

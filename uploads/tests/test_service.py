@@ -217,7 +217,7 @@ def test_a_resumable_upload_that_is_cut_and_taken_over_midway(start: Callable[..
         hanging.sendall(patch(3 * MIB, 6 * MIB) + BLOCK * 3)
         until(lambda: data_has(6 * MIB))
         assert offset() == 6 * MIB
-        assert hanging.recv(4096).startswith(b"HTTP/1.1 400 ")
+        assert hanging.recv(4096).startswith(b"HTTP/1.1 423 ")
     assert ask(patch(6 * MIB, 3 * MIB) + BLOCK * 3).startswith(b"HTTP/1.1 204 ")
     assert child.get_sha256() == sha256_of(9)
 

@@ -317,7 +317,7 @@ def test_a_second_request_takes_over(service: Any, client: Client) -> None:
     client.connection.send(f"HEAD {where} HTTP/1.1\r\nHost: x\r\nTus-Resumable: 1.0.0\r\n\r\n".encode())
     assert client.connection.answers() == []
     service.clock.look()
-    assert hanging.answers()[0][0] == 400 and hanging.transport.half_closed
+    assert hanging.answers()[0][0] == 423 and hanging.transport.half_closed
     service.clock.advance(0.1)
     assert client.connection.answers()[0][1]["upload-offset"] == "3000"
     hanging.send(BODY[3000:])

@@ -37,7 +37,7 @@ class Published:
     name: str
     size: int
     sha256: bytes | None
-    """None where the file has come in several requests."""
+    """None where the file has come in several requests, or nobody wanted it."""
     etag: bytes
     replaced: bool
 
@@ -56,14 +56,18 @@ class Publish(Protocol):
 class Part:
     """Goes to `folder`/NAME by way of `hidden`."""
 
-    def __init__(self, folder: Path, hidden: Path, digests: Digests | None = None, publish: "Publish | None" = None) -> None:
-        """`digests` are what its bytes must come to; `publish` puts it in place, in some other way than the plain one."""
+    def __init__(
+        self, folder: Path, hidden: Path, digests: Digests | None = None, publish: "Publish | None" = None, hashes: bool = True
+    ) -> None:
+        """`digests` are what its bytes must come to; `publish` puts it in place, in some other way than the plain one.
+
+        `hashes`: whether its SHA-256 is taken although nobody demands it.
+        """
         self._publish = publish or partial(put_in_place, folder=folder)
         self._path = hidden / f"{uuid.uuid4().hex}.part"
         self._fd = -1
         self._digests = digests or {}
-        self._sha256 = hashlib.sha256()
-        self._sums: dict[str, Any] = {"sha-256": self._sha256}
+        self._sums: dict[str, Any] = {"sha-256": hashlib.sha256()} if hashes else {}
         for name in self._digests:
             self._sums.setdefault(name, ALGORITHMS[name]())
         self._size = 0
@@ -108,7 +112,12 @@ class Part:
             raise OSError(f"{self._size} bytes written of {size}")
         check(self._digests, self._sums)
         os.fsync(self._fd)
-        published = self._publish(self._path, name=name, exclusive=exclusive, sha256=self._sha256.digest())
+        published = self._publish(
+            self._path,
+            name=name,
+            exclusive=exclusive,
+            sha256=self._sums["sha-256"].digest() if "sha-256" in self._sums else None,
+        )
         os.close(self._fd)
         self._fd = -1
         return published

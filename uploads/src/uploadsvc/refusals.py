@@ -86,7 +86,10 @@ BAD_TARGET = Refusal(400, "The request target names no path.")
 WRONG_DIGEST = Refusal(400, "The body is not what its digest says.")
 NO_BODY = Refusal(400, "This request takes no body.")
 PARTIAL_PUT = Refusal(400, "A file is put whole, without Content-Range.")
-TAKEN_OVER = Refusal(400, "Another request goes on with this upload.")  # as tusd says it: clients do not try again then
+TAKEN_OVER = Refusal(
+    423, "Another request goes on with this upload."
+)  # clients try again after it: a late request of their own
+# may have been the other
 NOT_FOUND = Refusal(404, "There is no such file.")
 IN_THE_WAY = Refusal(409, "Something that is no file has this name.")
 LENGTH_REQUIRED = Refusal(411, "Say Content-Length, or send the body chunked.")

@@ -86,11 +86,11 @@ class Uploads(Resource):
         return self._later(request, published, self._put_done)
 
     def _put_done(self, request: UploadRequest, published: Published) -> None:
-        assert published.sha256 is not None
         body = _encode(published.told) + b"\n"
         request.setResponseCode(200 if published.replaced else 201)
         request.setHeader(b"ETag", published.etag)
-        request.setHeader(b"Repr-Digest", b"sha-256=:%s:" % b64encode(published.sha256))  # RFC 9530
+        if published.sha256 is not None:
+            request.setHeader(b"Repr-Digest", b"sha-256=:%s:" % b64encode(published.sha256))  # RFC 9530
         if not published.replaced:
             request.setHeader(b"Location", PREFIX + b"/" + quoted(published.name).encode("ascii"))
         _json(request, body)

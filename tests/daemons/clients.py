@@ -124,10 +124,7 @@ class Clients:
 
 
 def _may_be_lost(asked: Asked) -> bool:
-    """One on a kept connection that was closed meanwhile, with no byte answered: RFC 9112 section 9.3.1. And 421 for one that a
-    service wanted to hand back when there was no router for 5 s."""
-    if asked.before is None:
+    """One on a kept connection that was closed meanwhile, with no byte answered: RFC 9112 section 9.3.1."""
+    if asked.before is None or asked.result == "wrong":
         return False
-    if asked.result == "wrong":
-        return "421" in asked.why
     return any(sign in asked.why for sign in ("0 bytes read", "ConnectionReset", "BrokenPipe"))

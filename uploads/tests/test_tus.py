@@ -115,6 +115,18 @@ def test_created_with_its_bytes(service: Any, client: Client) -> None:
     assert finals(service)[headers["location"].rpartition("/")[2]] == BODY, "without a name it is called by its identifier"
 
 
+@pytest.mark.parametrize(("options", "status"), [({"max_size": 1000}, 413), ({"total_size": 1000}, 507)])
+def test_bounds_hold_where_the_length_is_put_off(make_uploads: Callable[..., Any], options: dict, status: int) -> None:
+    service = make_uploads(**options)
+    connection = service.connect()
+    connection.send(
+        b"POST /uploads/ HTTP/1.1\r\nHost: x\r\nTus-Resumable: 1.0.0\r\nUpload-Defer-Length: 1\r\nExpect: 100-continue\r\n"
+        b"Content-Type: application/offset+octet-stream\r\nContent-Length: 1001\r\n\r\n"
+    )
+    assert [answer[0] for answer in connection.answers()] == [status], "from the head, as large bodies go past Python"
+    assert service.files() == {}
+
+
 def test_no_bytes_at_all(service: Any, client: Client) -> None:
     where = client.create(0)
     assert finals(service) == {"x": b""} and client.offset(where) == 0

@@ -139,8 +139,12 @@ class Desk:
             return info
         if creation.parts is not None:
             return await self._concatenate(info, creation.parts) if asked.length == 0 else refusals.NO_BODY
-        refusal = self._refusal_of_body(asked, info.length) if asked.length != 0 else None
-        refusal = refusal or self._intake.no_space(info.length) or await self._intake.over_quota(asked.user, info.length)
+        if info.length is None:  # put off: then what comes now is all that is known
+            room, length = self._intake.max_size, asked.length
+        else:
+            room = length = info.length
+        refusal = self._refusal_of_body(asked, room) if asked.length != 0 else None
+        refusal = refusal or self._intake.no_space(length) or await self._intake.over_quota(asked.user, length)
         if refusal is not None:
             return refusal
         return await self._intake.run(partial(self._begin, info, asked.length != 0, checksum))

@@ -104,6 +104,26 @@ def test_what_came_before_the_connection_was_cut_counts(service: Any, client: Cl
     assert finals(service) == {"x": BODY}
 
 
+@pytest.mark.parametrize("patched", [False, True])
+def test_what_a_broken_request_has_completed_is_durable_first(
+    service: Any, client: Client, monkeypatch: pytest.MonkeyPatch, patched: bool
+) -> None:
+    where = client.create()
+    cut = service.connect()
+    head = patch_head(where, 0, 0).replace(b"Content-Length: 0", b"Transfer-Encoding: chunked")
+    cut.send(head + b"%x\r\n%s\r\n" % (len(BODY), BODY))  # all but the last chunk
+    cut.lose()
+    assert finals(service) == {}
+    synced: list[int] = []
+    fsync = os.fsync
+    monkeypatch.setattr(os, "fsync", lambda fd: (synced.append(os.fstat(fd).st_ino), fsync(fd)))
+    if patched:
+        assert client.patch(where, len(BODY), b"")[0] == 204
+    else:
+        assert client.offset(where) == len(BODY)
+    assert finals(service) == {"x": BODY} and (service.root / "x").stat().st_ino in synced
+
+
 def test_created_with_its_bytes(service: Any, client: Client) -> None:
     made = {"Upload_Length": len(BODY), "Upload_Metadata": metadata(filename="ü"), "Content_Type": TYPE}
     status, headers, _ = client.ask("POST", "/uploads/", BODY[:4000], **made)

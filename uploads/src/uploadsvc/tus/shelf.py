@@ -136,7 +136,16 @@ class Upload:
         if self.info.partial or self.published or not self.whole:
             return None
         info = self.info
+        self._make_durable()
         return store.publish(self.data, name=info.name, exclusive=info.exclusive, sha256=None, user=info.user)
+
+    def _make_durable(self) -> None:
+        """Its last bytes may be those of a request that was broken off, by the client or a crash, before it could do that."""
+        fd = os.open(self.data, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        try:
+            os.fsync(fd)
+        finally:
+            os.close(fd)
 
     def remove(self) -> None:
         """Forget it; what is published stays."""

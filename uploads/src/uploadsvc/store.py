@@ -8,7 +8,7 @@ import fcntl
 import heapq
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
@@ -69,6 +69,21 @@ class Store:
         """A file to be, whose bytes must come to `digests`; it takes no space before its first bytes."""
         return Part(self.root, self.hidden, digests, partial(self.publish, user=user))
 
+    def order_of(self, sizes: Mapping[str, int], exclusive: bool, user: str) -> list[str]:
+        """In which order files of these names and sizes can be published, where all are to be there or none.
+
+        Raises:
+            OverQuota, FileExistsError, OSError: as `publish` would for one of them.
+        """
+        for name in sizes:
+            path = self.root / name
+            if exclusive and os.path.lexists(path):
+                raise FileExistsError(errno.EEXIST, name)
+            if path.is_dir() and not path.is_symlink():
+                raise IsADirectoryError(errno.EISDIR, name)
+        self.quota.check(user, sum(sizes.values()), sizes)
+        return sorted(sizes, key=lambda name: sizes[name] - self._size_of(name))  # what makes room comes first
+
     def publish(self, source: Path, *, name: str, exclusive: bool, sha256: bytes | None, user: str) -> Published:
         """Make `source`, which is whole and durable, the file `name` of `user`.
 
@@ -108,6 +123,10 @@ class Store:
         except OSError:
             return None
         return about if stat.S_ISREG(about.st_mode) else None
+
+    def _size_of(self, name: str) -> int:
+        about = self.about(name)
+        return 0 if about is None else about.st_size
 
     def remove(self, name: str) -> None:
         """

@@ -502,7 +502,15 @@ def test_an_upload_is_its_users_alone(make_uploads: Callable[..., Any]) -> None:
     assert client.ask("DELETE", where)[0] == 404
     assert Client(service).patch(where, 0, BODY)[0] == 404
     writers.user = b"alice"
-    assert client.patch(where, 0, BODY)[0] == 204
+    sending = service.connect()
+    sending.send(patch_head(where, 0, len(BODY)) + BODY[:-1])
+    writers.user = b"bob"
+    for method in ("HEAD", "DELETE"):
+        assert client.ask(method, where)[0] == 404, "at once, and the holder does not hear of it"
+    service.clock.look()
+    writers.user = b"alice"
+    sending.send(BODY[-1:])
+    assert sending.answers()[0][0] == 204
     del writers.asked
     status, headers, _ = client.ask("OPTIONS", "/uploads/")
     assert status == 204 and not hasattr(writers, "asked")

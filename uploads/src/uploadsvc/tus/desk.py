@@ -1,5 +1,6 @@
 """What each tus request comes to, from its head. Everything that blocks runs in a thread."""
 
+import errno
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -287,7 +288,7 @@ class Desk:
         deadline = self._reactor.seconds() + TAKE_OVER
         while True:
             try:
-                upload = await self._intake.run(partial(self._shelf.open, upload_id))
+                upload = await self._intake.run(partial(self._open_now, upload_id, user))
             except FileNotFoundError:
                 return GONE
             if upload is not None:
@@ -295,10 +296,13 @@ class Desk:
             if self._reactor.seconds() >= deadline:
                 return LOCKED
             await deferLater(self._reactor, AGAIN)
-        if upload.info.user != user:
-            upload.release()
-            return GONE  # not 403: whose uploads there are is nobody else's business
         return upload
+
+    def _open_now(self, upload_id: str, user: str) -> Upload | None:
+        """Looks whose it is before the bell rings: nobody else breaks off what its user sends, or learns that it is there."""
+        if self._shelf.standing(upload_id, user) is None:
+            raise FileNotFoundError(errno.ENOENT, "no upload of this user's")
+        return self._shelf.open(upload_id)
 
     async def _with(self, upload_id: str, user: str, job: Callable[[Upload], Answer]) -> Answer | Refusal:
         upload = await self._open(upload_id, user)

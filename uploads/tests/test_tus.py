@@ -543,6 +543,21 @@ def test_expiry(service: Any, client: Client) -> None:
     assert finals(service) == {"c": BODY, "d": BODY}
 
 
+def test_one_that_goes_on_while_it_is_looked_at_stays(service: Any, client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    where, shelf = client.create(), Shelf(service.site.intake.store)
+    age(service, where, 100)
+    opened = Shelf.open
+
+    def slow(shelf: Shelf, upload_id: str, ring: bool = True) -> Any:
+        monkeypatch.setattr(Shelf, "open", opened)
+        assert client.patch(where, 0, BODY[:-1])[0] == 204
+        return opened(shelf, upload_id, ring)
+
+    monkeypatch.setattr(Shelf, "open", slow)
+    assert shelf.sweep(time.time(), 50) == 0
+    assert client.offset(where) == len(BODY) - 1
+
+
 def test_parts_that_were_used_go_sooner_and_what_is_half_made(service: Any, client: Client) -> None:
     shelf, now = Shelf(service.site.intake.store), time.time()
     one, other = part(client, BODY), part(client, BODY)

@@ -232,7 +232,7 @@ class Shelf:
 
     def _sweep(self, folder: Path, now: float, expire: float) -> bool:
         try:
-            age = now - max(path.lstat().st_mtime for path in (folder, *folder.iterdir()))
+            age = _age(folder, now)
             if age < min(expire, KEPT_AFTER_USE, HALF_MADE):
                 return False
             if not (folder / "info").exists():
@@ -243,6 +243,7 @@ class Shelf:
         if upload is None:
             return False
         try:
+            age = _age(folder, now)  # again, as somebody may have gone on with it before we had the lock
             if age < (min(KEPT_AFTER_USE, expire) if upload.used else expire):
                 return False
             broken_off = not (upload.published or upload.used)
@@ -252,6 +253,11 @@ class Shelf:
         finally:
             upload.release()
         return broken_off
+
+
+def _age(folder: Path, now: float) -> float:
+    """Seconds since something was written."""
+    return now - max(path.lstat().st_mtime for path in (folder, *folder.iterdir()))
 
 
 def _remove_half_made(folder: Path) -> bool:

@@ -517,6 +517,31 @@ def test_an_upload_is_its_users_alone(make_uploads: Callable[..., Any]) -> None:
     assert headers["www-authenticate"].startswith("Basic "), "so that a page knows that a login will be asked for"
 
 
+@pytest.mark.parametrize("way", ["creation", "patch", "put"])
+def test_no_more_at_a_time_while_the_disk_is_asked(make_uploads: Callable[..., Any], held: Any, way: str) -> None:
+    service = make_uploads(held, parallel=1, total_size=10**6)
+    where = []
+    for _ in range(2):
+        connection = service.connect()
+        connection.send(b"POST /uploads/ HTTP/1.1\r\nHost: x\r\nTus-Resumable: 1.0.0\r\nUpload-Length: 9\r\n\r\n")
+        held.run_all()
+        where.append(connection.answers()[0][1]["location"])
+    heads = [patch_head(path, 0, 9) for path in where]
+    if way == "creation":
+        heads = [head.replace(b"PATCH " + where[at].encode(), b"POST /uploads/") for at, head in enumerate(heads)]
+        heads = [head.replace(b"Upload-Offset: 0", b"Upload-Length: 9") for head in heads]
+    if way == "put":
+        heads = [b"PUT /uploads/x HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n"] * 2
+    both = [service.connect() for _ in heads]
+    for connection, head in zip(both, heads, strict=True):
+        connection.send(head + b"abc")
+    held.run_all()
+    assert [[answer[0] for answer in connection.answers()] for connection in both] == [[], [503]]
+    both[0].send(b"defghi")
+    held.run_all()
+    assert both[0].answers()[0][0] in (201, 204) and service.site.intake.busy() is None
+
+
 # -- time
 
 

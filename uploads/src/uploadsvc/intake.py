@@ -1,6 +1,8 @@
 """What is decided about an upload before its first byte: whether, under which name, and how many at a time."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -88,6 +90,7 @@ class Intake:
         self.store, self.run = store, run
         self.counts = Counts(store.root, replica)
         self.max_size, self.parallel = max_size, parallel
+        self._admitting = 0
 
     @property
     def under_way(self) -> int:
@@ -136,7 +139,16 @@ class Intake:
 
     def busy(self) -> Refusal | None:
         """Whether no more bodies are taken for now."""
-        return refusals.BUSY if self.under_way >= self.parallel else None
+        return refusals.BUSY if self.under_way + self._admitting >= self.parallel else None
+
+    @contextmanager
+    def admitting(self) -> Iterator[None]:
+        """While a body that `busy` has let pass waits for the disk to be admitted: it has its place already."""
+        self._admitting += 1
+        try:
+            yield
+        finally:
+            self._admitting -= 1
 
     def no_space(self, length: int | None) -> Refusal | None:
         """Whether `length` bytes do not fit on the file system."""

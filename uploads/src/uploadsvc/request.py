@@ -211,7 +211,8 @@ class UploadRequest(GuardedRequest):
             return await site.desk.admit(self._tus, name)
         judged = site.intake.judge(self.method, self.uri, self._header, length, name)
         if isinstance(judged, Ticket | Work):
-            return await site.intake.over_quota(name, length) or judged
+            with site.intake.admitting():
+                return await site.intake.over_quota(name, length) or judged
         return judged
 
     @property

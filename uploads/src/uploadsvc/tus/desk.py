@@ -2,7 +2,7 @@
 
 import errno
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from time import time
@@ -144,11 +144,15 @@ class Desk:
             room, length = self._intake.max_size, asked.length
         else:
             room = length = info.length
-        refusal = self._refusal_of_body(asked, room) if asked.length != 0 else None
-        refusal = refusal or self._intake.no_space(length) or await self._intake.over_quota(asked.user, length)
+        has_body = asked.length != 0
+        refusal = (self._refusal_of_body(asked, room) if has_body else None) or self._intake.no_space(length)
         if refusal is not None:
             return refusal
-        return await self._intake.run(partial(self._begin, info, asked.length != 0, checksum))
+        with self._intake.admitting() if has_body else nullcontext():
+            refusal = await self._intake.over_quota(asked.user, length)
+            if refusal is not None:
+                return refusal
+            return await self._intake.run(partial(self._begin, info, has_body, checksum))
 
     def _info(self, asked: Asked, creation: Creation) -> Info | Refusal:
         try:
@@ -211,9 +215,13 @@ class Desk:
         if isinstance(checksum, Refusal):
             return checksum
         refusal = self._refusal_of_body(asked, None) or self._intake.no_space(asked.length)
-        refusal = refusal or await self._intake.over_quota(asked.user, asked.length)
         if refusal is not None:
             return refusal
+        with self._intake.admitting():
+            refusal = await self._intake.over_quota(asked.user, asked.length)
+            return refusal or await self._go_on(asked, upload_id, offset, checksum)
+
+    async def _go_on(self, asked: Asked, upload_id: str, offset: int, checksum: Checksum | None) -> Refusal | Work:
         upload = await self._open(upload_id, asked.user)
         if isinstance(upload, Refusal):
             return upload

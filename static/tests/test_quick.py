@@ -59,6 +59,18 @@ def quickly(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
     return seen
 
 
+@pytest.mark.parametrize("field", ["Authorization: Basic", "authorization:Digest", "Proxy-Authorization: x", "Cookie: id="])
+@pytest.mark.parametrize("target", ["/static/hello.txt", "/static/private/x"])
+def test_no_login_stays_in_memory(wire: Wire, quickly: list[bytes], target: str, field: str) -> None:
+    caches = [one for one in vars(quick).values() if hasattr(one, "cache_info") and one is not accepted]
+    before = [one.cache_info().currsize for one in caches]
+    for _ in range(2):
+        wire.get(target, f"{field} {target}")  # a head of its own
+        wire.answer()
+    assert quickly == [target.encode()] * ("hello" in target)
+    assert caches and [one.cache_info().currsize for one in caches] == before
+
+
 @pytest.mark.parametrize("target", ["/static/hello.txt", "/static/sub/", "/static/big.bin", "/static//./hello.txt?x=1"])
 def test_the_answer_is_the_same(wire: Wire, quickly: list[bytes], target: str) -> None:
     answers = []

@@ -143,6 +143,25 @@ def test_only_where_nothing_is(service: Any) -> None:
     assert send(service, file("x", b"abc") + END)[0] == 201 and service.files() == {"x": b"abc"}
 
 
+def test_all_of_a_form_or_nothing(make_uploads: Callable[..., Any]) -> None:
+    service = make_uploads(total_size=1000)
+    (service.root / "y").write_bytes(b"old")
+    (service.root / "folder").mkdir()
+    assert send(service, file("x", b"abc") + file("y", b"abc") + END, "If-None-Match: *\r\n")[0] == 412
+    assert send(service, file("x", b"abc") + file("folder", b"abc") + END)[0] == 409
+    connection = service.connect()  # chunked, as the head tells no size
+    body = file("x", b"a" * 400) + file("y", b"a" * 601) + END
+    head = request(b"").replace(b"Content-Length: 0", b"Transfer-Encoding: chunked")
+    connection.send(head + b"%x\r\n%s\r\n0\r\n\r\n" % (len(body), body))
+    assert connection.answers()[0][0] == 507
+    assert service.files() == {"y": b"old"}
+    (service.root / "y").write_bytes(b"a" * 900)
+    connection = service.connect()
+    body = body.replace(b"a" * 601, b"a" * 600)
+    connection.send(head + b"%x\r\n%s\r\n0\r\n\r\n" % (len(body), body))
+    assert connection.answers()[0][0] == 201, "what is replaced does not count"
+
+
 def test_a_full_disk(service: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(fd: int, batch: Any) -> int:
         raise OSError(28, "no space")

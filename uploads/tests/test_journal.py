@@ -175,6 +175,17 @@ def test_a_spool_that_cannot_be_written_keeps_the_event(store: Store, tmp_path: 
     assert journal_of(store).deliver(tmp_path / "spool", None) == 1
 
 
+def test_a_line_that_the_disk_has_cut_is_told_whole(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in "ab":
+        publish(store, name)
+    write = os.write
+    with monkeypatch.context() as patched, pytest.raises(OSError, match="cut"):
+        patched.setattr(os, "write", lambda fd, data: write(fd, data if b'"a"' in data else data[:20]))
+        journal_of(store).deliver(tmp_path / "spool", None)
+    journal_of(store).deliver(tmp_path / "spool", None)
+    assert [event["name"] for event in told(tmp_path / "spool")] == ["a", "b"]
+
+
 def test_all_ways_in_are_told_of(make_uploads: Callable[..., Any], tmp_path: Path) -> None:
     service = make_uploads(spool=str(tmp_path / "spool"))
     connection = service.connect()

@@ -58,6 +58,32 @@ def test_pipelined_behind_a_slow_disk(make_uploads: Callable[..., Any], held: An
     assert [status for status, _, _ in connection.answers()] == [201, 200]
 
 
+def test_what_was_changed_meanwhile_is_not_overwritten(service: Any) -> None:
+    etag = service.connect().ask("PUT", "/uploads/x", b"old")[1]["etag"]
+    slow = [service.connect() for _ in range(2)]
+    for connection in slow:
+        connection.send(HEAD[:-2] + f"If-Match: {etag}\r\n\r\n".encode() + BODY[:-1])
+    slow[0].send(BODY[-1:])
+    assert [answer[0] for answer in slow[0].answers()] == [200] and service.files()["x"] == BODY
+    service.connect().ask("PUT", "/uploads/x", b"newer")
+    slow[1].send(BODY[-1:])
+    assert [answer[0] for answer in slow[1].answers()] == [412]
+    assert service.files() == {"x": b"newer"}
+
+
+def test_nor_is_it_removed(make_uploads: Callable[..., Any], held: Any) -> None:
+    service = make_uploads(held)
+    (service.root / "x").write_bytes(b"old")
+    connection = service.connect()
+    connection.send(b"GET /uploads/x HTTP/1.1\r\nHost: x\r\n\r\n")
+    ((_, headers, _),) = connection.answers()
+    connection.transport.clear()
+    connection.send(f"DELETE /uploads/x HTTP/1.1\r\nHost: x\r\nIf-Match: {headers['etag']}\r\n\r\n".encode())
+    (service.root / "x").write_bytes(b"newer")
+    held.run_all()
+    assert connection.answers()[0][0] == 412 and service.files() == {"x": b"newer"}
+
+
 def test_early_end_leaves_nothing(service: Any) -> None:
     connection = service.connect()
     connection.send(HEAD + BODY[:-1])

@@ -104,6 +104,26 @@ def test_what_came_before_the_connection_was_cut_counts(service: Any, client: Cl
     assert finals(service) == {"x": BODY}
 
 
+@pytest.mark.parametrize("patched", [False, True])
+def test_what_a_broken_request_has_completed_is_durable_first(
+    service: Any, client: Client, monkeypatch: pytest.MonkeyPatch, patched: bool
+) -> None:
+    where = client.create()
+    cut = service.connect()
+    head = patch_head(where, 0, 0).replace(b"Content-Length: 0", b"Transfer-Encoding: chunked")
+    cut.send(head + b"%x\r\n%s\r\n" % (len(BODY), BODY))  # all but the last chunk
+    cut.lose()
+    assert finals(service) == {}
+    synced: list[int] = []
+    fsync = os.fsync
+    monkeypatch.setattr(os, "fsync", lambda fd: (synced.append(os.fstat(fd).st_ino), fsync(fd)))
+    if patched:
+        assert client.patch(where, len(BODY), b"")[0] == 204
+    else:
+        assert client.offset(where) == len(BODY)
+    assert finals(service) == {"x": BODY} and (service.root / "x").stat().st_ino in synced
+
+
 def test_created_with_its_bytes(service: Any, client: Client) -> None:
     made = {"Upload_Length": len(BODY), "Upload_Metadata": metadata(filename="ü"), "Content_Type": TYPE}
     status, headers, _ = client.ask("POST", "/uploads/", BODY[:4000], **made)
@@ -113,6 +133,18 @@ def test_created_with_its_bytes(service: Any, client: Client) -> None:
     status, headers, _ = client.ask("POST", "/uploads", BODY, **{**made, "Upload_Metadata": None})
     assert (status, headers["upload-offset"]) == (201, str(len(BODY)))
     assert finals(service)[headers["location"].rpartition("/")[2]] == BODY, "without a name it is called by its identifier"
+
+
+@pytest.mark.parametrize(("options", "status"), [({"max_size": 1000}, 413), ({"total_size": 1000}, 507)])
+def test_bounds_hold_where_the_length_is_put_off(make_uploads: Callable[..., Any], options: dict, status: int) -> None:
+    service = make_uploads(**options)
+    connection = service.connect()
+    connection.send(
+        b"POST /uploads/ HTTP/1.1\r\nHost: x\r\nTus-Resumable: 1.0.0\r\nUpload-Defer-Length: 1\r\nExpect: 100-continue\r\n"
+        b"Content-Type: application/offset+octet-stream\r\nContent-Length: 1001\r\n\r\n"
+    )
+    assert [answer[0] for answer in connection.answers()] == [status], "from the head, as large bodies go past Python"
+    assert service.files() == {}
 
 
 def test_no_bytes_at_all(service: Any, client: Client) -> None:
@@ -470,11 +502,44 @@ def test_an_upload_is_its_users_alone(make_uploads: Callable[..., Any]) -> None:
     assert client.ask("DELETE", where)[0] == 404
     assert Client(service).patch(where, 0, BODY)[0] == 404
     writers.user = b"alice"
-    assert client.patch(where, 0, BODY)[0] == 204
+    sending = service.connect()
+    sending.send(patch_head(where, 0, len(BODY)) + BODY[:-1])
+    writers.user = b"bob"
+    for method in ("HEAD", "DELETE"):
+        assert client.ask(method, where)[0] == 404, "at once, and the holder does not hear of it"
+    service.clock.look()
+    writers.user = b"alice"
+    sending.send(BODY[-1:])
+    assert sending.answers()[0][0] == 204
     del writers.asked
     status, headers, _ = client.ask("OPTIONS", "/uploads/")
     assert status == 204 and not hasattr(writers, "asked")
     assert headers["www-authenticate"].startswith("Basic "), "so that a page knows that a login will be asked for"
+
+
+@pytest.mark.parametrize("way", ["creation", "patch", "put"])
+def test_no_more_at_a_time_while_the_disk_is_asked(make_uploads: Callable[..., Any], held: Any, way: str) -> None:
+    service = make_uploads(held, parallel=1, total_size=10**6)
+    where = []
+    for _ in range(2):
+        connection = service.connect()
+        connection.send(b"POST /uploads/ HTTP/1.1\r\nHost: x\r\nTus-Resumable: 1.0.0\r\nUpload-Length: 9\r\n\r\n")
+        held.run_all()
+        where.append(connection.answers()[0][1]["location"])
+    heads = [patch_head(path, 0, 9) for path in where]
+    if way == "creation":
+        heads = [head.replace(b"PATCH " + where[at].encode(), b"POST /uploads/") for at, head in enumerate(heads)]
+        heads = [head.replace(b"Upload-Offset: 0", b"Upload-Length: 9") for head in heads]
+    if way == "put":
+        heads = [b"PUT /uploads/x HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n"] * 2
+    both = [service.connect() for _ in heads]
+    for connection, head in zip(both, heads, strict=True):
+        connection.send(head + b"abc")
+    held.run_all()
+    assert [[answer[0] for answer in connection.answers()] for connection in both] == [[], [503]]
+    both[0].send(b"defghi")
+    held.run_all()
+    assert both[0].answers()[0][0] in (201, 204) and service.site.intake.busy() is None
 
 
 # -- time
@@ -501,6 +566,21 @@ def test_expiry(service: Any, client: Client) -> None:
     hanging.send(BODY[10:])
     assert hanging.answers()[0][0] == 204
     assert finals(service) == {"c": BODY, "d": BODY}
+
+
+def test_one_that_goes_on_while_it_is_looked_at_stays(service: Any, client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    where, shelf = client.create(), Shelf(service.site.intake.store)
+    age(service, where, 100)
+    opened = Shelf.open
+
+    def slow(shelf: Shelf, upload_id: str, ring: bool = True) -> Any:
+        monkeypatch.setattr(Shelf, "open", opened)
+        assert client.patch(where, 0, BODY[:-1])[0] == 204
+        return opened(shelf, upload_id, ring)
+
+    monkeypatch.setattr(Shelf, "open", slow)
+    assert shelf.sweep(time.time(), 50) == 0
+    assert client.offset(where) == len(BODY) - 1
 
 
 def test_parts_that_were_used_go_sooner_and_what_is_half_made(service: Any, client: Client) -> None:

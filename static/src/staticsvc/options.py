@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from svckit.paths import BadTarget, normalise
 from svckit.settings import BadOptions
 
 from .rules import rules_of
@@ -84,7 +85,17 @@ def prefixes(service: str, option: str, words: str | list[str]) -> list[str]:
 def _prefix(service: str, option: str, word: str) -> str:
     if not word.startswith("/") or "//" in word or "%" in word:
         raise BadOptions(f"{service}: {option}: {word}: a prefix starts with a slash, as /docs/")
-    return word.rstrip("/") + "/"
+    prefix = word.rstrip("/") + "/"
+    if _normal(prefix) != prefix.encode("utf-8"):  # it would fit no request, and protect nothing
+        raise BadOptions(f"{service}: {option}: {word}: expected a path in its normal form")
+    return prefix
+
+
+def _normal(prefix: str) -> bytes:
+    try:
+        return normalise(prefix.encode("utf-8"))
+    except BadTarget:
+        return b""
 
 
 def names(service: str, option: str, words: str | list[str]) -> list[bytes]:

@@ -39,9 +39,18 @@ _special = re.compile(
 ).findall
 
 
-@lru_cache(maxsize=1024)
+_secret = re.compile(rb"\n(?:(?:proxy-)?authorization|cookie):", re.IGNORECASE).search
+
+
 def read(head: bytes) -> tuple[Key, bytes] | None:
-    """What a head asks for, and the target as it stands there; None where it is not for the quick way."""
+    """What a head asks for, and the target as it stands there; None where it is not for the quick way.
+
+    Heads are remembered, but for those with what somebody logs in with: that is not kept beyond its request.
+    """
+    return _read(head) if _secret(head) else _remembered(head)
+
+
+def _read(head: bytes) -> tuple[Key, bytes] | None:
     found = _head(head)
     if found is None:
         return None
@@ -62,6 +71,9 @@ def read(head: bytes) -> tuple[Key, bytes] | None:
         return (normalise(found[1]), accepted(coding) if coding else ()), found[1]
     except BadTarget:
         return None
+
+
+_remembered = lru_cache(maxsize=1024)(_read)
 
 
 class QuickChannel(GuardedChannel):

@@ -106,8 +106,9 @@ class AskingRequest(GuardedRequest):
             return admitted
         judged: Judged = site.intake.judge(self.method, self.uri, self._header, length, name)
         if isinstance(judged, Ticket | Work):
-            refusal: Refusal | None = await site.intake.over_quota(name, length)
-            return refusal or judged
+            with site.intake.admitting():
+                refusal: Refusal | None = await site.intake.over_quota(name, length)
+                return refusal or judged
         return judged
 
     @property

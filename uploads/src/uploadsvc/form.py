@@ -57,7 +57,8 @@ def judge_form(header: Header, length: int | None, store: Store, max_size: int, 
     if length is not None and length > room:
         return refusals.TOO_LARGE
     exclusive = (header(b"If-None-Match") or b"").strip() == b"*"
-    return Work(Form(partial(store.new_part, user=user), boundary, max_size, exclusive), room, _answer, _refusal_of, "form")
+    form = Form(partial(store.new_part, user=user), boundary, max_size, exclusive, partial(store.order_of, user=user))
+    return Work(form, room, _answer, _refusal_of, "form")
 
 
 def _is_ours(header: Header) -> bool:
@@ -77,7 +78,16 @@ def _is_ours(header: Header) -> bool:
 class Form:
     """A way in (see `sink.Body`) for the files of one form. Blocks."""
 
-    def __init__(self, new_part: Callable[[], Part], boundary: str, max_size: int, exclusive: bool) -> None:
+    def __init__(
+        self,
+        new_part: Callable[[], Part],
+        boundary: str,
+        max_size: int,
+        exclusive: bool,
+        order_of: Callable[[dict[str, int], bool], list[str]],
+    ) -> None:
+        """`order_of` is as `Store.order_of`."""
+        self._order_of = order_of
         self._new_part, self._max_size, self._exclusive = new_part, max_size, exclusive
         self._parser = PushMultipartParser(boundary, max_segment_count=MOST_PARTS)
         self._files: dict[str, tuple[Part, list[int]]] = {}
@@ -130,12 +140,18 @@ class Form:
             MultipartError: the form has no end.
             BadForm: it has no file.
             FileExistsError: nothing may stand under a name, and something does.
-            OSError: worse.
+            OSError: together they are too much, or worse.
         """
         self._parser.close()
         if not self._files:
             raise BadForm(Refusal(400, "There is no file in the form."))
-        return [part.commit(sizes[0], name, self._exclusive) for name, (part, sizes) in self._files.items()]
+        for part, sizes in self._files.values():  # what can be wrong with one of them is seen before the first is published
+            part.settle(sizes[0])
+        published: dict[str, Published] = {}
+        for name in self._order_of({name: sizes[0] for name, (_, sizes) in self._files.items()}, self._exclusive):
+            part, sizes = self._files[name]
+            published[name] = part.commit(sizes[0], name, self._exclusive)
+        return [published[name] for name in self._files]
 
     def discard(self) -> None:
         """Leave nothing that is not published."""

@@ -1,5 +1,8 @@
 """What is decided about an upload before its first byte: whether, under which name, and how many at a time."""
 
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -13,10 +16,10 @@ from .form import judge_form
 from .names import BadName, from_segment
 from .refusals import Refusal
 from .sink import IN_ALL, Body, Flow, Run, Sink
-from .store import Store
+from .store import Holds, Store
 from .work import Work
 
-__all__ = ["LISTS", "PREFIX", "Intake", "Place", "Ticket", "find"]
+__all__ = ["LISTS", "PREFIX", "Intake", "Place", "Ticket", "conditions", "find"]
 
 PREFIX = b"/uploads"
 """Where the router has put the service."""
@@ -64,6 +67,20 @@ class Ticket:
     name: str
     exclusive: bool
     digests: Digests = field(default_factory=dict)
+    holds: Holds | None = field(default=None, compare=False)
+    """The preconditions, which have to hold at the end as well: a body takes its time."""
+
+
+def conditions(method: bytes, header: Header) -> Holds | None:
+    """The preconditions of a request that writes; None where it has none."""
+    if all(header(name) is None for name in (b"If-Match", b"If-Unmodified-Since", b"If-None-Match")):
+        return None
+
+    def hold(about: os.stat_result | None) -> bool:
+        etag, modified = (None, 0) if about is None else (etag_of(about), int(about.st_mtime))
+        return failed_precondition(method, header, etag, modified) is None
+
+    return hold
 
 
 class Intake:
@@ -73,6 +90,7 @@ class Intake:
         self.store, self.run = store, run
         self.counts = Counts(store.root, replica)
         self.max_size, self.parallel = max_size, parallel
+        self._admitting = 0
 
     @property
     def under_way(self) -> int:
@@ -110,19 +128,27 @@ class Intake:
         digests = digests_of(header)
         if isinstance(digests, Refusal):
             return digests
-        about = self.store.about(name)
-        etag, modified = (None, 0) if about is None else (etag_of(about), int(about.st_mtime))
-        if failed_precondition(b"PUT", header, etag, modified) is not None:
+        holds = conditions(b"PUT", header)
+        if holds is not None and not holds(self.store.about(name)):
             return refusals.FAILED_PRECONDITION
         if self.busy() is not None:
             return refusals.BUSY
         if (full := self.no_space(length)) is not None:
             return full
-        return Ticket(name, (header(b"If-None-Match") or b"").strip() == b"*", digests)
+        return Ticket(name, (header(b"If-None-Match") or b"").strip() == b"*", digests, holds)
 
     def busy(self) -> Refusal | None:
         """Whether no more bodies are taken for now."""
-        return refusals.BUSY if self.under_way >= self.parallel else None
+        return refusals.BUSY if self.under_way + self._admitting >= self.parallel else None
+
+    @contextmanager
+    def admitting(self) -> Iterator[None]:
+        """While a body that `busy` has let pass waits for the disk to be admitted: it has its place already."""
+        self._admitting += 1
+        try:
+            yield
+        finally:
+            self._admitting -= 1
 
     def no_space(self, length: int | None) -> Refusal | None:
         """Whether `length` bytes do not fit on the file system."""

@@ -195,10 +195,12 @@ def _inode(path: Path) -> int | None:
 
 
 def _append(spool: Path, line: bytes) -> None:
-    """One write at the end of the file: whoever reads it sees whole lines."""
+    """One write at the end of the file: whoever reads it sees whole lines. A piece of one is taken back, as it comes again."""
     fd = os.open(spool, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o640)
     try:
-        if os.write(fd, line) != len(line):
+        written = os.write(fd, line)
+        if written != len(line):
+            os.ftruncate(fd, os.fstat(fd).st_size - written)
             raise OSError(f"{spool}: a line was cut")
         os.fsync(fd)
     finally:

@@ -107,11 +107,7 @@ class Part:
             FileExistsError: `exclusive`, and something stands there.
             OSError: the disk is full; a folder has that name; it has not `size` bytes; or worse.
         """
-        self._open()
-        if self._size != size:
-            raise OSError(f"{self._size} bytes written of {size}")
-        check(self._digests, self._sums)
-        os.fsync(self._fd)
+        self.settle(size)
         published = self._publish(
             self._path,
             name=name,
@@ -121,6 +117,19 @@ class Part:
         os.close(self._fd)
         self._fd = -1
         return published
+
+    def settle(self, size: int) -> None:
+        """Make it durable; no byte may come any more.
+
+        Raises:
+            WrongDigest: its bytes are not what was said.
+            OSError: the disk is full; it has not `size` bytes; or worse.
+        """
+        self._open()
+        if self._size != size:
+            raise OSError(f"{self._size} bytes written of {size}")
+        check(self._digests, self._sums)
+        os.fsync(self._fd)
 
     def discard(self) -> None:
         """Remove what is there, unless it is published; also right when nothing is there."""

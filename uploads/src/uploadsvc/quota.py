@@ -9,7 +9,7 @@ extended attribute of it.
 import errno
 import fcntl
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,12 +61,22 @@ class Quota:
         """507 where `length` bytes more exceed a bound of the store or of `user`. Blocks."""
         if not self.counts:
             return None
-        return self._refusal(user, length or 0, None)
+        return self._refusal(user, length or 0)
 
-    def _refusal(self, user: str, more: int, replaced: str | None) -> Refusal | None:
+    def check(self, user: str, length: int, names: Collection[str]) -> None:
+        """Whether `length` bytes of `user` may become the files `names`. Blocks.
+
+        Raises:
+            OverQuota: they are too much.
+        """
+        refusal = self._refusal(user, length, names) if self.counts else None
+        if refusal is not None:
+            raise OverQuota(refusal)
+
+    def _refusal(self, user: str, more: int, replaced: Collection[str] = ()) -> Refusal | None:
         in_all = of_user = 0
         for path, size in self._files():
-            if replaced is not None and path == self.root / replaced:
+            if path.name in replaced and path.parent == self.root:
                 continue
             in_all += size
             if self.each is not None and _owner(path) == user:
@@ -103,9 +113,7 @@ class Quota:
         try:
             fcntl.flock(fd, fcntl.LOCK_EX)
             resumable = source.parent.parent.name == ".tus"  # it is counted already, where it lies
-            refusal = self._refusal(user, 0 if resumable else source.stat().st_size, name)
-            if refusal is not None:
-                raise OverQuota(refusal)
+            self.check(user, 0 if resumable else source.stat().st_size, (name,))
             yield
         finally:
             os.close(fd)

@@ -5,7 +5,6 @@ from collections.abc import Callable
 from typing import Any
 
 import msgspec
-from svckit.conditional import etag_of, failed_precondition
 from svckit.sendfile import answer
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
@@ -15,7 +14,7 @@ from twisted.web.server import NOT_DONE_YET
 
 from . import refusals
 from .feed import Feed
-from .intake import PREFIX, Intake, Place, find
+from .intake import PREFIX, Intake, Place, conditions, find
 from .names import disposition, quoted
 from .part import Published
 from .refusals import Refusal
@@ -112,13 +111,11 @@ class Uploads(Resource):
         about = self._store.about(place.name)
         if about is None:
             return _refuse(request, refusals.NOT_FOUND)
-        header = request.requestHeaders.getRawHeaders
-        failed = failed_precondition(
-            b"DELETE", lambda name: b", ".join(header(name, [])) or None, etag_of(about), int(about.st_mtime)
-        )
-        if failed is not None:
+        headers = request.requestHeaders
+        holds = conditions(b"DELETE", lambda name: b", ".join(headers.getRawHeaders(name, [])) or None)
+        if holds is not None and not holds(about):
             return _refuse(request, refusals.FAILED_PRECONDITION)
-        removed = self._intake.run(lambda: self._store.remove(place.name))
+        removed = self._intake.run(lambda: self._store.remove(place.name, holds))
         return self._later(request, removed, lambda request, _: _empty(request, 204))
 
     # -- the list

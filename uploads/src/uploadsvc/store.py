@@ -8,8 +8,8 @@ import fcntl
 import heapq
 import os
 import stat
-from collections.abc import Iterator
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -19,8 +19,9 @@ from .journal import Journal
 from .names import BadName, check
 from .part import Part, Published, put_in_place
 from .quota import Quota
+from .refusals import FAILED_PRECONDITION
 
-__all__ = ["ABANDONED_AFTER", "HIDDEN", "Entry", "Store"]
+__all__ = ["ABANDONED_AFTER", "HIDDEN", "Entry", "Holds", "HoldsNoLonger", "Store"]
 
 HIDDEN = ".parts"
 """Sub-folder for what is not whole yet; no upload can have that name."""
@@ -29,6 +30,16 @@ ABANDONED_AFTER = 60.0
 
 
 _ABSENT = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENXIO, errno.EACCES, errno.ENAMETOOLONG})
+
+
+Holds = Callable[[os.stat_result | None], bool]
+"""Whether the preconditions of a request hold for a file; None: there is none."""
+
+
+class HoldsNoLonger(Exception):
+    """The preconditions of a request held when it began, and somebody has changed the file since. The answer is 412."""
+
+    refusal = FAILED_PRECONDITION
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,20 +78,38 @@ class Store:
         """Remove the parts that nobody writes any more; returns how many. A part that is being written is locked."""
         return sum(_sweep(path, now) for path in self.hidden.glob("*.part"))
 
-    def new_part(self, digests: Digests | None = None, user: str = "") -> Part:
+    def new_part(self, digests: Digests | None = None, user: str = "", holds: Holds | None = None) -> Part:
         """A file to be, whose bytes must come to `digests`; it takes no space before its first bytes."""
-        return Part(self.root, self.hidden, digests, partial(self.publish, user=user), self.hashes)
+        return Part(self.root, self.hidden, digests, partial(self.publish, user=user, holds=holds), self.hashes)
 
-    def publish(self, source: Path, *, name: str, exclusive: bool, sha256: bytes | None, user: str) -> Published:
+    def order_of(self, sizes: Mapping[str, int], exclusive: bool, user: str) -> list[str]:
+        """In which order files of these names and sizes can be published, where all are to be there or none.
+
+        Raises:
+            OverQuota, FileExistsError, OSError: as `publish` would for one of them.
+        """
+        for name in sizes:
+            path = self.root / name
+            if exclusive and os.path.lexists(path):
+                raise FileExistsError(errno.EEXIST, name)
+            if path.is_dir() and not path.is_symlink():
+                raise IsADirectoryError(errno.EISDIR, name)
+        self.quota.check(user, sum(sizes.values()), sizes)
+        return sorted(sizes, key=lambda name: sizes[name] - self._size_of(name))  # what makes room comes first
+
+    def publish(
+        self, source: Path, *, name: str, exclusive: bool, sha256: bytes | None, user: str, holds: Holds | None = None
+    ) -> Published:
         """Make `source`, which is whole and durable, the file `name` of `user`.
 
         Raises:
+            HoldsNoLonger: see there.
             OverQuota: that would be too much.
             FileExistsError: `exclusive`, and another file stands there.
             OSError: a folder has that name, or worse.
         """
         noting = nullcontext() if self.journal is None else self.journal.around(source, name, sha256, user)
-        with self.quota.publishing(user, source, name), noting:
+        with self._while_it_holds(name, holds), self.quota.publishing(user, source, name), noting:
             return put_in_place(source, folder=self.root, name=name, exclusive=exclusive, sha256=sha256)
 
     def open(self, name: str) -> tuple[int, os.stat_result]:
@@ -111,14 +140,35 @@ class Store:
             return None
         return about if stat.S_ISREG(about.st_mode) else None
 
-    def remove(self, name: str) -> None:
+    def _size_of(self, name: str) -> int:
+        about = self.about(name)
+        return 0 if about is None else about.st_size
+
+    def remove(self, name: str, holds: Holds | None = None) -> None:
         """
         Raises:
             FileNotFoundError: there is no such regular file.
+            HoldsNoLonger: see there.
         """
         if self.about(name) is None:
             raise FileNotFoundError(name)
-        (self.root / name).unlink()
+        with self._while_it_holds(name, holds):
+            (self.root / name).unlink()
+
+    @contextmanager
+    def _while_it_holds(self, name: str, holds: Holds | None) -> Iterator[None]:
+        """With a lock of all replicas: of two requests that want the same file to be as it was, one comes first."""
+        if holds is None:
+            yield
+            return
+        fd = os.open(self.hidden, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX)
+            if not holds(self.about(name)):
+                raise HoldsNoLonger
+            yield
+        finally:
+            os.close(fd)
 
     def listing(self, after: str, limit: int) -> tuple[list[Entry], bool]:
         """The first `limit` files behind the name `after`, in the order of their names, and whether there are more."""

@@ -1,6 +1,7 @@
 """New uploads, and several that become one."""
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from functools import partial
 
 from .. import refusals
@@ -31,11 +32,19 @@ class Creating(Holding):
             return info
         if creation.parts is not None:
             return await self._concatenate(info, creation.parts) if asked.length == 0 else refusals.NO_BODY
-        refusal = self._refusal_of_body(asked, info.length) if asked.length != 0 else None
-        refusal = refusal or self._intake.no_space(info.length) or await self._intake.over_quota(asked.user, info.length)
+        if info.length is None:  # put off: then what comes now is all that is known
+            room, length = self._intake.max_size, asked.length
+        else:
+            room = length = info.length
+        has_body = asked.length != 0
+        refusal = (self._refusal_of_body(asked, room) if has_body else None) or self._intake.no_space(length)
         if refusal is not None:
             return refusal
-        return await self._intake.run(partial(self._begin, info, asked.length != 0, checksum))
+        with self._intake.admitting() if has_body else nullcontext():
+            refusal = await self._intake.over_quota(asked.user, length)
+            if refusal is not None:
+                return refusal
+            return await self._intake.run(partial(self._begin, info, has_body, checksum))
 
     def _info(self, asked: Asked, creation: Creation) -> Info | Refusal:
         try:

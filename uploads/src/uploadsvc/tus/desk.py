@@ -84,9 +84,13 @@ class Desk(Creating):
         if isinstance(checksum, Refusal):
             return checksum
         refusal = self._refusal_of_body(asked, None) or self._intake.no_space(asked.length)
-        refusal = refusal or await self._intake.over_quota(asked.user, asked.length)
         if refusal is not None:
             return refusal
+        with self._intake.admitting():
+            refusal = await self._intake.over_quota(asked.user, asked.length)
+            return refusal or await self._go_on(asked, upload_id, offset, checksum)
+
+    async def _go_on(self, asked: Asked, upload_id: str, offset: int, checksum: Checksum | None) -> Refusal | Work:
         upload = await self._open(upload_id, asked.user)
         if isinstance(upload, Refusal):
             return upload

@@ -1,5 +1,6 @@
 """What the jobs of the desk have in common: getting hold of an upload, and taking a body for it."""
 
+import errno
 from collections.abc import Callable
 from functools import partial
 from time import time
@@ -43,7 +44,7 @@ class Holding:
         deadline = self._reactor.seconds() + TAKE_OVER
         while True:
             try:
-                upload = await self._intake.run(partial(self._shelf.open, upload_id))
+                upload = await self._intake.run(partial(self._open_now, upload_id, user))
             except FileNotFoundError:
                 return GONE
             if upload is not None:
@@ -51,10 +52,13 @@ class Holding:
             if self._reactor.seconds() >= deadline:
                 return LOCKED
             await deferLater(self._reactor, AGAIN)
-        if upload.info.user != user:
-            upload.release()
-            return GONE  # not 403: whose uploads there are is nobody else's business
         return upload
+
+    def _open_now(self, upload_id: str, user: str) -> Upload | None:
+        """Looks whose it is before the bell rings: nobody else breaks off what its user sends, or learns that it is there."""
+        if self._shelf.standing(upload_id, user) is None:
+            raise FileNotFoundError(errno.ENOENT, "no upload of this user's")
+        return self._shelf.open(upload_id)
 
     async def _with(self, upload_id: str, user: str, job: Callable[[Upload], Answer]) -> Answer | Refusal:
         upload = await self._open(upload_id, user)

@@ -136,7 +136,16 @@ class Upload:
         if self.info.partial or self.published or not self.whole:
             return None
         info = self.info
+        self._make_durable()
         return store.publish(self.data, name=info.name, exclusive=info.exclusive, sha256=None, user=info.user)
+
+    def _make_durable(self) -> None:
+        """Its last bytes may be those of a request that was broken off, by the client or a crash, before it could do that."""
+        fd = os.open(self.data, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        try:
+            os.fsync(fd)
+        finally:
+            os.close(fd)
 
     def remove(self) -> None:
         """Forget it; what is published stays."""
@@ -223,7 +232,7 @@ class Shelf:
 
     def _sweep(self, folder: Path, now: float, expire: float) -> bool:
         try:
-            age = now - max(path.lstat().st_mtime for path in (folder, *folder.iterdir()))
+            age = _age(folder, now)
             if age < min(expire, KEPT_AFTER_USE, HALF_MADE):
                 return False
             if not (folder / "info").exists():
@@ -234,6 +243,7 @@ class Shelf:
         if upload is None:
             return False
         try:
+            age = _age(folder, now)  # again, as somebody may have gone on with it before we had the lock
             if age < (min(KEPT_AFTER_USE, expire) if upload.used else expire):
                 return False
             broken_off = not (upload.published or upload.used)
@@ -243,6 +253,11 @@ class Shelf:
         finally:
             upload.release()
         return broken_off
+
+
+def _age(folder: Path, now: float) -> float:
+    """Seconds since something was written."""
+    return now - max(path.lstat().st_mtime for path in (folder, *folder.iterdir()))
 
 
 def _remove_half_made(folder: Path) -> bool:

@@ -9,7 +9,7 @@ from portico.config import Limits
 from .support.deployment import deployed, request
 from .support.places import LIMITS, OK, FullRig, get
 from .support.reactor import HandReactor
-from .support.wires import Inbox
+from .support.wires import Inbox, parse_response
 from .test_capacity import KEEPALIVE, finish, rig  # noqa: F401
 
 CONFIG = """
@@ -133,3 +133,23 @@ def test_when_the_drain_time_is_up_nobody_gets_the_places(rig: FullRig, keepaliv
     assert (len(ended), server.look(), rig.service.queued) == (1, 1, 2)
     rig.service.refuse_queued()
     assert [line["ended"] for line in rig.logged.lines] == ["KD" if keepalive != "split" else "KH", "KQ", "KQ"]
+
+
+@pytest.mark.parametrize("keepalive", KEEPALIVE)
+def test_an_attempt_that_is_under_way_when_the_drain_time_is_up_becomes_nothing(
+    rig: FullRig,  # noqa: F811
+    keepalive: str,
+) -> None:
+    """It would become a tunnel that nobody ends, and the router would stay for as long as that lives."""
+    server = rig.server()
+    with server.is_deaf():
+        rig.make(keepalive=keepalive, connect_timeout=LIMITS.drain_time * 2)
+        client = rig.connect()
+        rig.reactor.settle()
+        ended: list[object] = []
+        rig.target.stop().addCallback(ended.append)
+        rig.reactor.advance(LIMITS.drain_time)
+    assert (len(ended), rig.loads, len(rig.target._attempts)) == (1, [0], 0)
+    assert [line["ended"] for line in rig.logged.lines] == ["KC"]
+    rig.reactor.until(client.has_ended)
+    assert parse_response(client.data)[0].status == 503 if keepalive != "split" else client.data == b""

@@ -22,9 +22,9 @@ from twisted.logger import Logger
 from ..accesslog import AccessLog
 from ..arrival import Address, Arrival, RawSocket
 from ..config import Limits, Tcp, address
-from ..core.answers import NO_RESOURCE, Answer
+from ..core.answers import NO_RESOURCE, QUEUE_DRAINED, Answer
 from ..core.closing import closing_head
-from ..core.termination import DATA, OPERATOR
+from ..core.termination import CONNECT, DATA, OPERATOR
 from ..poller import Poller
 from ..probes import probe
 from ..pump import NO_PIPES, Pipes, Tunnel, join
@@ -38,6 +38,9 @@ from .resolver import Resolver
 from .split import Split
 
 __all__ = ["TcpTarget"]
+
+GOING_DOWN = QUEUE_DRAINED._replace(ended=OPERATOR + CONNECT)
+"""For those whose connection to the server is not made when the drain time is up."""
 
 
 class TcpTarget:
@@ -168,9 +171,14 @@ class TcpTarget:
 
     def _cut(self) -> None:
         self._is_cut = True  # the places of those that go are for nobody
+        for arrival, connecting in list(self._attempts.items()):
+            connecting.cancel()  # it would become a tunnel that nobody ends
+            del self._attempts[arrival]
+            self._refusals.answer(arrival, GOING_DOWN)
         for tunnel in list(self._tunnels):
             tunnel.close(OPERATOR + DATA, reset=True)
         self._split.cut()
+        self._look_whether_drained()
 
     def _look_whether_drained(self) -> None:
         drained = self._drained

@@ -67,6 +67,25 @@ def test_a_reload_makes_no_room(rig: FullRig, keepalive: str, capacity: int | No
     assert rig.replicas[0].get("capacity") == capacity
 
 
+@pytest.mark.parametrize("capacity", [2, None])
+def test_after_a_reload_nothing_idle_is_kept_for_the_old_configuration(rig: FullRig, capacity: int | None) -> None:  # noqa: F811
+    """It would hold a place at the server, beyond its capacity, and nobody would ever use it."""
+    server = rig.server()
+    rig.make(capacity=capacity)
+    upgraded = rig.connect(get("/ws", "Connection: Upgrade\r\nUpgrade: chat\r\n"))
+    server.accept().sock.send(b"HTTP/1.1 101 Switching\r\nConnection: Upgrade\r\nUpgrade: chat\r\n\r\n")
+    rig.gets(upgraded, b"\r\n\r\n")
+    first = rig.connect(get("/1"))
+    end = server.accept()
+    server.hears(end, b"GET /1 ")
+    before = rig.target
+    rig.make(capacity=capacity)
+    finish(rig, first, end)
+    assert len(before._split.pool) == 0
+    rig.reactor.until(end.has_ended)
+    assert len(before._tunnels) == 1
+
+
 def test_a_reload_to_less_waits_until_there_is_less(rig: FullRig) -> None:  # noqa: F811
     server = rig.server()
     rig.make(keepalive="pin", capacity=3)

@@ -137,7 +137,7 @@ class TcpTarget:
     def retire(self, patterns: tuple[tuple[str, bool], ...]) -> "Deferred[None]":
         """No request but the one under way is ours any more; tunnels live as long as they do."""
         self._ownership.update(())
-        self._split.pool.close()
+        self._split.keep_none()
         self._look_no_more()
         drained = self._drained = Deferred()
         drained.addCallback(lambda _: self._close())

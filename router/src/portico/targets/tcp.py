@@ -74,6 +74,7 @@ class TcpTarget:
         self._tunnels: set[Tunnel] = set()
         self._idle_tunnels = IdleTunnels(settings.tunnel_idle, settings.half_closed_idle, self._tunnels, reactor)
         self._drained: Deferred[None] | None = None
+        self._drains_until: float | None = None
         self._is_cut = False
         self._successor: TcpTarget | None = None
         self._split = Split(
@@ -145,11 +146,16 @@ class TcpTarget:
         return drained
 
     def stop(self) -> "Deferred[None]":
-        """Drain: live tunnels and exchanges have until the drain time is up."""
-        self._split.drain()
-        self._look_no_more()
-        drained = self._drained = self._drained or Deferred()
-        timer = self._reactor.callLater(self._limits.drain_time, self._cut)
+        """Drain: live tunnels and exchanges have until the drain time is up. Once more: for those that have come since."""
+        now = self._reactor.seconds()
+        if self._drains_until is None:
+            self._drains_until = now + self._limits.drain_time
+            self._split.drain()
+            self._look_no_more()
+        if self._drained is None or self._drained.called:
+            self._drained = Deferred()
+        drained = self._drained
+        timer = self._reactor.callLater(max(0.0, self._drains_until - now), self._cut)
 
         def done(_: None) -> None:
             if timer.active():
@@ -159,6 +165,11 @@ class TcpTarget:
         drained.addCallback(done)
         self._look_whether_drained()
         return drained
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is under way."""
+        return not self._open
 
     def _look_no_more(self) -> None:
         self.replicas.stop()
@@ -182,7 +193,7 @@ class TcpTarget:
 
     def _look_whether_drained(self) -> None:
         drained = self._drained
-        if drained is not None and not drained.called and not self._open:
+        if drained is not None and not drained.called and self.is_empty:
             drained.callback(None)
 
     def status(self) -> dict[str, object]:

@@ -314,6 +314,9 @@ class Application(MultiService):
         return gone
 
     def _stop_rest(self, _: object) -> "Deferred[None]":
+        for target in self._targets:
+            if isinstance(target, TcpTarget):
+                target.close()
         self.router.patience.close()
         for service in self._services.values():
             service.refuse_queued()

@@ -166,6 +166,10 @@ class TcpTarget:
         self._look_whether_drained()
         return drained
 
+    def close(self) -> None:
+        """After `stop`: take nothing more, as the router is gone in a moment."""
+        self._cut()
+
     @property
     def is_empty(self) -> bool:
         """Whether nothing is under way."""

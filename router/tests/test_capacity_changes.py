@@ -1,6 +1,7 @@
 """`capacity` over reloads, drains and the end."""
 
 import socket
+import sys
 from pathlib import Path
 
 import pytest
@@ -84,6 +85,30 @@ def test_after_a_reload_nothing_idle_is_kept_for_the_old_configuration(rig: Full
     assert len(before._split.pool) == 0
     rig.reactor.until(end.has_ended)
     assert len(before._tunnels) == 1
+
+
+def test_a_connection_that_outlives_very_many_reloads(rig: FullRig) -> None:  # noqa: F811
+    server = rig.server()
+    rig.make(keepalive="pin", capacity=1)
+    first = rig.connect()
+    end = server.accept()
+    for _ in range(sys.getrecursionlimit()):
+        rig.make(keepalive="pin", capacity=1)
+    waiting = rig.connect(get("/2"))
+    assert (rig.service.queued, rig.loads) == (1, [1])
+    finish(rig, first, end)
+    end = server.accept()
+    server.hears(end, b"GET /2 ")
+    finish(rig, waiting, end)
+
+
+def test_addresses_that_are_gone_are_forgotten(rig: FullRig) -> None:  # noqa: F811
+    rig.server()
+    for number in range(5):
+        rig.make(capacity=1)
+        rig.target.replicas.found([(f"127.0.1.{number}", rig.port)])
+    rig.make(capacity=1)
+    assert list(rig.target.replicas._before) == [("127.0.1.4", rig.port)]  # the last one's may be there again
 
 
 def test_a_reload_to_less_waits_until_there_is_less(rig: FullRig) -> None:  # noqa: F811

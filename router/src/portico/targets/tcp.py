@@ -298,9 +298,19 @@ class TcpTarget:
 
     def _fewer(self) -> None:
         self._service.room()
-        if self._successor is not None:
-            self._successor._fewer()
+        newest = self._newest
+        if newest is not self:
+            self._successor = newest  # those between need not be kept
+            newest._service.room()
         self._look_whether_drained()
+
+    @property
+    def _newest(self) -> "TcpTarget":
+        """The last of those that have followed this one; there may have been many reloads."""
+        newest = self
+        while newest._successor is not None:
+            newest = newest._successor
+        return newest
 
 
 def _is_numeric(host: str) -> bool:

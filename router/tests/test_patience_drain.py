@@ -133,13 +133,15 @@ def test_at_the_very_end_all_get_what_they_can_get(
         client.close()
 
 
+@pytest.mark.parametrize("begun", [5.0, 100.0])
 def test_those_that_come_back_one_after_the_other_do_not_keep_the_router(
-    reactor: HandReactor, patience: Patience, answers: Answers, drained: list[object]
+    reactor: HandReactor, patience: Patience, answers: Answers, drained: list[object], begun: float
 ) -> None:
     """There is somebody at each moment, and all of them ask in time."""
+    hurry = Hurry(silent=1.0, begun=begun)
     client, arrival = arrive(HEAD[:3])
     wait(patience, arrival)
-    patience.drain(HURRY).addCallback(lambda _: drained.append(reactor.seconds()))
+    patience.drain(hurry).addCallback(lambda _: drained.append(reactor.seconds()))
     for _ in range(4):
         before, (client, arrival) = client, arrive(HEAD[:3], returned=True)
         wait(patience, arrival)
@@ -148,7 +150,7 @@ def test_those_that_come_back_one_after_the_other_do_not_keep_the_router(
         before.close()
         for _ in range(4):
             reactor.advance(1.0)
-    assert drained == [HURRY.silent + HURRY.begun]
+    assert drained == [1.0 + min(begun, patience.limits.head_deadline)]
     assert len(answers.decisions) == 4
     assert len(patience) == 1
     client.close()

@@ -239,7 +239,7 @@ class Patience:
         for waiter in self._waiting.values():
             waiter.hurry(hurry)
         drained: Deferred[None] = Deferred()
-        self._drained = drained, self.reactor.callLater(hurry.silent + hurry.begun, self._is_drained)
+        self._drained = drained, self.reactor.callLater(hurry.silent + self.time_for_head, self._is_drained)
         self.look_whether_drained()
         return drained
 

@@ -171,3 +171,15 @@ def test_what_lies_unread_at_the_very_end_counts(
     assert [(answer.why, answer.ended) for _, answer in answers.given] == [(HEAD_TIMEOUT.why, "KR")] * (not whole)
     assert len(patience) == len(poller) == len(reactor.getDelayedCalls()) == 0
     client.close()
+
+
+def test_told_twice_it_drains_once(reactor: HandReactor, patience: Patience, answers: Answers, drained: list[object]) -> None:
+    client, arrival = arrive(HEAD[:3])
+    wait(patience, arrival)
+    for number in (1, 2):
+        patience.drain(HURRY).addCallback(lambda _, number=number: drained.append(number))
+        reactor.advance(1.0)
+    reactor.advance(60.0)
+    assert drained == [2]
+    assert reactor.getDelayedCalls() == []
+    client.close()

@@ -238,6 +238,8 @@ class Patience:
         self.hurry = hurry
         for waiter in self._waiting.values():
             waiter.hurry(hurry)
+        if self._drained is not None:
+            self._drained[1].cancel()  # told twice: the last one counts
         drained: Deferred[None] = Deferred()
         self._drained = drained, self.reactor.callLater(hurry.silent + self.time_for_head, self._is_drained)
         self.look_whether_drained()

@@ -1,6 +1,7 @@
 """`capacity` over reloads, drains and the end."""
 
 import socket
+import sys
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from portico.config import Limits
 from .support.deployment import deployed, request
 from .support.places import LIMITS, OK, FullRig, get
 from .support.reactor import HandReactor
-from .support.wires import Inbox
+from .support.wires import Inbox, parse_response
 from .test_capacity import KEEPALIVE, finish, rig  # noqa: F401
 
 CONFIG = """
@@ -65,6 +66,49 @@ def test_a_reload_makes_no_room(rig: FullRig, keepalive: str, capacity: int | No
     server.hears(server.accept(), b"GET /2 ")
     assert (rig.service.queued, rig.loads) == (0, [1 if capacity == 1 else 2])
     assert rig.replicas[0].get("capacity") == capacity
+
+
+@pytest.mark.parametrize("capacity", [2, None])
+def test_after_a_reload_nothing_idle_is_kept_for_the_old_configuration(rig: FullRig, capacity: int | None) -> None:  # noqa: F811
+    """It would hold a place at the server, beyond its capacity, and nobody would ever use it."""
+    server = rig.server()
+    rig.make(capacity=capacity)
+    upgraded = rig.connect(get("/ws", "Connection: Upgrade\r\nUpgrade: chat\r\n"))
+    server.accept().sock.send(b"HTTP/1.1 101 Switching\r\nConnection: Upgrade\r\nUpgrade: chat\r\n\r\n")
+    rig.gets(upgraded, b"\r\n\r\n")
+    first = rig.connect(get("/1"))
+    end = server.accept()
+    server.hears(end, b"GET /1 ")
+    before = rig.target
+    rig.make(capacity=capacity)
+    finish(rig, first, end)
+    assert len(before._split.pool) == 0
+    rig.reactor.until(end.has_ended)
+    assert len(before._tunnels) == 1
+
+
+def test_a_connection_that_outlives_very_many_reloads(rig: FullRig) -> None:  # noqa: F811
+    server = rig.server()
+    rig.make(keepalive="pin", capacity=1)
+    first = rig.connect()
+    end = server.accept()
+    for _ in range(sys.getrecursionlimit()):
+        rig.make(keepalive="pin", capacity=1)
+    waiting = rig.connect(get("/2"))
+    assert (rig.service.queued, rig.loads) == (1, [1])
+    finish(rig, first, end)
+    end = server.accept()
+    server.hears(end, b"GET /2 ")
+    finish(rig, waiting, end)
+
+
+def test_addresses_that_are_gone_are_forgotten(rig: FullRig) -> None:  # noqa: F811
+    rig.server()
+    for number in range(5):
+        rig.make(capacity=1)
+        rig.target.replicas.found([(f"127.0.1.{number}", rig.port)])
+    rig.make(capacity=1)
+    assert list(rig.target.replicas._before) == [("127.0.1.4", rig.port)]  # the last one's may be there again
 
 
 def test_a_reload_to_less_waits_until_there_is_less(rig: FullRig) -> None:  # noqa: F811
@@ -133,3 +177,23 @@ def test_when_the_drain_time_is_up_nobody_gets_the_places(rig: FullRig, keepaliv
     assert (len(ended), server.look(), rig.service.queued) == (1, 1, 2)
     rig.service.refuse_queued()
     assert [line["ended"] for line in rig.logged.lines] == ["KD" if keepalive != "split" else "KH", "KQ", "KQ"]
+
+
+@pytest.mark.parametrize("keepalive", KEEPALIVE)
+def test_an_attempt_that_is_under_way_when_the_drain_time_is_up_becomes_nothing(
+    rig: FullRig,  # noqa: F811
+    keepalive: str,
+) -> None:
+    """It would become a tunnel that nobody ends, and the router would stay for as long as that lives."""
+    server = rig.server()
+    with server.is_deaf():
+        rig.make(keepalive=keepalive, connect_timeout=LIMITS.drain_time * 2)
+        client = rig.connect()
+        rig.reactor.settle()
+        ended: list[object] = []
+        rig.target.stop().addCallback(ended.append)
+        rig.reactor.advance(LIMITS.drain_time)
+    assert (len(ended), rig.loads, len(rig.target._attempts)) == (1, [0], 0)
+    assert [line["ended"] for line in rig.logged.lines] == ["KC"]
+    rig.reactor.until(client.has_ended)
+    assert parse_response(client.data)[0].status == 503 if keepalive != "split" else client.data == b""

@@ -6,6 +6,7 @@ import socket
 import pytest
 from portico.link import BATCH, Link
 from portico.poller import READ
+from svckit.handoff import packets
 from svckit.handoff.cell import withdraw
 from svckit.handoff.codec import Connection, Draining, Load, Message, Taken
 
@@ -158,6 +159,36 @@ def test_revoked_with_room_a_hand_back_is_taken(reactor: HandReactor, replica: H
     assert [each.preface for each in owner.returned_] == [b"unread"]
     assert replica.hear() == [Connection(1, arrival.client, LISTENER, HEAD), Taken(1, 0)]
     owner.returned_[0].close()
+
+
+@pytest.mark.parametrize("lost", [1, 2])
+def test_taken_is_heard_behind_hand_backs_that_could_not_be_received(
+    reactor: HandReactor, replica: HandReplica, ready: Link, owner: Owner, lost: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the replica has taken must not go to another one. What was not received stays the replica's, and all after it."""
+    arrivals = [come()[1] for _ in range(2)]
+    for arrival in arrivals:
+        assert ready.offer(arrival)
+    for number in (1, 2):
+        replica.hand_back(number, arrivals[0].sock.fileno(), b"unread")
+    replica.send(Taken(1, 1))
+    really, left = packets.receive, [packets.DescriptorsLost("EMFILE")] * lost
+
+    def receive(link: socket.socket) -> tuple[bytes, int | None]:
+        packet, descriptor = really(link)
+        if descriptor is not None and left:
+            os.close(descriptor)
+            raise left.pop()
+        return packet, descriptor
+
+    monkeypatch.setattr(packets, "receive", receive)
+    reactor.settle()
+    monkeypatch.undo()
+    assert owner.taken_ == arrivals[:1]
+    assert owner.reclaimed == arrivals[1:]
+    assert owner.returned_ == []
+    assert not ready.breached
+    assert Taken not in [type(message) for message in replica.hear()]
 
 
 # -- and the target above: who gets what a replica did not take

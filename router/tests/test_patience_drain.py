@@ -131,3 +131,55 @@ def test_at_the_very_end_all_get_what_they_can_get(
     assert len(patience) == len(poller) == len(reactor.getDelayedCalls()) == 0
     for client, _ in (silent, begun):
         client.close()
+
+
+@pytest.mark.parametrize("begun", [5.0, 100.0])
+def test_those_that_come_back_one_after_the_other_do_not_keep_the_router(
+    reactor: HandReactor, patience: Patience, answers: Answers, drained: list[object], begun: float
+) -> None:
+    """There is somebody at each moment, and all of them ask in time."""
+    hurry = Hurry(silent=1.0, begun=begun)
+    client, arrival = arrive(HEAD[:3])
+    wait(patience, arrival)
+    patience.drain(hurry).addCallback(lambda _: drained.append(reactor.seconds()))
+    for _ in range(4):
+        before, (client, arrival) = client, arrive(HEAD[:3], returned=True)
+        wait(patience, arrival)
+        before.send(HEAD[3:])
+        reactor.settle()
+        before.close()
+        for _ in range(4):
+            reactor.advance(1.0)
+    assert drained == [1.0 + min(begun, patience.limits.head_deadline)]
+    assert len(answers.decisions) == 4
+    assert len(patience) == 1
+    client.close()
+
+
+@pytest.mark.parametrize("before", [b"", HEAD[:3]])
+@pytest.mark.parametrize("more", [1, len(HEAD)])
+def test_what_lies_unread_at_the_very_end_counts(
+    reactor: HandReactor, poller: Poller, patience: Patience, answers: Answers, before: bytes, more: int
+) -> None:
+    client, arrival = arrive(before)
+    wait(patience, arrival)
+    patience.drain(HURRY)
+    client.send(HEAD[len(before) :][:more])
+    patience.close()
+    whole = more == len(HEAD)
+    assert answers.decisions == [arrival] * whole
+    assert [(answer.why, answer.ended) for _, answer in answers.given] == [(HEAD_TIMEOUT.why, "KR")] * (not whole)
+    assert len(patience) == len(poller) == len(reactor.getDelayedCalls()) == 0
+    client.close()
+
+
+def test_told_twice_it_drains_once(reactor: HandReactor, patience: Patience, answers: Answers, drained: list[object]) -> None:
+    client, arrival = arrive(HEAD[:3])
+    wait(patience, arrival)
+    for number in (1, 2):
+        patience.drain(HURRY).addCallback(lambda _, number=number: drained.append(number))
+        reactor.advance(1.0)
+    reactor.advance(60.0)
+    assert drained == [2]
+    assert reactor.getDelayedCalls() == []
+    client.close()

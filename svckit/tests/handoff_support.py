@@ -2,6 +2,7 @@
 
 import gc
 import os
+import resource
 import select
 import socket
 import time
@@ -21,6 +22,19 @@ PATIENCE = 10.0
 """Seconds until something that must happen counts as not happening."""
 CLIENT = ("203.0.113.7", 4711)
 LISTENER = ("198.51.100.1", 80)
+
+
+@contextmanager
+def no_more_descriptors() -> Iterator[None]:
+    """This process has as many open as it may."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    next_free = os.dup(0)
+    os.close(next_free)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (next_free, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 class FakeReactor(Clock):

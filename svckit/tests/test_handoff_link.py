@@ -5,7 +5,7 @@ import os
 import socket
 
 import pytest
-from handoff_support import CLIENT, LISTENER
+from handoff_support import CLIENT, LISTENER, no_more_descriptors
 from link_support import HELLO, Table
 from svckit.handoff import packets
 from svckit.handoff.cell import Cell
@@ -252,6 +252,24 @@ def test_what_the_router_did_not_take_goes_to_the_owner_at_the_end(table: Table)
     assert table.owner.given_back == [second]
     assert first.sock.fileno() == -1
     assert not table.cut()
+
+
+def test_taken_is_heard_behind_connections_that_could_not_be_received(table: Table) -> None:
+    """The router has it: given to another one it would be answered twice."""
+    table.router.welcome()
+    table.reactor.settle()
+    table.link.hand_back(table.back(b"taken"))
+    left = table.back(b"not taken")
+    table.link.hand_back(left)
+    table.router.hear()
+    table.router.hand(table.connection)
+    table.router.hand(table.connection)
+    table.router.take(1)
+    with no_more_descriptors():
+        table.reactor.settle()
+    assert table.owner.told == ["welcomed", "ended"]
+    assert table.owner.given_back == [left]
+    assert table.owner.adopted == []
 
 
 def test_a_hand_back_waits_for_room(table: Table) -> None:

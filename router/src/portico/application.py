@@ -273,8 +273,11 @@ class Application(MultiService):
     def _leave(self, _: object) -> "Deferred[None]":
         """First take nothing back on any link, then place what is here, and only then end the links, all at once.
 
-        What a replica hands back from now on it keeps for another router: taken here it might find its links ended.
+        What a replica hands back from now on it keeps for another router: taken here it might find its links ended. What came
+        back before, and went to a target that had drained, is waited for.
         """
+        if not all(target.is_empty for target in self._targets if isinstance(target, TcpTarget)):
+            return self._stop_targets(None).addCallback(self._leave)
         targets = [target for target in self._targets if isinstance(target, HandoffTarget)]
         for target in targets:
             target.leave()
@@ -311,6 +314,9 @@ class Application(MultiService):
         return gone
 
     def _stop_rest(self, _: object) -> "Deferred[None]":
+        for target in self._targets:
+            if isinstance(target, TcpTarget):
+                target.close()
         self.router.patience.close()
         for service in self._services.values():
             service.refuse_queued()

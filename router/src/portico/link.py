@@ -93,6 +93,7 @@ class Link:
         self._custody: Custody[Arrival] = Custody()
         self._unsent: deque[bytes] = deque()
         self._blocked = self._revoked = self._leaving = False
+        self._lost = False  # a hand-back could not be received: it stays the replica's, and so do all after it
         self._came: list[HandedBack] = []
         self._heard = 0  # the number of the last hand-back
         self._watched = READ
@@ -245,6 +246,9 @@ class Link:
                 over = True
                 break
             except packets.DescriptorsLost as error:
+                self._lost = True
+                if self._revoked:
+                    continue  # what the replica has taken may still stand behind it
                 self.log.error("too many descriptors are open here: {error}", error=str(error))
                 over = True
                 break
@@ -257,6 +261,9 @@ class Link:
             try:
                 message = decode(packet)
                 if isinstance(message, Connection) and descriptor is not None and not self.connecting:
+                    if self._lost:
+                        discard(descriptor)  # TAKEN would say that we have the lost one too
+                        continue
                     if message.number != self._heard + 1:
                         raise Foreign(f"a hand-back has the number {message.number} after {self._heard}")
                     came.append(self._provenance.recognise(message, descriptor, self._clock()))

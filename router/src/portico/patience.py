@@ -137,6 +137,14 @@ class Waiter:
         except OSError:
             return False
 
+    def close(self) -> None:
+        """The router is gone in a moment: what lies unread counts, and then it is over."""
+        if self._has_spoken:
+            self.readable(READ)
+        if self._deadline.active():  # it still waits
+            begun = bool(self.arrival.preface)
+            self._end(lambda answer: answer._replace(ended=OPERATOR + REQUEST) if begun else DRAINED)
+
     def make_room(self) -> None:
         """Others need its place."""
         self._end(lambda answer: answer._replace(ended=ROUTER + REQUEST))
@@ -176,7 +184,7 @@ class Patience:
         self._waiting: dict[int, Waiter] = {}
         self.hurry: Hurry | None = None
         """The router ends."""
-        self._drained: Deferred[None] | None = None
+        self._drained: tuple[Deferred[None], IDelayedCall] | None = None
 
     def __len__(self) -> int:
         return len(self._waiting)
@@ -223,22 +231,33 @@ class Patience:
         return most if self.hurry is None else min(most, self.hurry.begun)
 
     def drain(self, hurry: Hurry) -> "Deferred[None]":
-        """From now on these times hold, for what comes back later too; fires as soon as nothing waits."""
+        """From now on these times hold, for what comes back later too.
+
+        Fires as soon as nothing waits, and when the time is up of all that wait now: others may come back one after the other.
+        """
         self.hurry = hurry
         for waiter in self._waiting.values():
             waiter.hurry(hurry)
-        drained = self._drained = Deferred()
+        if self._drained is not None:
+            self._drained[1].cancel()  # told twice: the last one counts
+        drained: Deferred[None] = Deferred()
+        self._drained = drained, self.reactor.callLater(hurry.silent + self.time_for_head, self._is_drained)
         self.look_whether_drained()
         return drained
 
     def look_whether_drained(self) -> None:
         """One waits no more, and it is decided where it goes."""
-        drained = self._drained
-        if drained is not None and not self._waiting:
-            self._drained = None
-            drained.callback(None)
+        if self._drained is not None and not self._waiting:
+            self._is_drained()
+
+    def _is_drained(self) -> None:
+        assert self._drained is not None
+        (drained, timer), self._drained = self._drained, None
+        if timer.active():
+            timer.cancel()
+        drained.callback(None)
 
     def close(self) -> None:
         """The time is up for all."""
         for waiter in list(self._waiting.values()):
-            waiter.give_up()
+            waiter.close()

@@ -1,7 +1,8 @@
 """A router with one tcp service whose addresses can be full, and servers whose every word a test says itself."""
 
 import socket
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 
 from portico.arrival import Arrival
 from portico.config import Limits, Tcp
@@ -67,6 +68,17 @@ class Server:
     def stop(self) -> None:
         """Accept no more; what is there lives on."""
         self._listener.close()
+
+    @contextmanager
+    def is_deaf(self) -> Iterator[None]:
+        """Its queue is full: connections to it are neither accepted nor refused."""
+        self._listener.listen(0)
+        with ExitStack() as stack:
+            for _ in range(3):
+                sock = stack.enter_context(socket.socket())
+                sock.setblocking(False)
+                sock.connect_ex(self.at)
+            yield
 
     def again(self) -> "Server":
         """The same address, accepting."""

@@ -135,7 +135,7 @@ class Replicas:
 
     def succeed(self, before: "Replicas") -> None:
         """Before the first addresses: those that `before` has are the same replicas."""
-        self._before = before._before | before._known
+        self._before = {at: replica for at, replica in before._before.items() if replica.load} | before._known
 
     def stop(self) -> None:
         """Check no more."""

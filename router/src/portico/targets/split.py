@@ -78,6 +78,7 @@ class Split:
         self._patterns: tuple[tuple[str, bool], ...] = ()
         self._ours: set[bytes] = set()  # targets that are ours by these patterns, of those that were asked for lately
         self.draining = self.ending = False
+        self._keeps = True
         self._last_requests = min(LAST_REQUESTS, limits.drain_time / 2)
         self._last_call: IDelayedCall | None = None
         self.now = reactor.seconds()
@@ -177,7 +178,7 @@ class Split:
     def release(self, backend: Backend, reusable: bool, again: bool = False) -> None:
         """The exchange is over. `again`: its request is about to be repeated, before anybody else's."""
         backend.replica.load -= 1
-        if reusable and not (self.draining or backend.replica.drained or backend.up.held):
+        if reusable and self._keeps and not (backend.replica.drained or backend.up.held):
             backend.session = None
             backend.reused = True
             self.pool.put(backend, self.now)
@@ -234,13 +235,18 @@ class Split:
 
     # -- the end
 
+    def keep_none(self) -> None:
+        """No more requests come: connections to the server are closed when they are idle, and their places are others'."""
+        self._keeps = False
+        self.pool.close()
+
     def drain(self) -> None:
         """From now on each answer says that it is the last one. Clients that ask nothing more for a moment are closed then.
 
         Not at once: a client that is just asking would lose its request, though we had never said that we would close.
         """
         self.draining = True
-        self.pool.close()
+        self.keep_none()
         self._last_call = self.reactor.callLater(self._last_requests, self._end_idle)
         if not self._sessions:
             self._last_call.cancel()

@@ -22,9 +22,9 @@ from twisted.logger import Logger
 from ..accesslog import AccessLog
 from ..arrival import Address, Arrival, RawSocket
 from ..config import Limits, Tcp, address
-from ..core.answers import NO_RESOURCE, Answer
+from ..core.answers import NO_RESOURCE, QUEUE_DRAINED, Answer
 from ..core.closing import closing_head
-from ..core.termination import DATA, OPERATOR
+from ..core.termination import CONNECT, DATA, OPERATOR
 from ..poller import Poller
 from ..probes import probe
 from ..pump import NO_PIPES, Pipes, Tunnel, join
@@ -38,6 +38,9 @@ from .resolver import Resolver
 from .split import Split
 
 __all__ = ["TcpTarget"]
+
+GOING_DOWN = QUEUE_DRAINED._replace(ended=OPERATOR + CONNECT)
+"""For those whose connection to the server is not made when the drain time is up."""
 
 
 class TcpTarget:
@@ -71,6 +74,7 @@ class TcpTarget:
         self._tunnels: set[Tunnel] = set()
         self._idle_tunnels = IdleTunnels(settings.tunnel_idle, settings.half_closed_idle, self._tunnels, reactor)
         self._drained: Deferred[None] | None = None
+        self._drains_until: float | None = None
         self._is_cut = False
         self._successor: TcpTarget | None = None
         self._split = Split(
@@ -134,7 +138,7 @@ class TcpTarget:
     def retire(self, patterns: tuple[tuple[str, bool], ...]) -> "Deferred[None]":
         """No request but the one under way is ours any more; tunnels live as long as they do."""
         self._ownership.update(())
-        self._split.pool.close()
+        self._split.keep_none()
         self._look_no_more()
         drained = self._drained = Deferred()
         drained.addCallback(lambda _: self._close())
@@ -142,11 +146,16 @@ class TcpTarget:
         return drained
 
     def stop(self) -> "Deferred[None]":
-        """Drain: live tunnels and exchanges have until the drain time is up."""
-        self._split.drain()
-        self._look_no_more()
-        drained = self._drained = self._drained or Deferred()
-        timer = self._reactor.callLater(self._limits.drain_time, self._cut)
+        """Drain: live tunnels and exchanges have until the drain time is up. Once more: for those that have come since."""
+        now = self._reactor.seconds()
+        if self._drains_until is None:
+            self._drains_until = now + self._limits.drain_time
+            self._split.drain()
+            self._look_no_more()
+        if self._drained is None or self._drained.called:
+            self._drained = Deferred()
+        drained = self._drained
+        timer = self._reactor.callLater(max(0.0, self._drains_until - now), self._cut)
 
         def done(_: None) -> None:
             if timer.active():
@@ -156,6 +165,15 @@ class TcpTarget:
         drained.addCallback(done)
         self._look_whether_drained()
         return drained
+
+    def close(self) -> None:
+        """After `stop`: take nothing more, as the router is gone in a moment."""
+        self._cut()
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is under way."""
+        return not self._open
 
     def _look_no_more(self) -> None:
         self.replicas.stop()
@@ -168,13 +186,18 @@ class TcpTarget:
 
     def _cut(self) -> None:
         self._is_cut = True  # the places of those that go are for nobody
+        for arrival, connecting in list(self._attempts.items()):
+            connecting.cancel()  # it would become a tunnel that nobody ends
+            del self._attempts[arrival]
+            self._refusals.answer(arrival, GOING_DOWN)
         for tunnel in list(self._tunnels):
             tunnel.close(OPERATOR + DATA, reset=True)
         self._split.cut()
+        self._look_whether_drained()
 
     def _look_whether_drained(self) -> None:
         drained = self._drained
-        if drained is not None and not drained.called and not self._open:
+        if drained is not None and not drained.called and self.is_empty:
             drained.callback(None)
 
     def status(self) -> dict[str, object]:
@@ -275,9 +298,19 @@ class TcpTarget:
 
     def _fewer(self) -> None:
         self._service.room()
-        if self._successor is not None:
-            self._successor._fewer()
+        newest = self._newest
+        if newest is not self:
+            self._successor = newest  # those between need not be kept
+            newest._service.room()
         self._look_whether_drained()
+
+    @property
+    def _newest(self) -> "TcpTarget":
+        """The last of those that have followed this one; there may have been many reloads."""
+        newest = self
+        while newest._successor is not None:
+            newest = newest._successor
+        return newest
 
 
 def _is_numeric(host: str) -> bool:

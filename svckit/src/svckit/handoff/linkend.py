@@ -280,9 +280,9 @@ class LinkEnd(Edge, Generic[R]):
                 if descriptor is not None:
                     os.close(descriptor)  # a connection that we have not taken
                 message = decode(packet) if packet else None
-            except ConnectionResetError:
-                continue
-            except (OSError, ValueError):
+            except (ConnectionResetError, packets.DescriptorsLost, ValueError):
+                continue  # TAKEN may stand behind it
+            except OSError:
                 return
             if message is None:
                 return

@@ -1,5 +1,6 @@
 """Portico as a daemon: twistd started as root, a low port, a user of its own."""
 
+import contextlib
 import http.client
 import os
 import signal
@@ -181,8 +182,9 @@ def test_sighup_reads_the_configuration_and_sigusr1_opens_the_log_anew(place: Gr
 
 def log_descriptor(daemon: Daemon) -> Path:
     for each in Path(f"/proc/{daemon.pid}/fd").iterdir():
-        if os.readlink(each).startswith(str(daemon.logfile)):
-            return each
+        with contextlib.suppress(FileNotFoundError):  # it was closed meanwhile
+            if os.readlink(each).startswith(str(daemon.logfile)):
+                return each
     raise AssertionError(daemon.log)
 
 

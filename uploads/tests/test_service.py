@@ -248,7 +248,8 @@ def test_what_is_taken_over_in_the_middle_of_a_splice_has_no_gap(start: Callable
         more = b"Content-Type: application/offset+octet-stream\r\nUpload-Offset: %d\r\nContent-Length: %d\r\n\r\n"
         head = b"PATCH %b HTTP/1.1\r\n%b" % (where, version) + more % (offset, len(whole) - offset)
         with child.connect() as client:
-            goal, sending = offset + 2 * MIB, threading.Thread(target=send, args=(client, head + whole[offset:]))
+            goal, end = offset + 2 * MIB, offset + 16 * MIB  # a quick disk would have all of it before anybody takes over
+            sending = threading.Thread(target=send, args=(client, head + whole[offset:end]))
             sending.start()
             while data.stat().st_size < goal:
                 time.sleep(0.001)

@@ -9,6 +9,8 @@ from portico.daemon.check import check
 from portico.daemon.findings import Finding
 from portico.daemon.options import KeeperOptions, PorticoOptions, RouterOptions, ServiceOptions
 from portico.daemon.plan import BadCommand, Plan
+from portico.daemon.setup import steps
+from portico.daemon.steps import BadPlace
 
 CONFIG = """
 listeners = [{address = "127.0.0.1:0"}]
@@ -136,3 +138,15 @@ def test_the_command_line_of_portico(
     with pytest.raises(SystemExit) as ended:
         main(["daemon-check", "--", "twistd", "--nonsense"])
     assert ended.value.code == 2
+
+
+@pytest.mark.parametrize("jail", ["/", "//", "/proc/self/root"])
+def test_the_whole_system_is_no_jail(tmp_path: Path, config: Path, jail: str) -> None:
+    """Its /etc/passwd would be the jail's, with one user."""
+    with pytest.raises(BadPlace, match="of the system"):
+        next(steps(plan(tmp_path, "--chroot", jail, "portico", "--config", config)))
+
+
+def test_two_slashes_are_one(tmp_path: Path, config: Path) -> None:
+    found = plan(tmp_path, "--pidfile", f"/{tmp_path}/run/x.pid", "--logfile", "x.log", "portico-router", "--config", config)
+    assert f"mkdir {tmp_path}/run," in next(steps(found)).says

@@ -40,6 +40,19 @@ def test_no_folder_of_the_system_is_given_away(path: str) -> None:
         folder(Path(path), UID, GID, 0o755)
 
 
+@pytest.mark.parametrize("path", ["//usr", "/proc/self/root/usr", "/var/../usr"])
+def test_nor_is_it_by_another_name(path: str) -> None:
+    with pytest.raises(BadPlace, match="of the system"):
+        folder(Path(path), UID, GID, 0o755)
+
+
+def test_no_link_takes_the_place_of_a_folder_of_the_system(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "mnt").mkdir()
+    monkeypatch.setattr("portico.daemon.steps.SHARED", frozenset([tmp_path / "mnt"]))
+    with pytest.raises(BadPlace, match="of the system"):
+        link(tmp_path / "mnt", tmp_path / "jail/mnt")
+
+
 def test_nor_one_that_many_use(tmp_path: Path) -> None:
     (tmp_path / "x").mkdir()
     (tmp_path / "x").chmod(0o1777)

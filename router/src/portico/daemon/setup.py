@@ -8,7 +8,7 @@ from ..config import admin_address
 from .jail import needs, users
 from .options import KeeperOptions, ServiceOptions
 from .plan import BadCommand, Plan
-from .steps import BadPlace, Step, device, file, folder, link, text
+from .steps import BadPlace, Step, device, file, folder, link, own, text
 
 __all__ = ["BAD_USAGE", "run", "steps"]
 
@@ -25,8 +25,8 @@ def steps(plan: Plan) -> Iterator[Step]:
     if plan.jail is not None:
         yield from _jail(plan, plan.jail)
     uid, gid = plan.user, plan.group
-    own = [(path, mode) for path, mode in _folders(plan) if path is not None]
-    for path, mode in dict(reversed(own)).items():
+    wanted = [(path, mode) for path, mode in _folders(plan) if path is not None]
+    for path, mode in dict(reversed(wanted)).items():
         if plan.jail is not None:
             yield from folder(_in(root, path.parent), 0, 0, 0o755, shared=True)
         yield from folder(_in(root, path), uid, gid, mode)
@@ -57,10 +57,11 @@ def _folders(plan: Plan) -> Iterator[tuple[Path | None, int]]:
 
 def _in(root: Path, path: Path) -> Path:
     """A path of the jail, as it is called outside."""
-    return root / path.relative_to("/")
+    return root / path.relative_to(path.anchor)  # which may be two slashes
 
 
 def _jail(plan: Plan, jail: Path) -> Iterator[Step]:
+    own(jail)  # its /etc/passwd is written anew
     yield from folder(jail, 0, 0, 0o755, shared=True)
     if plan.rundir.startswith("/"):
         yield from folder(_in(jail, Path(plan.rundir)), 0, 0, 0o755, shared=True)

@@ -1,5 +1,6 @@
 """Single steps of `portico daemon-setup`: each says what it would do, does nothing twice, and follows no link of others."""
 
+import contextlib
 import os
 import stat
 from collections.abc import Callable
@@ -8,7 +9,7 @@ from pathlib import Path
 
 from .findings import owner
 
-__all__ = ["BadPlace", "Step", "device", "file", "folder", "link", "text"]
+__all__ = ["BadPlace", "Step", "device", "file", "folder", "link", "own", "text"]
 
 SHARED = frozenset(
     Path("/", name)
@@ -18,7 +19,7 @@ SHARED = frozenset(
         "var/tmp",
     )
 )
-"""Folders of the whole system, which are never given to a daemon."""
+"""Folders of the whole system, which are never given to a daemon, nor made its jail, nor moved away for a link."""
 
 
 class BadPlace(ValueError):
@@ -33,6 +34,21 @@ class Step:
     do: Callable[[], None]
 
 
+def own(path: Path) -> None:
+    """Nothing, if the path may be a daemon's own.
+
+    Raises:
+        BadPlace: it is a folder of the system, by whichever name: `/run` is `/var/run`, too, and `//run`.
+    """
+    found = None
+    with contextlib.suppress(OSError):
+        found = path.stat()
+    for each in SHARED:
+        with contextlib.suppress(OSError):
+            if path == each or (found is not None and os.path.samestat(found, each.stat())):
+                raise BadPlace(f"{path} is a folder of the system: name one below it, of the daemon's own")
+
+
 def folder(path: Path, uid: int, gid: int, mode: int, *, shared: bool = False) -> list[Step]:
     """A folder of that owner. One that is there keeps its mode, if its owner can use it.
 
@@ -41,8 +57,8 @@ def folder(path: Path, uid: int, gid: int, mode: int, *, shared: bool = False) -
     Raises:
         BadPlace: it is a folder of the system, or no folder.
     """
-    if not shared and path in SHARED:
-        raise BadPlace(f"{path} is a folder of the system: name one below it, of the daemon's own")
+    if not shared:
+        own(path)
     try:
         found = path.stat() if shared else path.lstat()
     except FileNotFoundError:
@@ -126,12 +142,13 @@ def link(path: Path, to: Path) -> list[Step]:
     """A symbolic link; an empty folder in its place makes room.
 
     Raises:
-        BadPlace: something else is there.
+        BadPlace: something else is there, or a folder of the system, empty or not.
     """
     if path.is_symlink():
         if path.readlink() == to:
             return []
         raise BadPlace(f"{path} is a link to {path.readlink()}, not to {to}")
+    own(path)
     if path.is_dir() and not any(path.iterdir()):
         return [Step(f"rmdir {path}", path.rmdir), Step(f"ln -s {to} {path}", lambda: path.symlink_to(to))]
     if path.exists():

@@ -150,3 +150,17 @@ def test_the_whole_system_is_no_jail(tmp_path: Path, config: Path, jail: str) ->
 def test_two_slashes_are_one(tmp_path: Path, config: Path) -> None:
     found = plan(tmp_path, "--pidfile", f"/{tmp_path}/run/x.pid", "--logfile", "x.log", "portico-router", "--config", config)
     assert f"mkdir {tmp_path}/run," in next(steps(found)).says
+
+
+def test_what_links_in_a_folder_lead_to_is_not_copied(tmp_path: Path) -> None:
+    files = tmp_path / "files"
+    files.mkdir()
+    (files / "a.txt").write_text("a file\n")
+    (tmp_path / "secret").write_text("of root's\n")
+    (files / "secret").symlink_to(tmp_path / "secret")
+    (files / "again").symlink_to(".")
+    jail = tmp_path / "jail"
+    found = plan(tmp_path, "-n", "--pidfile=", "--chroot", jail, "portico-service", "--option", f"root={files}", "static")
+    at = f"{jail}{files}"
+    said = {step.says for step in steps(found) if at in step.says}
+    assert said - {f"mkdir {at}, root:root 0755"} == {f"write {at}/a.txt, 7 bytes"}

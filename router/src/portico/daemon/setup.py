@@ -74,12 +74,15 @@ def _jail(plan: Plan, jail: Path) -> Iterator[Step]:
 
 
 def _copied(path: Path, to: Path, plan: Plan, private: bool) -> Iterator[Step]:
-    """What is not there outside is not made up inside; daemon-check says that it is missing."""
+    """What is not there outside is not made up inside; daemon-check says that it is missing.
+
+    Links in a folder are left out: static does not serve them, and root could read what they lead to where others cannot.
+    """
     owners = (0, plan.group) if private else (0, 0)
     mode = 0o640 if private else 0o644
     if path.is_dir():
         yield from folder(to, 0, 0, 0o755, shared=True)
-        for each in sorted(path.iterdir()):
+        for each in sorted(each for each in path.iterdir() if not each.is_symlink()):
             yield from _copied(each, to / each.name, plan, private)
     elif path.is_file():
         yield from text(to, path.read_bytes(), mode, owners)

@@ -164,3 +164,29 @@ def test_what_links_in_a_folder_lead_to_is_not_copied(tmp_path: Path) -> None:
     at = f"{jail}{files}"
     said = {step.says for step in steps(found) if at in step.says}
     assert said - {f"mkdir {at}, root:root 0755"} == {f"write {at}/a.txt, 7 bytes"}
+
+
+def test_a_keeper_needs_its_folder(tmp_path: Path, config: Path) -> None:
+    words = ["twistd", "-n", "--pidfile=", "portico-keeper", "--config", str(config), "--address", "run/keeper.sock"]
+    (finding,) = [finding for finding in check(words, tmp_path) if finding.fails]
+    assert (finding.code, finding.option, finding.path) == ("sockets", "--address", f"{tmp_path}/run")
+    (step,) = steps(Plan(words, tmp_path))
+    assert step.says.startswith(f"mkdir {tmp_path}/run,")
+    step.do()
+    assert not [finding for finding in check(words, tmp_path) if finding.fails]
+
+
+def test_authsvc_by_another_name_is_authsvc(tmp_path: Path) -> None:
+    """Only authsvc's folder of sockets is wanted, where it is named."""
+    words = ["twistd", "-n", "--pidfile=", "portico-service", "--run", str(tmp_path / "run"), "--state", str(tmp_path)]
+    words += ["--what", "authsvc"]
+    assert not [finding for finding in check([*words, "logins"], tmp_path) if finding.fails]
+    found = check([*words, "--auth", str(tmp_path / "auth"), "logins"], tmp_path)
+    assert [finding.option for finding in found if finding.fails] == ["--auth"]
+
+
+@pytest.mark.parametrize("text", [b"\xff\xfe", b"9" * 30])
+def test_a_pid_file_with_anything_in_it_is_a_finding(tmp_path: Path, config: Path, text: bytes) -> None:
+    (tmp_path / "x.pid").write_bytes(text)
+    found = check(["twistd", "-n", "--pidfile=x.pid", "portico-router", "--config", str(config)], tmp_path)
+    assert [finding.code for finding in found if finding.fails] == ["pid-content"]

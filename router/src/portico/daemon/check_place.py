@@ -125,16 +125,15 @@ def _same(folder: Path, probe: Probe) -> bool:
 
 def _running(path: Path) -> Iterator[Finding]:
     try:
-        text = path.read_text()
+        text = path.read_bytes()
     except OSError:
         return
     try:
         number = int(text)
-    except ValueError:
-        yield Finding("pid-content", "--pidfile", "holds no number, so twistd ends", f"rm {path}", str(path))
-        return
-    try:
         os.kill(number, 0)
+    except (ValueError, OverflowError):
+        yield Finding("pid-content", "--pidfile", "holds no process's number, so twistd ends", f"rm {path}", str(path))
+        return
     except ProcessLookupError:
         return  # twistd removes it
     except OSError:

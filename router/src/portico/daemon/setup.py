@@ -42,7 +42,7 @@ def _folders(plan: Plan) -> Iterator[tuple[Path | None, int]]:
     yield plan.logfile and plan.logfile.parent, 0o750
     yield plan.state, 0o700
     if isinstance(plan.part, KeeperOptions) and not str(plan.keeper).startswith("@"):
-        yield Path(str(plan.keeper)).parent, 0o755
+        yield plan.running(plan.keeper).parent, 0o755
     if isinstance(plan.part, ServiceOptions):
         environment, name = plan.part.environment, str(plan.part["name"])
         if (plan.part["what"] or name) != "authsvc":
@@ -51,8 +51,8 @@ def _folders(plan: Plan) -> Iterator[tuple[Path | None, int]]:
             yield Path(environment["PORTICO_AUTH"]), 0o2770
     elif plan.config is not None and plan.config.admin is not None and not isinstance(plan.part, KeeperOptions):
         where = admin_address(plan.config.admin.address)
-        if isinstance(where, Path) and where.parent not in (Path("/tmp"), Path("/run")):  # noqa: S108
-            yield where.parent, 0o755
+        if isinstance(where, Path) and plan.running(where).parent not in (Path("/tmp"), Path("/run")):  # noqa: S108
+            yield plan.running(where).parent, 0o755
 
 
 def _in(root: Path, path: Path) -> Path:

@@ -106,3 +106,7 @@ def test_a_text_is_written_where_it_differs(tmp_path: Path) -> None:
     assert text(path, b"one\n", owners=(UID, GID)) == []
     assert do(text(path, b"two\n", owners=(UID, GID))) == ["write"]
     assert path.read_bytes() == b"two\n"
+    path.chmod(0o600)  # say, a key, copied before the daemon had another group
+    assert do(text(path, b"two\n", owners=(UID, GID))) == ["write"]
+    assert path.stat().st_mode & 0o7777 == 0o644
+    assert text(path, b"two\n", owners=(UID, GID)) == []

@@ -157,9 +157,11 @@ def link(path: Path, to: Path) -> list[Step]:
 
 
 def text(path: Path, content: bytes, mode: int = 0o644, owners: tuple[int, int] = (0, 0)) -> list[Step]:
-    """A file with this content, made anew where it differs."""
+    """A file with this content, owner and mode, made anew where it differs."""
     if path.is_file() and not path.is_symlink() and path.read_bytes() == content:
-        return []
+        found = path.stat()
+        if (found.st_uid, found.st_gid, stat.S_IMODE(found.st_mode)) == (*owners, mode):
+            return []
 
     def write() -> None:
         fresh = path.with_name(f".{path.name}.new")

@@ -190,3 +190,10 @@ def test_a_pid_file_with_anything_in_it_is_a_finding(tmp_path: Path, config: Pat
     (tmp_path / "x.pid").write_bytes(text)
     found = check(["twistd", "-n", "--pidfile=x.pid", "portico-router", "--config", str(config)], tmp_path)
     assert [finding.code for finding in found if finding.fails] == ["pid-content"]
+
+
+def test_a_daemon_has_no_standard_output(tmp_path: Path, config: Path) -> None:
+    words = ["twistd", "--pidfile=", "--logfile", "-", "portico-router", "--config", str(config)]
+    assert [finding.code for finding in check(words, tmp_path) if finding.fails] == ["log-lost"]
+    assert [finding.code for finding in check([*words, "--log", "twistd"], tmp_path) if finding.fails] == ["log-lost"]
+    assert not [finding for finding in check([words[0], "--nodaemon", *words[1:]], tmp_path) if finding.fails]

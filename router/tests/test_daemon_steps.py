@@ -67,6 +67,25 @@ def test_nor_one_that_a_link_leads_to(tmp_path: Path) -> None:
         folder(tmp_path / "x", UID, GID, 0o755)
 
 
+def test_nor_is_anything_made_behind_the_link_of_somebody_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A daemon may lay one in a folder of its own; root's are part of many systems."""
+    (tmp_path / "there").mkdir()
+    way = tmp_path / "way"
+    way.symlink_to(tmp_path / "there")
+    assert do(folder(way / "a", UID, GID, 0o755)) == ["mkdir"]
+    if UID == 0:
+        os.lchown(way, 65534, 65534)
+    else:
+        monkeypatch.setattr(os, "geteuid", lambda: UID + 1)
+    for make in (
+        lambda: folder(way / "b", UID, GID, 0o755),
+        lambda: file(way / "b", UID, GID, 0o640),
+        lambda: text(way / "b", b""),
+    ):
+        with pytest.raises(BadPlace, match="it may lead anywhere"):
+            make()
+
+
 def test_a_file_is_made_once(tmp_path: Path) -> None:
     path = tmp_path / "x.log"
     assert do(file(path, UID, GID, 0o640)) == ["make"]

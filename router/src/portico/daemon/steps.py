@@ -49,14 +49,28 @@ def own(path: Path) -> None:
                 raise BadPlace(f"{path} is a folder of the system: name one below it, of the daemon's own")
 
 
+def _way(path: Path) -> None:
+    """Nothing, if no link of somebody else's is on the way to the path.
+
+    Raises:
+        BadPlace: there is one, laid, say, by a daemon in a folder of its own: it leads where its owner wants.
+    """
+    for above in reversed(path.parents):
+        with contextlib.suppress(OSError):
+            found = above.lstat()
+            if stat.S_ISLNK(found.st_mode) and found.st_uid not in (0, os.geteuid()):
+                raise BadPlace(f"{above} is a link of {owner(found.st_uid, found.st_gid, 0o777)}: it may lead anywhere")
+
+
 def folder(path: Path, uid: int, gid: int, mode: int, *, shared: bool = False) -> list[Step]:
     """A folder of that owner. One that is there keeps its mode, if its owner can use it.
 
     `shared`: only that it is there matters, whoever has it.
 
     Raises:
-        BadPlace: it is a folder of the system, or no folder.
+        BadPlace: it is a folder of the system, or no folder, or behind somebody's link.
     """
+    _way(path)
     if not shared:
         own(path)
     try:
@@ -89,6 +103,7 @@ def file(path: Path, uid: int, gid: int, mode: int) -> list[Step]:
     Raises:
         BadPlace: it is no plain file, or has a second name.
     """
+    _way(path)
     try:
         found = path.lstat()
     except FileNotFoundError:
@@ -158,6 +173,7 @@ def link(path: Path, to: Path) -> list[Step]:
 
 def text(path: Path, content: bytes, mode: int = 0o644, owners: tuple[int, int] = (0, 0)) -> list[Step]:
     """A file with this content, owner and mode, made anew where it differs."""
+    _way(path)
     if path.is_file() and not path.is_symlink() and path.read_bytes() == content:
         found = path.stat()
         if (found.st_uid, found.st_gid, stat.S_IMODE(found.st_mode)) == (*owners, mode):

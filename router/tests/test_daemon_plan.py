@@ -166,6 +166,18 @@ def test_what_links_in_a_folder_lead_to_is_not_copied(tmp_path: Path) -> None:
     assert said - {f"mkdir {at}, root:root 0755"} == {f"write {at}/a.txt, 7 bytes"}
 
 
+def test_what_the_daemon_could_not_read_is_not_copied(tmp_path: Path) -> None:
+    files = tmp_path / "files"
+    files.mkdir()
+    for name, mode in (("a.txt", 0o644), ("of-root", 0o600)):
+        (files / name).touch()
+        (files / name).chmod(mode)
+    words = ["--uid", "65534", "--gid", "65534", "-n", "--pidfile=", "--chroot", tmp_path / "jail", "portico-service"]
+    found = plan(tmp_path, *words, "--option", f"root={files}", "static")
+    said = [step.says for step in steps(found) if step.says.startswith(f"write {tmp_path}/jail{files}")]
+    assert said == [f"write {tmp_path}/jail{files}/a.txt, 0 bytes"]
+
+
 def test_a_keeper_needs_its_folder(tmp_path: Path, config: Path) -> None:
     words = ["twistd", "-n", "--pidfile=", "portico-keeper", "--config", str(config), "--address", "run/keeper.sock"]
     (finding,) = [finding for finding in check(words, tmp_path) if finding.fails]

@@ -1,11 +1,12 @@
 """`portico daemon-setup`: makes the folders and the log file of a daemon, and its jail, with the owners that work."""
 
 import os
+import stat
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from ..config import admin_address
-from .jail import needs, users
+from .jail import Need, needs, users
 from .options import KeeperOptions, ServiceOptions
 from .plan import BadCommand, Plan
 from .steps import BadPlace, Step, device, file, folder, link, own, text
@@ -70,22 +71,32 @@ def _jail(plan: Plan, jail: Path) -> Iterator[Step]:
     yield from text(jail / "etc/passwd", passwd)
     yield from text(jail / "etc/group", group)
     for need in needs(plan):
-        yield from _copied(need.path, _in(jail, need.path), plan, need.private)
+        yield from _copied(need.path, _in(jail, need.path), plan, need)
 
 
-def _copied(path: Path, to: Path, plan: Plan, private: bool) -> Iterator[Step]:
+def _copied(path: Path, to: Path, plan: Plan, need: Need) -> Iterator[Step]:
     """What is not there outside is not made up inside; daemon-check says that it is missing.
 
-    Links in a folder are left out: static does not serve them, and root could read what they lead to where others cannot.
+    In a folder links are left out, which static does not serve, and what the daemon's user could not read outside: root reads
+    more than it, and what is in the jail is for all who are.
     """
-    owners = (0, plan.group) if private else (0, 0)
-    mode = 0o640 if private else 0o644
+    owners = (0, plan.group) if need.private else (0, 0)
+    mode = 0o640 if need.private else 0o644
     if path.is_dir():
         yield from folder(to, 0, 0, 0o755, shared=True)
-        for each in sorted(each for each in path.iterdir() if not each.is_symlink()):
-            yield from _copied(each, to / each.name, plan, private)
+        for each in sorted(each for each in path.iterdir() if _is_copied(plan, need, each.lstat())):
+            yield from _copied(each, to / each.name, plan, need)
     elif path.is_file():
         yield from text(to, path.read_bytes(), mode, owners)
+
+
+def _is_copied(plan: Plan, need: Need, found: os.stat_result) -> bool:
+    """Whether it is no link, and for the daemon's user to read."""
+    if stat.S_ISLNK(found.st_mode) or need.public:
+        return not stat.S_ISLNK(found.st_mode)
+    if plan.user in (0, found.st_uid):
+        return plan.user == 0 or bool(found.st_mode & stat.S_IRUSR)
+    return bool(found.st_mode & (stat.S_IRGRP if found.st_gid in plan.groups else stat.S_IROTH))
 
 
 def run(command: Sequence[str], dry: bool) -> int:

@@ -186,6 +186,16 @@ def test_a_pid_file_without_a_number(place: Ground) -> None:
     assert "contains non-numeric value" in done.stderr
 
 
+def test_a_pid_file_that_is_a_link(place: Ground) -> None:
+    """Whoever has been the daemon's user could lay one, and root would write where it leads."""
+    daemon = portico(place, *USER, "--rundir", "/")
+    daemon.set_up()
+    daemon.pidfile.symlink_to(place.path / "elsewhere")
+    assert daemon.fails() == ["pid-link"]
+    refused(daemon, "pid-link", "is a symbolic link")
+    assert not (place.path / "elsewhere").exists()
+
+
 def test_relative_paths_lie_where_twistd_is_started(place: Ground) -> None:
     """They work; that they are not in the run folder is told, and is so."""
     elsewhere = place.folder("elsewhere", NOBODY, GID)

@@ -81,6 +81,27 @@ def test_each_service_of_the_configuration_has_unit_user_and_folder() -> None:
         assert re.search(rf"^d /run/portico/{name} +\d+ portico-{name} ", folders, re.MULTILINE)
 
 
+def test_logrotate_tells_the_daemons_that_run(tmp_path: Path) -> None:
+    """Without one its script is no failure, which logrotate would report each day."""
+    text = (ROOT / "deploy/logrotate.d/portico").read_text()
+    script = text.partition("postrotate\n")[2].partition("endscript")[0].replace("/run/portico-daemon", str(tmp_path))
+    assert str(tmp_path) in script
+    assert subprocess.run(["sh", "-c", script], timeout=60, check=False).returncode == 0
+    with subprocess.Popen(["sleep", "60"]) as daemon:
+        (tmp_path / "x.pid").write_text(str(daemon.pid))
+        assert subprocess.run(["sh", "-c", script], timeout=60, check=False).returncode == 0
+        assert daemon.wait(60) == -signal.SIGUSR1
+
+
+def test_the_users_of_the_page_are_made() -> None:
+    """Those that its command lines name."""
+    users = (UNITS / "sysusers.d/portico.conf").read_text()
+    named = set(re.findall(r"--uid ([a-z][\w-]*)", (ROOT / "docs/daemon.md").read_text()))
+    assert "portico" in named
+    for name in named:
+        assert re.search(rf"^u {name} +-:portico ", users, re.MULTILINE), name
+
+
 def test_the_configuration_is_sound() -> None:
     done = subprocess.run(
         [BIN / "portico", "check", UNITS / "portico.toml"], capture_output=True, text=True, timeout=60, check=False

@@ -9,6 +9,8 @@ from portico.daemon.check import check
 from portico.daemon.findings import Finding
 from portico.daemon.options import KeeperOptions, PorticoOptions, RouterOptions, ServiceOptions
 from portico.daemon.plan import BadCommand, Plan
+from portico.daemon.setup import steps
+from portico.daemon.steps import BadPlace
 
 CONFIG = """
 listeners = [{address = "127.0.0.1:0"}]
@@ -136,3 +138,74 @@ def test_the_command_line_of_portico(
     with pytest.raises(SystemExit) as ended:
         main(["daemon-check", "--", "twistd", "--nonsense"])
     assert ended.value.code == 2
+
+
+@pytest.mark.parametrize("jail", ["/", "//", "/proc/self/root"])
+def test_the_whole_system_is_no_jail(tmp_path: Path, config: Path, jail: str) -> None:
+    """Its /etc/passwd would be the jail's, with one user."""
+    with pytest.raises(BadPlace, match="of the system"):
+        next(steps(plan(tmp_path, "--chroot", jail, "portico", "--config", config)))
+
+
+def test_two_slashes_are_one(tmp_path: Path, config: Path) -> None:
+    found = plan(tmp_path, "--pidfile", f"/{tmp_path}/run/x.pid", "--logfile", "x.log", "portico-router", "--config", config)
+    assert f"mkdir {tmp_path}/run," in next(steps(found)).says
+
+
+def test_what_links_in_a_folder_lead_to_is_not_copied(tmp_path: Path) -> None:
+    files = tmp_path / "files"
+    files.mkdir()
+    (files / "a.txt").write_text("a file\n")
+    (tmp_path / "secret").write_text("of root's\n")
+    (files / "secret").symlink_to(tmp_path / "secret")
+    (files / "again").symlink_to(".")
+    jail = tmp_path / "jail"
+    found = plan(tmp_path, "-n", "--pidfile=", "--chroot", jail, "portico-service", "--option", f"root={files}", "static")
+    at = f"{jail}{files}"
+    said = {step.says for step in steps(found) if at in step.says}
+    assert said - {f"mkdir {at}, root:root 0755"} == {f"write {at}/a.txt, 7 bytes"}
+
+
+def test_what_the_daemon_could_not_read_is_not_copied(tmp_path: Path) -> None:
+    files = tmp_path / "files"
+    files.mkdir()
+    for name, mode in (("a.txt", 0o644), ("of-root", 0o600)):
+        (files / name).touch()
+        (files / name).chmod(mode)
+    words = ["--uid", "65534", "--gid", "65534", "-n", "--pidfile=", "--chroot", tmp_path / "jail", "portico-service"]
+    found = plan(tmp_path, *words, "--option", f"root={files}", "static")
+    said = [step.says for step in steps(found) if step.says.startswith(f"write {tmp_path}/jail{files}")]
+    assert said == [f"write {tmp_path}/jail{files}/a.txt, 0 bytes"]
+
+
+def test_a_keeper_needs_its_folder(tmp_path: Path, config: Path) -> None:
+    words = ["twistd", "-n", "--pidfile=", "portico-keeper", "--config", str(config), "--address", "run/keeper.sock"]
+    (finding,) = [finding for finding in check(words, tmp_path) if finding.fails]
+    assert (finding.code, finding.option, finding.path) == ("sockets", "--address", f"{tmp_path}/run")
+    (step,) = steps(Plan(words, tmp_path))
+    assert step.says.startswith(f"mkdir {tmp_path}/run,")
+    step.do()
+    assert not [finding for finding in check(words, tmp_path) if finding.fails]
+
+
+def test_authsvc_by_another_name_is_authsvc(tmp_path: Path) -> None:
+    """Only authsvc's folder of sockets is wanted, where it is named."""
+    words = ["twistd", "-n", "--pidfile=", "portico-service", "--run", str(tmp_path / "run"), "--state", str(tmp_path)]
+    words += ["--what", "authsvc"]
+    assert not [finding for finding in check([*words, "logins"], tmp_path) if finding.fails]
+    found = check([*words, "--auth", str(tmp_path / "auth"), "logins"], tmp_path)
+    assert [finding.option for finding in found if finding.fails] == ["--auth"]
+
+
+@pytest.mark.parametrize("text", [b"\xff\xfe", b"9" * 30])
+def test_a_pid_file_with_anything_in_it_is_a_finding(tmp_path: Path, config: Path, text: bytes) -> None:
+    (tmp_path / "x.pid").write_bytes(text)
+    found = check(["twistd", "-n", "--pidfile=x.pid", "portico-router", "--config", str(config)], tmp_path)
+    assert [finding.code for finding in found if finding.fails] == ["pid-content"]
+
+
+def test_a_daemon_has_no_standard_output(tmp_path: Path, config: Path) -> None:
+    words = ["twistd", "--pidfile=", "--logfile", "-", "portico-router", "--config", str(config)]
+    assert [finding.code for finding in check(words, tmp_path) if finding.fails] == ["log-lost"]
+    assert [finding.code for finding in check([*words, "--log", "twistd"], tmp_path) if finding.fails] == ["log-lost"]
+    assert not [finding for finding in check([words[0], "--nodaemon", *words[1:]], tmp_path) if finding.fails]

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from portico.daemon.logfile import LogFile
 from portico.daemon.logs import EventLines, Log
 from portico.daemon.notify import Notifier
 from portico.daemon.paths import inside
@@ -28,6 +29,8 @@ class Reactor(Clock):
 
     def callWhenRunning(self, call: object) -> None:
         self.waiting.append(call)
+
+    callFromThread = callWhenRunning
 
 
 class Part:
@@ -76,6 +79,22 @@ def test_ports_first_everything_else_after() -> None:
     assert part.calls == ["take"]
     daemon.startService()
     assert part.calls == ["take", "start"]
+
+
+def test_signals_that_come_before_the_start_wait_for_it(tmp_path: Path) -> None:
+    """The PID file is there before the ports are taken, and logrotate goes by it."""
+    reactor, part, file = Reactor(), Part(), LogFile(tmp_path / "x.log")
+    daemon = Daemon(part, Log(None, file, file), Place(), Notifier(as_reactor(reactor), {}), as_reactor(reactor))
+    daemon.privilegedStartService()
+    handlers = [signal.getsignal(number) for number in (signal.SIGHUP, signal.SIGUSR1)]
+    assert signal.SIG_DFL not in handlers
+    signal.raise_signal(signal.SIGHUP)
+    signal.raise_signal(signal.SIGUSR1)
+    assert part.calls == ["take"] and not (tmp_path / "x.log.1").exists()
+    for call in reactor.waiting:
+        call()  # type: ignore[operator]
+    assert part.calls == ["take", "reload"] and (tmp_path / "x.log.1").exists()
+    file.close()
 
 
 def test_a_stop_waits_for_the_drain() -> None:

@@ -40,6 +40,19 @@ def test_no_folder_of_the_system_is_given_away(path: str) -> None:
         folder(Path(path), UID, GID, 0o755)
 
 
+@pytest.mark.parametrize("path", ["//usr", "/proc/self/root/usr", "/var/../usr"])
+def test_nor_is_it_by_another_name(path: str) -> None:
+    with pytest.raises(BadPlace, match="of the system"):
+        folder(Path(path), UID, GID, 0o755)
+
+
+def test_no_link_takes_the_place_of_a_folder_of_the_system(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "mnt").mkdir()
+    monkeypatch.setattr("portico.daemon.steps.SHARED", frozenset([tmp_path / "mnt"]))
+    with pytest.raises(BadPlace, match="of the system"):
+        link(tmp_path / "mnt", tmp_path / "jail/mnt")
+
+
 def test_nor_one_that_many_use(tmp_path: Path) -> None:
     (tmp_path / "x").mkdir()
     (tmp_path / "x").chmod(0o1777)
@@ -52,6 +65,25 @@ def test_nor_one_that_a_link_leads_to(tmp_path: Path) -> None:
     (tmp_path / "x").symlink_to(tmp_path / "there")
     with pytest.raises(BadPlace, match="no folder"):
         folder(tmp_path / "x", UID, GID, 0o755)
+
+
+def test_nor_is_anything_made_behind_the_link_of_somebody_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A daemon may lay one in a folder of its own; root's are part of many systems."""
+    (tmp_path / "there").mkdir()
+    way = tmp_path / "way"
+    way.symlink_to(tmp_path / "there")
+    assert do(folder(way / "a", UID, GID, 0o755)) == ["mkdir"]
+    if UID == 0:
+        os.lchown(way, 65534, 65534)
+    else:
+        monkeypatch.setattr(os, "geteuid", lambda: UID + 1)
+    for make in (
+        lambda: folder(way / "b", UID, GID, 0o755),
+        lambda: file(way / "b", UID, GID, 0o640),
+        lambda: text(way / "b", b""),
+    ):
+        with pytest.raises(BadPlace, match="it may lead anywhere"):
+            make()
 
 
 def test_a_file_is_made_once(tmp_path: Path) -> None:
@@ -93,3 +125,7 @@ def test_a_text_is_written_where_it_differs(tmp_path: Path) -> None:
     assert text(path, b"one\n", owners=(UID, GID)) == []
     assert do(text(path, b"two\n", owners=(UID, GID))) == ["write"]
     assert path.read_bytes() == b"two\n"
+    path.chmod(0o600)  # say, a key, copied before the daemon had another group
+    assert do(text(path, b"two\n", owners=(UID, GID))) == ["write"]
+    assert path.stat().st_mode & 0o7777 == 0o644
+    assert text(path, b"two\n", owners=(UID, GID)) == []

@@ -83,9 +83,7 @@ def _options(name: str, options: Mapping[str, Any], plan: Plan, probe: Probe) ->
 
 
 def _readable(code: str, option: str, path: str, plan: Plan, probe: Probe) -> Iterator[Finding]:
-    there = Path(path)
-    if not there.is_absolute():
-        there = Path(os.path.normpath((Path("/") if plan.jail is not None else plan.folder) / plan.rundir / path))
+    there = plan.running(path)
     facts = probe.facts(there)
     folder = facts is not None and stat.S_ISDIR(facts.mode)
     if facts is None or not probe.may(there, READ_FOLDER if folder else os.R_OK):
@@ -165,30 +163,35 @@ def _nearest(path: Path, probe: Probe) -> Path:
 
 
 def check_service(plan: Plan, probe: Probe) -> Iterator[Finding]:
-    """A service of its own: its folder of sockets, its options, the folder of authsvc's sockets."""
+    """A daemon of its own: its folder of sockets, its options, the folder of authsvc's sockets; a keeper's folder."""
+    if isinstance(plan.part, KeeperOptions) and not str(plan.keeper).startswith("@"):
+        what, place = "its socket cannot be made there, and the keeper ends", plan.running(plan.keeper).parent
+        yield from _writable(place, "--address", what, 0o755, plan, probe)
     if not isinstance(plan.part, ServiceOptions):
         return
     environment, name = plan.part.environment, str(plan.part["name"])
+    service = str(plan.part["what"] or name)
     folder = Path(environment["PORTICO_RUN"]) / name
-    wanted = owner(plan.user, plan.group, 0o2770)
-    if name not in STORES:
-        yield from _writable(folder, "--run", "its socket cannot be made there, so no router finds it", wanted, plan, probe)
+    if service not in STORES:
+        yield from _writable(folder, "--run", "its socket cannot be made there, so no router finds it", 0o2770, plan, probe)
         facts = probe.facts(folder)
         if facts is not None and not facts.mode & stat.S_ISGID and not facts.mode & stat.S_IRWXO:
+            wanted = owner(plan.user, plan.group, 0o2770)
             what = "its sockets get the daemon's own group; a router that is not in that group cannot connect"
             yield Finding(
                 "sockets", "--run", what, f"chmod g+s {folder}", str(folder), _found(probe, folder), wanted, fails=False
             )
     elif "PORTICO_AUTH" in environment:
         yield from _writable(
-            Path(environment["PORTICO_AUTH"]), "--auth", "its socket cannot be made there", wanted, plan, probe
+            Path(environment["PORTICO_AUTH"]), "--auth", "its socket cannot be made there", 0o2770, plan, probe
         )
-    yield from _options(name, plan.part.given, plan, probe)
+    yield from _options(service, plan.part.given, plan, probe)
 
 
-def _writable(folder: Path, option: str, what: str, wanted: str, plan: Plan, probe: Probe) -> Iterator[Finding]:
+def _writable(folder: Path, option: str, what: str, mode: int, plan: Plan, probe: Probe) -> Iterator[Finding]:
     if not probe.may(folder, WRITE_FOLDER):
-        mend = f"portico daemon-setup makes it, or: install -d -o {plan.user} -g {plan.group} -m 2770 {folder}"
+        mend = f"portico daemon-setup makes it, or: install -d -o {plan.user} -g {plan.group} -m {mode:o} {folder}"
+        wanted = owner(plan.user, plan.group, mode)
         yield Finding("sockets", option, what, mend, str(folder), _found(probe, folder), wanted)
 
 

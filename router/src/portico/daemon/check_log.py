@@ -26,6 +26,9 @@ def check_log(plan: Plan, probe: Probe) -> Iterator[Finding]:
     """The findings."""
     path = plan.logfile
     if path is None:
+        if plan.daemonises and plan.twistd["logfile"] == "-" and not plan.twistd["syslog"] and not plan.twistd["logger"]:
+            what = "a daemon has no standard output: " + ("the log is lost" if plan.own_log else "twistd ends")
+            yield Finding("log-lost", "--logfile", what, "name a file, or start it with --nodaemon", "-")
         return
     if not path.parent.is_dir():
         what = "the folder is not there, so twistd ends before it has begun"

@@ -94,6 +94,11 @@ def check_pidfile(plan: Plan, probe: Probe) -> Iterator[Finding]:
     if path is None:
         return
     wanted = owner(plan.user, plan.group, 0o755)
+    there = Path(f"{plan.jail or ''}{path}")
+    if os.geteuid() == 0 and there.is_symlink():
+        what = "is a symbolic link: root would write where it leads, and whoever has the folder may have laid it"
+        yield Finding("pid-link", "--pidfile", what, f"rm {there}", str(there))
+        return
     yield from _running(path)
     folder = probe.facts(path.parent)
     if folder is None:
@@ -105,14 +110,14 @@ def check_pidfile(plan: Plan, probe: Probe) -> Iterator[Finding]:
         what = "is written in the jail and looked for outside: a second start is not refused"
         mend = f"portico daemon-setup leaves a link outside, or: ln -s {plan.jail}{path.parent} {path.parent}"
         yield Finding("pid-jail", "--pidfile", what, mend, str(path), wanted="the same folder inside and outside")
-    there = owner(folder.uid, folder.gid, folder.mode)
+    found = owner(folder.uid, folder.gid, folder.mode)
     if not probe.may(path.parent, os.W_OK | os.X_OK):
         what = "stays when the daemon ends: the folder is not the daemon's to remove it from"
         mend = f"{SETUP}chown {plan.user}:{plan.group} {path.parent}"
-        yield Finding("pid-folder", "--pidfile", what, mend, str(path.parent), there, wanted)
+        yield Finding("pid-folder", "--pidfile", what, mend, str(path.parent), found, wanted)
     elif folder.mode & stat.S_ISVTX and plan.user not in (0, folder.uid):
         what = "stays when the daemon ends: it is root's, and the folder is sticky"
-        yield Finding("pid-sticky", "--pidfile", what, "take a folder of its own", str(path.parent), there, wanted)
+        yield Finding("pid-sticky", "--pidfile", what, "take a folder of its own", str(path.parent), found, wanted)
 
 
 def _same(folder: Path, probe: Probe) -> bool:
@@ -125,16 +130,15 @@ def _same(folder: Path, probe: Probe) -> bool:
 
 def _running(path: Path) -> Iterator[Finding]:
     try:
-        text = path.read_text()
+        text = path.read_bytes()
     except OSError:
         return
     try:
         number = int(text)
-    except ValueError:
-        yield Finding("pid-content", "--pidfile", "holds no number, so twistd ends", f"rm {path}", str(path))
-        return
-    try:
         os.kill(number, 0)
+    except (ValueError, OverflowError):
+        yield Finding("pid-content", "--pidfile", "holds no process's number, so twistd ends", f"rm {path}", str(path))
+        return
     except ProcessLookupError:
         return  # twistd removes it
     except OSError:

@@ -26,6 +26,8 @@ class Need(NamedTuple):
     why: str
     private: bool = False
     """For the daemon's user only."""
+    public: bool = False
+    """Comes with Portico, and is for everybody, with whichever umask it was installed."""
 
 
 def needs(plan: Plan) -> Iterator[Need]:
@@ -54,7 +56,7 @@ def _of_service(name: str, given: Mapping[str, Any], plan: Plan) -> Iterator[Nee
         if isinstance(path, str) and path and not (key == "root" and name == "uploads"):
             yield Need(_absolute(path, plan), f"{name}: {key}", private=key in READ_FILES)
     if name == "static":
-        yield from (Need(path, f"{name}: comes with it") for path in _with_package("staticsvc", given))
+        yield from (Need(path, f"{name}: comes with it", public=True) for path in _with_package("staticsvc", given))
 
 
 def _with_package(package: str, given: Mapping[str, Any]) -> Iterator[Path]:

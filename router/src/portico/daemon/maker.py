@@ -35,6 +35,7 @@ def make(options: LogOptions) -> Daemon:
     raise_limit()
     twistd: Mapping[str, Any] = options.parent or {}
     try:
+        _look_at_pidfile(twistd)
         name, part = _part(options, reactor)
         log = _log(options, twistd, service=name)
     except (BadConfig, BadOptions, NoSuchService, OSError, ValueError) as error:
@@ -46,6 +47,15 @@ def make(options: LogOptions) -> Daemon:
         jail and os.path.abspath(jail),  # noqa: PTH100
     )
     return Daemon(part, log, place, Notifier(reactor), reactor)
+
+
+def _look_at_pidfile(twistd: Mapping[str, Any]) -> None:
+    """twistd writes through a link as root, which the folder's owner, the daemon's user, may have laid."""
+    pidfile = twistd.get("pidfile")
+    if not pidfile or os.geteuid():
+        return
+    if Path(f"{twistd.get('chroot') or ''}{os.path.abspath(pidfile)}").is_symlink():  # noqa: PTH100
+        raise OSError(f"the PID file {pidfile} is a symbolic link, which root does not follow")
 
 
 def _log(options: LogOptions, twistd: Mapping[str, Any], **always: str) -> Any:

@@ -74,6 +74,10 @@ class Plan:
     def _absolute(self, path: Any) -> Path:
         return Path(os.path.normpath(self.folder / path))
 
+    def running(self, path: Any) -> Path:
+        """What the daemon finds by this path, which it uses in its run folder."""
+        return Path(os.path.normpath((Path("/") if self.jail is not None else self.folder) / self.rundir / path))
+
     def _log(self, given: Any) -> Path | None:
         if self.twistd["syslog"] or self.twistd["logger"] or given == "-":
             return None

@@ -54,13 +54,17 @@ class Daemon(Service):
         super().setServiceParent(parent)
 
     def privilegedStartService(self) -> None:
-        """Take the ports; by now the root folder is the jail's.
+        """Take the ports, and hear signals; by now the root folder is the jail's.
 
         Raises:
             OSError: one cannot be had.
         """
         if self._place.jail is not None and self._place.log is not None:
             self._log.entered(inside(Path(self._place.log), Path(self._place.jail)))
+        # the PID file is there already, and by default these signals end a process; they are heard once the reactor runs
+        self._on(signal.SIGHUP, self._part.reload)
+        if self._log.file is not None:
+            self._on(signal.SIGUSR1, self._log.hear)
         self._part.take()
         super().privilegedStartService()
 
@@ -73,9 +77,6 @@ class Daemon(Service):
         super().startService()
         self._part.start(self._log.access)
         Ending(self._reactor, self._at_once)
-        self._on(signal.SIGHUP, self._part.reload)
-        if self._log.file is not None:
-            self._on(signal.SIGUSR1, self._log.hear)
         self._reactor.callWhenRunning(self._notifier.ready)
 
     def _on(self, number: int, call: Callable[[], None]) -> None:

@@ -1,14 +1,15 @@
 """`portico daemon-setup`: makes the folders and the log file of a daemon, and its jail, with the owners that work."""
 
 import os
+import stat
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from ..config import admin_address
-from .jail import needs, users
+from .jail import Need, needs, users
 from .options import KeeperOptions, ServiceOptions
 from .plan import BadCommand, Plan
-from .steps import BadPlace, Step, device, file, folder, link, text
+from .steps import BadPlace, Step, device, file, folder, link, own, text
 
 __all__ = ["BAD_USAGE", "run", "steps"]
 
@@ -25,8 +26,8 @@ def steps(plan: Plan) -> Iterator[Step]:
     if plan.jail is not None:
         yield from _jail(plan, plan.jail)
     uid, gid = plan.user, plan.group
-    own = [(path, mode) for path, mode in _folders(plan) if path is not None]
-    for path, mode in dict(reversed(own)).items():
+    wanted = [(path, mode) for path, mode in _folders(plan) if path is not None]
+    for path, mode in dict(reversed(wanted)).items():
         if plan.jail is not None:
             yield from folder(_in(root, path.parent), 0, 0, 0o755, shared=True)
         yield from folder(_in(root, path), uid, gid, mode)
@@ -42,7 +43,7 @@ def _folders(plan: Plan) -> Iterator[tuple[Path | None, int]]:
     yield plan.logfile and plan.logfile.parent, 0o750
     yield plan.state, 0o700
     if isinstance(plan.part, KeeperOptions) and not str(plan.keeper).startswith("@"):
-        yield Path(str(plan.keeper)).parent, 0o755
+        yield plan.running(plan.keeper).parent, 0o755
     if isinstance(plan.part, ServiceOptions):
         environment, name = plan.part.environment, str(plan.part["name"])
         if (plan.part["what"] or name) != "authsvc":
@@ -51,16 +52,17 @@ def _folders(plan: Plan) -> Iterator[tuple[Path | None, int]]:
             yield Path(environment["PORTICO_AUTH"]), 0o2770
     elif plan.config is not None and plan.config.admin is not None and not isinstance(plan.part, KeeperOptions):
         where = admin_address(plan.config.admin.address)
-        if isinstance(where, Path) and where.parent not in (Path("/tmp"), Path("/run")):  # noqa: S108
-            yield where.parent, 0o755
+        if isinstance(where, Path) and plan.running(where).parent not in (Path("/tmp"), Path("/run")):  # noqa: S108
+            yield plan.running(where).parent, 0o755
 
 
 def _in(root: Path, path: Path) -> Path:
     """A path of the jail, as it is called outside."""
-    return root / path.relative_to("/")
+    return root / path.relative_to(path.anchor)  # which may be two slashes
 
 
 def _jail(plan: Plan, jail: Path) -> Iterator[Step]:
+    own(jail)  # its /etc/passwd is written anew
     yield from folder(jail, 0, 0, 0o755, shared=True)
     if plan.rundir.startswith("/"):
         yield from folder(_in(jail, Path(plan.rundir)), 0, 0, 0o755, shared=True)
@@ -69,19 +71,32 @@ def _jail(plan: Plan, jail: Path) -> Iterator[Step]:
     yield from text(jail / "etc/passwd", passwd)
     yield from text(jail / "etc/group", group)
     for need in needs(plan):
-        yield from _copied(need.path, _in(jail, need.path), plan, need.private)
+        yield from _copied(need.path, _in(jail, need.path), plan, need)
 
 
-def _copied(path: Path, to: Path, plan: Plan, private: bool) -> Iterator[Step]:
-    """What is not there outside is not made up inside; daemon-check says that it is missing."""
-    owners = (0, plan.group) if private else (0, 0)
-    mode = 0o640 if private else 0o644
+def _copied(path: Path, to: Path, plan: Plan, need: Need) -> Iterator[Step]:
+    """What is not there outside is not made up inside; daemon-check says that it is missing.
+
+    In a folder links are left out, which static does not serve, and what the daemon's user could not read outside: root reads
+    more than it, and what is in the jail is for all who are.
+    """
+    owners = (0, plan.group) if need.private else (0, 0)
+    mode = 0o640 if need.private else 0o644
     if path.is_dir():
         yield from folder(to, 0, 0, 0o755, shared=True)
-        for each in sorted(path.iterdir()):
-            yield from _copied(each, to / each.name, plan, private)
+        for each in sorted(each for each in path.iterdir() if _is_copied(plan, need, each.lstat())):
+            yield from _copied(each, to / each.name, plan, need)
     elif path.is_file():
         yield from text(to, path.read_bytes(), mode, owners)
+
+
+def _is_copied(plan: Plan, need: Need, found: os.stat_result) -> bool:
+    """Whether it is no link, and for the daemon's user to read."""
+    if stat.S_ISLNK(found.st_mode) or need.public:
+        return not stat.S_ISLNK(found.st_mode)
+    if plan.user in (0, found.st_uid):
+        return plan.user == 0 or bool(found.st_mode & stat.S_IRUSR)
+    return bool(found.st_mode & (stat.S_IRGRP if found.st_gid in plan.groups else stat.S_IROTH))
 
 
 def run(command: Sequence[str], dry: bool) -> int:

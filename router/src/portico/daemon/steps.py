@@ -1,5 +1,6 @@
 """Single steps of `portico daemon-setup`: each says what it would do, does nothing twice, and follows no link of others."""
 
+import contextlib
 import os
 import stat
 from collections.abc import Callable
@@ -8,7 +9,7 @@ from pathlib import Path
 
 from .findings import owner
 
-__all__ = ["BadPlace", "Step", "device", "file", "folder", "link", "text"]
+__all__ = ["BadPlace", "Step", "device", "file", "folder", "link", "own", "text"]
 
 SHARED = frozenset(
     Path("/", name)
@@ -18,7 +19,7 @@ SHARED = frozenset(
         "var/tmp",
     )
 )
-"""Folders of the whole system, which are never given to a daemon."""
+"""Folders of the whole system, which are never given to a daemon, nor made its jail, nor moved away for a link."""
 
 
 class BadPlace(ValueError):
@@ -33,16 +34,45 @@ class Step:
     do: Callable[[], None]
 
 
+def own(path: Path) -> None:
+    """Nothing, if the path may be a daemon's own.
+
+    Raises:
+        BadPlace: it is a folder of the system, by whichever name: `/run` is `/var/run`, too, and `//run`.
+    """
+    found = None
+    with contextlib.suppress(OSError):
+        found = path.stat()
+    for each in SHARED:
+        with contextlib.suppress(OSError):
+            if path == each or (found is not None and os.path.samestat(found, each.stat())):
+                raise BadPlace(f"{path} is a folder of the system: name one below it, of the daemon's own")
+
+
+def _way(path: Path) -> None:
+    """Nothing, if no link of somebody else's is on the way to the path.
+
+    Raises:
+        BadPlace: there is one, laid, say, by a daemon in a folder of its own: it leads where its owner wants.
+    """
+    for above in reversed(path.parents):
+        with contextlib.suppress(OSError):
+            found = above.lstat()
+            if stat.S_ISLNK(found.st_mode) and found.st_uid not in (0, os.geteuid()):
+                raise BadPlace(f"{above} is a link of {owner(found.st_uid, found.st_gid, 0o777)}: it may lead anywhere")
+
+
 def folder(path: Path, uid: int, gid: int, mode: int, *, shared: bool = False) -> list[Step]:
     """A folder of that owner. One that is there keeps its mode, if its owner can use it.
 
     `shared`: only that it is there matters, whoever has it.
 
     Raises:
-        BadPlace: it is a folder of the system, or no folder.
+        BadPlace: it is a folder of the system, or no folder, or behind somebody's link.
     """
-    if not shared and path in SHARED:
-        raise BadPlace(f"{path} is a folder of the system: name one below it, of the daemon's own")
+    _way(path)
+    if not shared:
+        own(path)
     try:
         found = path.stat() if shared else path.lstat()
     except FileNotFoundError:
@@ -73,6 +103,7 @@ def file(path: Path, uid: int, gid: int, mode: int) -> list[Step]:
     Raises:
         BadPlace: it is no plain file, or has a second name.
     """
+    _way(path)
     try:
         found = path.lstat()
     except FileNotFoundError:
@@ -126,12 +157,13 @@ def link(path: Path, to: Path) -> list[Step]:
     """A symbolic link; an empty folder in its place makes room.
 
     Raises:
-        BadPlace: something else is there.
+        BadPlace: something else is there, or a folder of the system, empty or not.
     """
     if path.is_symlink():
         if path.readlink() == to:
             return []
         raise BadPlace(f"{path} is a link to {path.readlink()}, not to {to}")
+    own(path)
     if path.is_dir() and not any(path.iterdir()):
         return [Step(f"rmdir {path}", path.rmdir), Step(f"ln -s {to} {path}", lambda: path.symlink_to(to))]
     if path.exists():
@@ -140,9 +172,12 @@ def link(path: Path, to: Path) -> list[Step]:
 
 
 def text(path: Path, content: bytes, mode: int = 0o644, owners: tuple[int, int] = (0, 0)) -> list[Step]:
-    """A file with this content, made anew where it differs."""
+    """A file with this content, owner and mode, made anew where it differs."""
+    _way(path)
     if path.is_file() and not path.is_symlink() and path.read_bytes() == content:
-        return []
+        found = path.stat()
+        if (found.st_uid, found.st_gid, stat.S_IMODE(found.st_mode)) == (*owners, mode):
+            return []
 
     def write() -> None:
         fresh = path.with_name(f".{path.name}.new")

@@ -47,6 +47,7 @@ def vanish(sock: socket.socket) -> None:
         sock.setsockopt(socket.IPPROTO_TCP, TCP_REPAIR, 1)
     except OSError as error:
         if error.errno == errno.EPERM:
+            assert os.environ.get("PORTICO_REQUIRE_PROGRAMS") != "1", "what the suite needs is required"
             pytest.skip("only who may administer the network can make a peer vanish")
         raise
     sock.close()

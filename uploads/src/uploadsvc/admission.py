@@ -3,6 +3,7 @@
 The request is held meanwhile (`asking`): reading is paused, and what was under way by then waits in memory.
 """
 
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any
 
 from svckit.web import GuardedRequest
@@ -26,7 +27,7 @@ Judged = Ticket | Work | Answer | Watch | Refusal | None
 """What the head has come to."""
 
 
-class AskingRequest(GuardedRequest):
+class AskingRequest(GuardedRequest, ABC):
     """A request that can wait for the answer to what it was asked about."""
 
     log = Logger()
@@ -45,20 +46,25 @@ class AskingRequest(GuardedRequest):
 
     # -- what the request itself has
 
+    @abstractmethod
     def full(self) -> None:
-        raise NotImplementedError
+        """Read no more for now."""
 
+    @abstractmethod
     def flowing(self) -> None:
-        raise NotImplementedError
+        """Read on."""
 
+    @abstractmethod
     def _take(self, judged: Judged, length: int | None) -> None:
-        raise NotImplementedError
+        """The head has come to this."""
 
+    @abstractmethod
     def _splice(self) -> None:
-        raise NotImplementedError
+        """Have the rest of the body moved by the kernel, where that pays."""
 
+    @abstractmethod
     def _refuse_now(self, refusal: Refusal) -> None:
-        raise NotImplementedError
+        """Answer before the body is there."""
 
     # -- the login, and the look at the disk
 

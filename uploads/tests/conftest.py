@@ -13,6 +13,8 @@ from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
 from uploadsvc.service import make_site
 
+from .tus_client import Client
+
 Answer = tuple[int, dict[str, str], bytes]
 
 
@@ -147,6 +149,11 @@ def make_uploads(tmp_path: Path) -> Iterator[Callable[..., Service]]:
 @pytest.fixture
 def service(make_uploads: Callable[..., Service]) -> Service:
     return make_uploads()
+
+
+@pytest.fixture
+def client(service: Service) -> Client:
+    return Client(service)
 
 
 @pytest.fixture

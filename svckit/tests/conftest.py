@@ -8,6 +8,7 @@ import pytest
 from handoff_support import no_descriptor_leaks
 from link_support import Table
 from replica_support import Stage
+from svckit.handoff.aio import replica
 
 
 @pytest.fixture
@@ -39,3 +40,10 @@ def table() -> Iterator[Table]:
     assert not made.reactor.failures
     assert not made.reactor.readers
     assert not made.reactor.writers
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An asyncio replica that drains does not wait long for its routers."""
+    for name in ("GOODBYE_TIME", "FAREWELL_TIME"):
+        monkeypatch.setattr(replica, name, 0.1)

@@ -27,6 +27,14 @@ async def until(reached: Callable[[], Any]) -> Any:
     return found
 
 
+def packet_of(sock: socket.socket) -> tuple[bytes] | None:
+    """What has come on a link, if anything has."""
+    try:
+        return (sock.recv(1 << 17),)
+    except BlockingIOError:
+        return None
+
+
 async def settle() -> None:
     """Let everything happen that is to happen now."""
     for _ in range(20):

@@ -16,6 +16,8 @@ from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 from websocketsvc.masking import mask
 
+from .txws_setup import Setup
+
 KEY = b"dGhlIHNhbXBsZSBub25jZQ=="
 ACCEPT = b"s3pPLMBiTxaQ9kYGzzhZRbK+xOo="  # both from RFC 6455 section 1.3
 FIELDS = {
@@ -143,6 +145,17 @@ def tools() -> SimpleNamespace:
         server_frames=server_frames,
         opening=opening,
     )
+
+
+@pytest.fixture
+def frame(tools):
+    return tools.client_frame
+
+
+@pytest.fixture
+def setup(tools, clock):
+    """Makes txWS over a transport in memory, with these options."""
+    return lambda **options: Setup(tools, clock, **options)
 
 
 @pytest.fixture

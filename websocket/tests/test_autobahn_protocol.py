@@ -46,11 +46,6 @@ def make(tools, clock):
     return connection
 
 
-@pytest.fixture
-def frame(tools):
-    return tools.client_frame
-
-
 # -- the handshake
 
 

@@ -16,6 +16,8 @@ from portico.service import RoutedService
 from portico.targets.handoff import HandoffTarget
 from svckit.handoff import socketfile
 
+from .support.application import Deployed
+from .support.keepers import Make, Stage
 from .support.linkrig import PATTERNS, HandReplica, Owner
 from .support.reactor import HandReactor
 from .support.splitrig import Rig, open_sockets
@@ -147,3 +149,37 @@ def make_target(
         target.close()
     for arrival in readmitted:
         arrival.close()
+
+
+@pytest.fixture
+def deployed(reactor: HandReactor, folder: Path) -> Iterator[Deployed]:
+    """At its end it has drained."""
+    deployed = Deployed(reactor, folder)
+    deployed.start()
+    yield deployed
+    if deployed.application.running:
+        deployed.stop()
+    reactor.pump([1.0] * 10)
+    reactor.settle()
+    assert len(deployed.stopped) == 1
+    reactor.pump([1.0] * 5)
+
+
+@pytest.fixture
+def make_stage(folder: Path) -> Iterator[Make]:
+    """Makes keepers, by the settings given."""
+    made: list[Stage] = []
+
+    def make(path: str = str(folder / "keeper"), **settings: object) -> Stage:
+        made.append(Stage(path, **settings))
+        return made[-1]
+
+    yield make
+    for stage in made:
+        stage.close()
+
+
+@pytest.fixture
+def stage(make_stage: Make) -> Stage:
+    """A keeper on its stage."""
+    return make_stage()

@@ -19,7 +19,7 @@ run: .venv/run.stamp .venv/members.stamp ## everything in one process on http://
 	@exec $(BIN)/portico run --in-process --listen 127.0.0.1:$(PORT) --state $(STATE) router/portico.toml
 
 test: lint ## style, types, unit and behaviour tests; container tests where a Docker engine answers
-	@$(BIN)/python -m pytest -q $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest -q -n logical --maxprocesses 2 $(PYTEST_ARGS)
 
 lint: .venv/dev.stamp .venv/members.stamp ## style and types only
 	@$(BIN)/ruff check -q

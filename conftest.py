@@ -1,6 +1,11 @@
-"""What all suites share."""
+"""What all suites share, and how they divide over two processes (`-n 2`)."""
 
 import gc
+from typing import Any
+
+import pytest
+
+TOGETHER = "tests/"
 
 
 def pytest_collection_finish() -> None:
@@ -11,3 +16,18 @@ def pytest_collection_finish() -> None:
     """
     gc.collect()
     gc.freeze()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """One process has all of `tests/`, in its order: there is one compose project, and deployments that many files share.
+
+    The members' files, each whole, go to whoever is free.
+    """
+    from xdist.scheduler import LoadFileScheduling
+
+    class OneDeployment(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return TOGETHER if nodeid.startswith(TOGETHER) else super()._split_scope(nodeid)
+
+    return OneDeployment(config, log)

@@ -16,7 +16,6 @@ from .support.one_process import OneProcess
 from .support.site import ROOT, Site, first_password, free_port, wait_for_answer
 
 PROJECT = "portico-test"
-LEFT_OUT = pytest.StashKey[str]()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -27,15 +26,15 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         return
     if os.environ.get("PORTICO_REQUIRE_CONTAINERS") == "1":
         raise pytest.UsageError(f"the container tests are required, and {problem}")
-    config.stash[LEFT_OUT] = f"{len(affected)} container tests left out: {problem}; `make engine` brings one up"
     for item in affected:
         item.add_marker(pytest.mark.skip(reason=problem))
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    left_out = config.stash.get(LEFT_OUT, None)
-    if left_out is not None:
-        terminalreporter.write_line(left_out, yellow=True)
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """From the reports, as the tests may have been collected in another process."""
+    left_out = [report for report in terminalreporter.getreports("skipped") if "containers" in report.keywords]
+    if left_out:
+        terminalreporter.write_line(f"{len(left_out)} container tests left out; `make engine` brings an engine up", yellow=True)
 
 
 @pytest.fixture(scope="session")

@@ -3,6 +3,7 @@
 import contextlib
 import http.client
 import json
+import random
 import socket
 import ssl
 import time
@@ -112,11 +113,15 @@ class Site:
 
 
 def free_port() -> int:
-    """A port of 127.0.0.1 that nobody listens on."""
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        port: int = sock.getsockname()[1]
-        return port
+    """A port of 127.0.0.1 that nobody listens on, and that nobody gets by chance: it is below those that the kernel deals out.
+
+    It may take minutes until it is used, where images are built first, and other tests run meanwhile.
+    """
+    while True:
+        port = random.randrange(10_000, 32_768)
+        with socket.socket() as sock, contextlib.suppress(OSError):
+            sock.bind(("127.0.0.1", port))
+            return port
 
 
 def json_lines(text: str) -> Iterable[dict[str, object]]:

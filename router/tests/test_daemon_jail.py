@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from portico.daemon.jail_users import merged
+from portico.daemon.paths import inside
 from portico.daemon.plan import Plan
 from portico.daemon.setup import steps
 from portico.daemon.steps import BadPlace
@@ -105,3 +106,16 @@ def test_nor_is_a_link_in_the_files_place(tmp_path: Path) -> None:
     (tmp_path / "jail/etc/passwd").symlink_to("/etc/passwd")
     with pytest.raises(BadPlace, match="is no plain file"):
         list(steps(plan(tmp_path / "jail")))
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"), [("/jail/log/x", "/log/x"), ("/jail/x", "/x"), ("/var/log/x", "/var/log/x"), ("/jails/x", "/jails/x")]
+)
+def test_what_a_path_is_called_in_the_jail(path: str, expected: str) -> None:
+    assert inside(Path(path), Path("/jail")) == Path(expected)
+
+
+def test_a_link_into_the_jail_is_the_same_inside(tmp_path: Path) -> None:
+    (tmp_path / "jail/var/log").mkdir(parents=True)
+    (tmp_path / "log").symlink_to(tmp_path / "jail/var/log")
+    assert inside(tmp_path / "log/x", tmp_path / "jail") == Path("/var/log/x")

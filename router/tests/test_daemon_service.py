@@ -10,7 +10,6 @@ import pytest
 from portico.daemon.logfile import LogFile
 from portico.daemon.logs import EventLines, Log
 from portico.daemon.notify import Notifier
-from portico.daemon.paths import inside
 from portico.daemon.service import STOP_MARGIN, Daemon, Place
 from twisted.application.service import Application, IService
 from twisted.internet.defer import Deferred
@@ -242,16 +241,3 @@ def test_systemd_hears_that_it_serves_lives_and_drains(tmp_path: Path) -> None:
 def test_a_systemd_that_is_gone_is_no_reason_to_end(tmp_path: Path) -> None:
     notifier = Notifier(as_reactor(Reactor()), {"NOTIFY_SOCKET": str(tmp_path / "none")})
     notifier.ready()
-
-
-@pytest.mark.parametrize(
-    ("path", "expected"), [("/jail/log/x", "/log/x"), ("/jail/x", "/x"), ("/var/log/x", "/var/log/x"), ("/jails/x", "/jails/x")]
-)
-def test_what_a_path_is_called_in_the_jail(path: str, expected: str) -> None:
-    assert inside(Path(path), Path("/jail")) == Path(expected)
-
-
-def test_a_link_into_the_jail_is_the_same_inside(tmp_path: Path) -> None:
-    (tmp_path / "jail/var/log").mkdir(parents=True)
-    (tmp_path / "log").symlink_to(tmp_path / "jail/var/log")
-    assert inside(tmp_path / "log/x", tmp_path / "jail") == Path("/var/log/x")

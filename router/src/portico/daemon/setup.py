@@ -5,10 +5,9 @@ import stat
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from ..config import admin_address
 from .jail import Need, needs
 from .jail_users import merged
-from .options import KeeperOptions, ServiceOptions
+from .places import folders
 from .plan import BadCommand, Plan
 from .steps import BadPlace, Step, device, file, folder, link, own, text
 
@@ -29,7 +28,7 @@ def steps(plan: Plan, take: bool = False) -> Iterator[Step]:
     if plan.jail is not None:
         yield from _jail(plan, plan.jail)
     uid, gid = plan.user, plan.group
-    wanted = [(path, mode) for path, mode in _folders(plan) if path is not None]
+    wanted = [(path, mode) for path, mode in folders(plan) if path is not None]
     for path, mode in dict(reversed(wanted)).items():
         if plan.jail is not None:
             yield from folder(_in(root, path.parent), 0, 0, 0o755, shared=True)
@@ -38,25 +37,6 @@ def steps(plan: Plan, take: bool = False) -> Iterator[Step]:
             yield from link(path, _in(root, path))
     if plan.logfile is not None:
         yield from file(_in(root, plan.logfile), uid, gid, 0o640, take=take)
-
-
-def _folders(plan: Plan) -> Iterator[tuple[Path | None, int]]:
-    """The first mention of a folder decides its mode."""
-    yield plan.pidfile and plan.pidfile.parent, 0o755
-    yield plan.logfile and plan.logfile.parent, 0o750
-    yield plan.state, 0o700
-    if isinstance(plan.part, KeeperOptions) and not str(plan.keeper).startswith("@"):
-        yield plan.running(plan.keeper).parent, 0o755
-    if isinstance(plan.part, ServiceOptions):
-        environment, name = plan.part.environment, str(plan.part["name"])
-        if (plan.part["what"] or name) != "authsvc":
-            yield Path(environment["PORTICO_RUN"]) / name, 0o2770
-        elif "PORTICO_AUTH" in environment:
-            yield Path(environment["PORTICO_AUTH"]), 0o2770
-    elif plan.config is not None and plan.config.admin is not None and not isinstance(plan.part, KeeperOptions):
-        where = admin_address(plan.config.admin.address)
-        if isinstance(where, Path) and plan.running(where).parent not in (Path("/tmp"), Path("/run")):  # noqa: S108
-            yield plan.running(where).parent, 0o755
 
 
 def _in(root: Path, path: Path) -> Path:

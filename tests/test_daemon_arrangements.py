@@ -188,3 +188,16 @@ def test_what_is_said_beforehand_is_what_happens(place: Ground, kind: str) -> No
         runs = {name: pool.submit(each.run) for name, each in trials.items()}
         problems = {name: run.result() for name, run in runs.items()}
     assert {name: problem for name, problem in problems.items() if problem} == {}
+
+
+def test_what_a_third_user_has_is_given_away_only_if_told_so(place: Ground) -> None:
+    file = place.path / "portico.toml"
+    file.write_text(CONFIG.format())
+    theirs = place.folder("log", 1, 1, 0o750)
+    daemon = place.daemon(*USER, "--rundir", "/", "portico", "--config", file, "--state", place.path / "state")
+    refused = daemon.tool("daemon-setup")
+    assert refused.returncode == 1
+    assert f"{theirs} is of another user, daemon:daemon 0750" in refused.stdout and "--take-over" in refused.stdout
+    assert theirs.stat().st_uid == 1
+    assert daemon.tool("daemon-setup", "--take-over").returncode == 0
+    assert theirs.stat().st_uid == NOBODY and daemon.fails() == []

@@ -15,12 +15,12 @@ from .support.one_process import BIN
 from .support.programs import program
 from .support.raw import RawConnection
 from .support.tree import ROOT
+from .systemd.page import scores
 
 pytestmark = pytest.mark.timeout(300)
 """Seconds; many processes are started, which takes its time where there is more to do."""
 
 UNITS = ROOT / "deploy/systemd"
-ROW = re.compile(r"^\| `([\w-]+\.service)` \| (\d\.\d) \|", re.MULTILINE)
 CONFIG = """
 listeners = [{{address = "127.0.0.1:{port}"}}]
 routes = [{{path = "/", service = "web"}}]
@@ -55,7 +55,7 @@ def test_systemd_accepts_the_units(units: list[str]) -> None:
 def test_the_page_has_the_scores(units: list[str]) -> None:
     analyze = program("systemd-analyze")
     told = subprocess.run([analyze, "--version"], capture_output=True, text=True, timeout=60, check=True).stdout
-    documented = dict(ROW.findall((ROOT / "docs/daemon.md").read_text()))
+    documented = scores()
     assert sorted(documented) == sorted(Path(unit).name for unit in units if unit.endswith(".service"))
     for unit in units:
         if not unit.endswith(".service"):
@@ -81,16 +81,35 @@ def test_each_service_of_the_configuration_has_unit_user_and_folder() -> None:
         assert re.search(rf"^d /run/portico/{name} +\d+ portico-{name} ", folders, re.MULTILINE)
 
 
-def test_logrotate_tells_the_daemons_that_run(tmp_path: Path) -> None:
-    """Without one its script is no failure, which logrotate would report each day."""
+def told_by_logrotate(folder: Path, user: str) -> None:
+    """Its script, with the PID files in another folder and another user's name; a failure would be reported each day."""
     text = (ROOT / "deploy/logrotate.d/portico").read_text()
-    script = text.partition("postrotate\n")[2].partition("endscript")[0].replace("/run/portico-daemon", str(tmp_path))
-    assert str(tmp_path) in script
-    assert subprocess.run(["sh", "-c", script], timeout=60, check=False).returncode == 0
+    script = text.partition("postrotate\n")[2].partition("endscript")[0]
+    mine = script.replace("/run/portico-daemon", str(folder)).replace("--uid portico ", f"--uid {user} ")
+    assert str(folder) in mine and f"--uid {user} " in mine
+    assert subprocess.run(["sh", "-c", mine], timeout=60, check=False).returncode == 0
+
+
+def test_logrotate_tells_the_daemons_that_run(tmp_path: Path) -> None:
+    program("pkill")
+    user = str(os.geteuid())
+    told_by_logrotate(tmp_path, user)
+    (tmp_path / "gone.pid").write_text("")
     with subprocess.Popen(["sleep", "60"]) as daemon:
         (tmp_path / "x.pid").write_text(str(daemon.pid))
-        assert subprocess.run(["sh", "-c", script], timeout=60, check=False).returncode == 0
+        told_by_logrotate(tmp_path, user)
         assert daemon.wait(60) == -signal.SIGUSR1
+
+
+def test_logrotate_does_not_believe_a_daemons_pid_file_of_others(tmp_path: Path) -> None:
+    """The daemon's user may write any number there, and root would send the signal, which ends most programs."""
+    program("pkill")
+    with subprocess.Popen(["sleep", "60"]) as other:
+        (tmp_path / "x.pid").write_text(str(other.pid))
+        told_by_logrotate(tmp_path, "65534" if os.geteuid() != 65534 else "1")
+        with pytest.raises(subprocess.TimeoutExpired):
+            other.wait(0.2)
+        other.kill()
 
 
 def test_the_users_of_the_page_are_made() -> None:
@@ -105,6 +124,13 @@ def test_the_users_of_the_page_are_made() -> None:
 def test_the_configuration_is_sound() -> None:
     done = subprocess.run(
         [BIN / "portico", "check", UNITS / "portico.toml"], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_configuration_for_one_process_is_sound() -> None:
+    done = subprocess.run(
+        [BIN / "portico", "check", ROOT / "daemon/portico.toml"], capture_output=True, text=True, timeout=60, check=False
     )
     assert done.returncode == 0, done.stderr
 

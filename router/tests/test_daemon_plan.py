@@ -209,3 +209,31 @@ def test_a_daemon_has_no_standard_output(tmp_path: Path, config: Path) -> None:
     assert [finding.code for finding in check(words, tmp_path) if finding.fails] == ["log-lost"]
     assert [finding.code for finding in check([*words, "--log", "twistd"], tmp_path) if finding.fails] == ["log-lost"]
     assert not [finding for finding in check([words[0], "--nodaemon", *words[1:]], tmp_path) if finding.fails]
+
+
+def test_a_daemon_that_stays_root_is_told(tmp_path: Path, config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It works, so it is no failure."""
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    words = ["twistd", "-n", "--pidfile=", "portico-router", "--config", str(config)]
+    (finding,) = [finding for finding in check(words, tmp_path) if finding.code == "root"]
+    assert (finding.option, finding.fails) == ("--uid", False)
+    own = ["--uid", str(os.getuid()), "--gid", str(os.getgid())]
+    assert "root" not in [finding.code for finding in check([words[0], *own, *words[1:]], tmp_path)]
+    monkeypatch.setattr(os, "geteuid", lambda: 12_345)
+    assert "root" not in [finding.code for finding in check(words, tmp_path)]
+
+
+def test_a_folder_that_is_gone_after_a_reboot_is_told(tmp_path: Path, config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = tmp_path / "run"
+    monkeypatch.setattr("portico.daemon.places.EMPTIED", (run,))
+    monkeypatch.setattr("portico.daemon.places.TMPFILES", (tmp_path / "tmpfiles.d",))
+    words = ["twistd", "-n", "--logfile", "log/x", "--pidfile", str(run / "x/x.pid"), "portico-router", "--config", str(config)]
+    (finding,) = [finding for finding in check(words, tmp_path) if finding.code == "volatile"]
+    assert (finding.path, finding.fails) == (f"{run}/x", False)
+    line = finding.mend.partition("portico.conf: ")[2]
+    assert line.startswith(f"d {run}/x 0755 ") and len(line.split()) == 6
+    (tmp_path / "tmpfiles.d").mkdir()
+    (tmp_path / "tmpfiles.d/other.conf").write_text(f"# {run}/x\n\nd\nr {run}/x\nd {run}/x/y 0755 - - -\n")
+    assert "volatile" in [finding.code for finding in check(words, tmp_path)]
+    (tmp_path / "tmpfiles.d/portico.conf").write_text(f"{line}\n")
+    assert "volatile" not in [finding.code for finding in check(words, tmp_path)]

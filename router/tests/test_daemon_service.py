@@ -10,12 +10,11 @@ import pytest
 from portico.daemon.logfile import LogFile
 from portico.daemon.logs import EventLines, Log
 from portico.daemon.notify import Notifier
-from portico.daemon.paths import inside
 from portico.daemon.service import STOP_MARGIN, Daemon, Place
 from twisted.application.service import Application, IService
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
-from twisted.logger import ILogObserver
+from twisted.logger import ILogObserver, LogEvent, formatEvent, globalLogPublisher
 
 from .support.wires import as_reactor
 
@@ -26,11 +25,15 @@ class Reactor(Clock):
     def __init__(self) -> None:
         super().__init__()
         self.waiting: list[object] = []
+        self.stops = 0
 
     def callWhenRunning(self, call: object) -> None:
         self.waiting.append(call)
 
     callFromThread = callWhenRunning
+
+    def stop(self) -> None:
+        self.stops += 1
 
 
 class Part:
@@ -59,9 +62,12 @@ class Part:
         self.calls.append("flush")
 
 
+HEARD = (signal.SIGHUP, signal.SIGUSR1, signal.SIGTERM, signal.SIGINT)
+
+
 @pytest.fixture(autouse=True)
 def handlers() -> Iterator[None]:
-    before = {number: signal.getsignal(number) for number in (signal.SIGHUP, signal.SIGUSR1)}
+    before = {number: signal.getsignal(number) for number in HEARD}
     yield
     for number, handler in before.items():
         signal.signal(number, handler)
@@ -95,6 +101,60 @@ def test_signals_that_come_before_the_start_wait_for_it(tmp_path: Path) -> None:
         call()  # type: ignore[operator]
     assert part.calls == ["take", "reload"] and (tmp_path / "x.log.1").exists()
     file.close()
+
+
+def test_a_signal_to_end_that_comes_before_the_reactor_runs_waits_for_it() -> None:
+    """By then there is a PID file, which nobody would remove."""
+    reactor, part = Reactor(), Part()
+    daemon = made(reactor, part)
+    daemon.privilegedStartService()
+    signal.raise_signal(signal.SIGTERM)
+    assert not reactor.stops
+    daemon.startService()
+    assert not reactor.stops
+    for call in reactor.waiting:
+        call()  # type: ignore[operator]
+    assert reactor.stops == 1
+
+
+def test_a_second_one_does_not_wait(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the start hangs, say."""
+    statuses: list[int] = []
+    monkeypatch.setattr(os, "_exit", statuses.append)
+    (tmp_path / "x.pid").write_text("1")
+    daemon = made(Reactor(), Part(), Place(pidfile=str(tmp_path / "x.pid")))
+    daemon.privilegedStartService()
+    signal.raise_signal(signal.SIGTERM)
+    assert not statuses and (tmp_path / "x.pid").exists()
+    signal.raise_signal(signal.SIGINT)
+    assert statuses == [128 + signal.SIGINT] and not (tmp_path / "x.pid").exists()
+
+
+def test_sigusr1_without_a_file_of_ours_is_said_to_do_nothing() -> None:
+    """By default it would end the process."""
+    signal.signal(signal.SIGUSR1, signal.SIG_DFL)
+    reactor, heard = Reactor(), list[LogEvent]()
+    daemon = made(reactor, Part())
+    daemon.privilegedStartService()
+    globalLogPublisher.addObserver(heard.append)
+    try:
+        signal.raise_signal(signal.SIGUSR1)
+        for call in reactor.waiting:
+            call()  # type: ignore[operator]
+    finally:
+        globalLogPublisher.removeObserver(heard.append)
+    assert [formatEvent(event) for event in heard] == [
+        "SIGUSR1: the log is no file of Portico's, so there is nothing to rotate or to open anew"
+    ]
+
+
+def test_sigusr1_is_left_to_twisteds_own_log_file() -> None:
+    def rotates(number: int, frame: object) -> None:
+        """Twisted's."""
+
+    signal.signal(signal.SIGUSR1, rotates)
+    made(Reactor(), Part()).privilegedStartService()
+    assert signal.getsignal(signal.SIGUSR1) is rotates
 
 
 def test_a_stop_waits_for_the_drain() -> None:
@@ -181,16 +241,3 @@ def test_systemd_hears_that_it_serves_lives_and_drains(tmp_path: Path) -> None:
 def test_a_systemd_that_is_gone_is_no_reason_to_end(tmp_path: Path) -> None:
     notifier = Notifier(as_reactor(Reactor()), {"NOTIFY_SOCKET": str(tmp_path / "none")})
     notifier.ready()
-
-
-@pytest.mark.parametrize(
-    ("path", "expected"), [("/jail/log/x", "/log/x"), ("/jail/x", "/x"), ("/var/log/x", "/var/log/x"), ("/jails/x", "/jails/x")]
-)
-def test_what_a_path_is_called_in_the_jail(path: str, expected: str) -> None:
-    assert inside(Path(path), Path("/jail")) == Path(expected)
-
-
-def test_a_link_into_the_jail_is_the_same_inside(tmp_path: Path) -> None:
-    (tmp_path / "jail/var/log").mkdir(parents=True)
-    (tmp_path / "log").symlink_to(tmp_path / "jail/var/log")
-    assert inside(tmp_path / "log/x", tmp_path / "jail") == Path("/var/log/x")

@@ -34,6 +34,31 @@ def test_a_folder_of_sockets_passes_its_group_on(tmp_path: Path) -> None:
     assert path.stat().st_mode & 0o7777 == 0o2770
 
 
+@pytest.fixture
+def of_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What this test makes is a third user's: not root's, nor ours, nor the daemon's."""
+    look = Path.lstat
+
+    def lstat(path: Path) -> os.stat_result:
+        found = look(path)
+        return os.stat_result((*found[:4], 33, 33, *found[6:]))
+
+    monkeypatch.setattr(Path, "lstat", lstat)
+
+
+@pytest.mark.usefixtures("of_another")
+def test_what_is_a_third_users_is_not_given_away_unless_told_so(tmp_path: Path) -> None:
+    (tmp_path / "x").mkdir()
+    (tmp_path / "x.log").touch()
+    for make in (folder, file):
+        path = tmp_path / ("x" if make is folder else "x.log")
+        with pytest.raises(BadPlace, match=r"is of another user, .* --take-over"):
+            make(path, 65534, 65534, 0o750)
+        (step,) = make(path, 65534, 65534, 0o750, take=True)
+        assert step.says.startswith(f"chown {path}, ")
+        assert make(path, 33, 33, 0o700) == []  # the daemon's own
+
+
 @pytest.mark.parametrize("path", sorted(map(str, SHARED)))
 def test_no_folder_of_the_system_is_given_away(path: str) -> None:
     with pytest.raises(BadPlace, match="of the system"):

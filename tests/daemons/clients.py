@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import itertools
+from base64 import b64encode
 from collections import Counter
 from dataclasses import dataclass, field
 
@@ -29,12 +30,15 @@ class Clients:
     requests: int = 12
     uploads: int = 3
     websockets: int = 10
+    host: str = "127.0.0.1"
+    login: str = ""
+    """`USER:PASSWORD` of uploads, where they need one."""
     counts: Counter[str] = field(default_factory=Counter)
     problems: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         pages = (Page("static", "/static/a.txt", b"a file\n"), Page("uploads", "/uploads/page", b"a page\n"))
-        self.load = Load("127.0.0.1", self.port, pages, self.requests)
+        self.load = Load(self.host, self.port, pages, self.requests)
         self._ended = False
         self._restarting = ""
 
@@ -71,26 +75,28 @@ class Clients:
                 self.problems.append(f"upload {client}-{number}: {status}")
 
     async def _put(self, name: str, pieces: list[bytes]) -> int:
-        reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+        reader, writer = await asyncio.open_connection(self.host, self.port)
         size = sum(map(len, pieces))
-        writer.write(f"PUT /uploads/{name} HTTP/1.1\r\nHost: h\r\nContent-Length: {size}\r\nConnection: close\r\n\r\n".encode())
+        login = f"Authorization: Basic {b64encode(self.login.encode()).decode()}\r\n" if self.login else ""
+        head = f"PUT /uploads/{name} HTTP/1.1\r\nHost: h\r\n{login}Content-Length: {size}\r\nConnection: close\r\n\r\n"
+        writer.write(head.encode())
         for piece in pieces:
             writer.write(piece)
             await writer.drain()
             if len(pieces) > 1:
                 await asyncio.sleep(REST)
-        head = await reader.readuntil(b"\r\n\r\n")
+        answer = await reader.readuntil(b"\r\n\r\n")
         writer.close()
         with contextlib.suppress(OSError):
             await writer.wait_closed()
-        return int(head.split(b" ", 2)[1])
+        return int(answer.split(b" ", 2)[1])
 
     # -- WebSockets
 
     async def _websocket(self, client: int) -> None:
         while not self._ended:
             try:
-                async with connect(f"ws://127.0.0.1:{self.port}/ws/autobahn/echo", open_timeout=TIMEOUT) as websocket:
+                async with connect(f"ws://{self.host}:{self.port}/ws/autobahn/echo", open_timeout=TIMEOUT) as websocket:
                     self.counts["WebSockets"] += 1
                     for number in itertools.count():
                         if self._ended:

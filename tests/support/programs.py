@@ -16,6 +16,7 @@ PACKAGES = {
     "haproxy": "haproxy",
     "strace": "strace",
     "systemd-analyze": "systemd",
+    "pkill": "procps",
 }
 """Where Debian has them."""
 

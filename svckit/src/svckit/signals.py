@@ -9,7 +9,7 @@ from twisted.logger import Logger
 
 from .reactors import Reactor
 
-__all__ = ["Ending"]
+__all__ = ["KILLED", "Ending"]
 
 KILLED = 128
 """Added to a signal's number, it is the exit status of a process that the signal has ended (as shells count)."""

@@ -7,6 +7,7 @@ from .check_files import check_configuration, check_ports, check_service, check_
 from .check_log import check_log
 from .check_place import check_jail, check_pidfile, check_relative, check_user
 from .findings import Finding
+from .places import check_boot
 from .plan import BadCommand, Plan
 from .probe import Probe
 
@@ -34,6 +35,7 @@ def check(command: Sequence[str], folder: Path | None = None) -> list[Finding]:
         *check_ports(plan),
         *check_state(plan, probe),
         *check_service(plan, probe),
+        *check_boot(plan),
     ]
 
 

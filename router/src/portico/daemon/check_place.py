@@ -19,6 +19,10 @@ SETUP = "portico daemon-setup makes it, or: "
 def check_user(plan: Plan, probe: Probe) -> Iterator[Finding]:
     """Whether twistd can become that user, and what that user can read of Python."""
     if plan.uid is None:
+        if os.geteuid() == 0:
+            what = "without it the daemon stays root, and so is whoever finds a way into it"
+            mend = "name a user of its own: --uid portico --gid portico"
+            yield Finding("root", "--uid", what, mend, wanted="any other user", fails=False)
         return
     number = str(plan.uid)
     if os.geteuid() and plan.uid != os.geteuid():

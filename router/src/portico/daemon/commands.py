@@ -17,6 +17,9 @@ def add(commands: "Commands") -> None:
         "daemon-setup", help="make the folders and the log file of such a daemon, with the right owners"
     )
     setup.add_argument("--dry-run", action="store_true", help="only say what would be done")
+    setup.add_argument(
+        "--take-over", action="store_true", help="give the daemon's user what belongs to a third one now, instead of refusing"
+    )
     setup.set_defaults(call=_setup)
     for each in (check, setup):
         each.add_argument("words", nargs=argparse.REMAINDER, metavar="COMMAND", help="twistd and all its arguments")
@@ -31,7 +34,7 @@ def _check(chosen: argparse.Namespace) -> int:
 def _setup(chosen: argparse.Namespace) -> int:
     from .setup import run
 
-    return run(_words(chosen), chosen.dry_run)
+    return run(_words(chosen), chosen.dry_run, chosen.take_over)
 
 
 def _words(chosen: argparse.Namespace) -> list[str]:

@@ -1,8 +1,6 @@
 """What must be in a jail (`--chroot`) besides the daemon's own folders: little, as all modules are loaded before."""
 
-import grp
 import os
-import pwd
 from collections.abc import Iterator, Mapping
 from importlib.util import find_spec
 from pathlib import Path
@@ -13,7 +11,7 @@ from .check_files import READ_FILES, READ_OPTIONS, in_process_options
 from .options import PorticoOptions, ServiceOptions
 from .plan import Plan
 
-__all__ = ["Need", "needs", "users"]
+__all__ = ["Need", "needs"]
 
 RESOLVER = ("/etc/resolv.conf", "/etc/hosts", "/etc/nsswitch.conf")
 """What names of tcp services are looked up with."""
@@ -73,21 +71,3 @@ def _with_package(package: str, given: Mapping[str, Any]) -> Iterator[Path]:
 
 def _absolute(path: str, plan: Plan) -> Path:
     return Path(os.path.normpath(Path("/") / plan.rundir / path))
-
-
-def users(plan: Plan) -> tuple[bytes, bytes]:
-    """`/etc/passwd` and `/etc/group` of the jail: the daemon's user and group, for initgroups(3)."""
-    try:
-        name = pwd.getpwuid(plan.user).pw_name
-    except KeyError:
-        name = f"user{plan.user}"
-    numbers = dict.fromkeys([plan.group, *plan.groups])
-    lines = []
-    for number in numbers:
-        try:
-            group = grp.getgrgid(number).gr_name
-        except KeyError:
-            group = f"group{number}"
-        lines.append(f"{group}:x:{number}:{'' if number == plan.group else name}\n")
-    passwd = f"{name}:x:{plan.user}:{plan.group}::/:/usr/sbin/nologin\n"
-    return passwd.encode(), "".join(lines).encode()

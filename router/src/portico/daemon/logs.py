@@ -22,7 +22,7 @@ FORMATS = (CLASSIC, JSON, TWISTD)
 """twistd's lines and JSON lines, both in a file of ours; and all left to twistd: its lines in its file."""
 
 
-_access = Logger(namespace="portico.access")
+_access, _log = Logger(namespace="portico.access"), Logger(namespace="portico.daemon.logs")
 
 
 class EventLines:
@@ -52,7 +52,9 @@ class Log:
 
     def hear(self) -> None:
         """SIGUSR1 has come."""
-        if self.file is not None:
+        if self.file is None:
+            _log.info("SIGUSR1: the log is no file of Portico's, so there is nothing to rotate or to open anew")
+        else:
             (self.file.reopen if self.reopens else self.file.rotate)()
 
     def entered(self, inside: Path) -> None:

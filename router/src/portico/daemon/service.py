@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from svckit.reactors import Reactor
-from svckit.signals import Ending
+from svckit.signals import KILLED, Ending
 from twisted.application.service import IServiceCollection, Service
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall
@@ -46,6 +46,8 @@ class Daemon(Service):
     def __init__(self, part: Part, log: Log, place: Place, notifier: Notifier, reactor: Reactor) -> None:
         self._part, self._log, self._place, self._notifier, self._reactor = part, log, place, notifier, reactor
         self._too_late: IDelayedCall | None = None
+        self._ending: int | None = None
+        """A signal to end that came before the reactor ran."""
 
     def setServiceParent(self, parent: IServiceCollection) -> None:
         """twistd takes the log's observer from the application that it makes around this service."""
@@ -63,8 +65,10 @@ class Daemon(Service):
             self._log.entered(inside(Path(self._place.log), Path(self._place.jail)))
         # the PID file is there already, and by default these signals end a process; they are heard once the reactor runs
         self._on(signal.SIGHUP, self._part.reload)
-        if self._log.file is not None:
+        if self._log.file is not None or not signal.getsignal(signal.SIGUSR1):  # Twisted's own log file has set its own
             self._on(signal.SIGUSR1, self._log.hear)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._too_early)
         self._part.take()
         super().privilegedStartService()
 
@@ -76,12 +80,27 @@ class Daemon(Service):
         """
         super().startService()
         self._part.start(self._log.access)
-        Ending(self._reactor, self._at_once)
+        ending = Ending(self._reactor, self._at_once)
         self._reactor.callWhenRunning(self._notifier.ready)
+        self._reactor.callWhenRunning(lambda: self._end_if_asked(ending))
+
+    def _too_early(self, number: int, frame: object) -> None:
+        """To end now would leave the PID file: it starts and drains. A second signal ends it at once, without the file."""
+        if self._ending is None:
+            self._ending = number
+        else:
+            try:
+                self._at_once()
+            finally:
+                os._exit(KILLED + number)
 
     def _on(self, number: int, call: Callable[[], None]) -> None:
         # not in the handler itself: it may have interrupted a write to the log
         signal.signal(number, lambda number, frame: self._reactor.callFromThread(call))
+
+    def _end_if_asked(self, ending: Ending) -> None:
+        if self._ending is not None:
+            ending.signalled(self._ending)
 
     def stopService(self) -> "Deferred[None]":
         """Drain; fires when all has ended, at the latest STOP_MARGIN after the drain time."""

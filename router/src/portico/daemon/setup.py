@@ -5,9 +5,9 @@ import stat
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from ..config import admin_address
-from .jail import Need, needs, users
-from .options import KeeperOptions, ServiceOptions
+from .jail import Need, needs
+from .jail_users import merged
+from .places import folders
 from .plan import BadCommand, Plan
 from .steps import BadPlace, Step, device, file, folder, link, own, text
 
@@ -16,8 +16,10 @@ __all__ = ["BAD_USAGE", "run", "steps"]
 BAD_USAGE = 2
 
 
-def steps(plan: Plan) -> Iterator[Step]:
+def steps(plan: Plan, take: bool = False) -> Iterator[Step]:
     """What is not yet as it should be, in order; each is to be done before the next one is asked for.
+
+    `take`: folders and files of third users are given away, too.
 
     Raises:
         BadPlace: something is in the way.
@@ -26,52 +28,63 @@ def steps(plan: Plan) -> Iterator[Step]:
     if plan.jail is not None:
         yield from _jail(plan, plan.jail)
     uid, gid = plan.user, plan.group
-    wanted = [(path, mode) for path, mode in _folders(plan) if path is not None]
+    wanted = [(path, mode) for path, mode in folders(plan) if path is not None]
     for path, mode in dict(reversed(wanted)).items():
         if plan.jail is not None:
             yield from folder(_in(root, path.parent), 0, 0, 0o755, shared=True)
-        yield from folder(_in(root, path), uid, gid, mode)
+        yield from folder(_in(root, path), uid, gid, mode, take=take)
         if plan.jail is not None and path in (plan.pidfile and plan.pidfile.parent, plan.logfile and plan.logfile.parent):
             yield from link(path, _in(root, path))
     if plan.logfile is not None:
-        yield from file(_in(root, plan.logfile), uid, gid, 0o640)
-
-
-def _folders(plan: Plan) -> Iterator[tuple[Path | None, int]]:
-    """The first mention of a folder decides its mode."""
-    yield plan.pidfile and plan.pidfile.parent, 0o755
-    yield plan.logfile and plan.logfile.parent, 0o750
-    yield plan.state, 0o700
-    if isinstance(plan.part, KeeperOptions) and not str(plan.keeper).startswith("@"):
-        yield plan.running(plan.keeper).parent, 0o755
-    if isinstance(plan.part, ServiceOptions):
-        environment, name = plan.part.environment, str(plan.part["name"])
-        if (plan.part["what"] or name) != "authsvc":
-            yield Path(environment["PORTICO_RUN"]) / name, 0o2770
-        elif "PORTICO_AUTH" in environment:
-            yield Path(environment["PORTICO_AUTH"]), 0o2770
-    elif plan.config is not None and plan.config.admin is not None and not isinstance(plan.part, KeeperOptions):
-        where = admin_address(plan.config.admin.address)
-        if isinstance(where, Path) and plan.running(where).parent not in (Path("/tmp"), Path("/run")):  # noqa: S108
-            yield plan.running(where).parent, 0o755
+        yield from file(_in(root, plan.logfile), uid, gid, 0o640, take=take)
 
 
 def _in(root: Path, path: Path) -> Path:
-    """A path of the jail, as it is called outside."""
-    return root / path.relative_to(path.anchor)  # which may be two slashes
+    """A path of the jail, as it is called outside.
+
+    Raises:
+        BadPlace: a link in the jail, which inside leads somewhere in it, leads out of it.
+    """
+    there = root / path.relative_to(path.anchor)  # which may be two slashes
+    _stays(root, there)
+    return there
+
+
+def _stays(root: Path, there: Path) -> None:
+    if there != root and not there.parent.resolve().is_relative_to(root.resolve()):
+        raise BadPlace(f"{there} is not in the jail: a link on the way leads to {there.parent.resolve()}")
 
 
 def _jail(plan: Plan, jail: Path) -> Iterator[Step]:
-    own(jail)  # its /etc/passwd is written anew
+    own(jail)  # a daemon's folders are made in it
     yield from folder(jail, 0, 0, 0o755, shared=True)
     if plan.rundir.startswith("/"):
         yield from folder(_in(jail, Path(plan.rundir)), 0, 0, 0o755, shared=True)
-    yield from device(jail / "dev/null", 1, 3)
-    passwd, group = users(plan)
-    yield from text(jail / "etc/passwd", passwd)
-    yield from text(jail / "etc/group", group)
+    yield from device(_in(jail, Path("/dev/null")), 1, 3)
+    yield from _users(_in(jail, Path("/etc/passwd")), _in(jail, Path("/etc/group")), plan)
     for need in needs(plan):
         yield from _copied(need.path, _in(jail, need.path), plan, need)
+
+
+def _users(passwd: Path, group: Path, plan: Plan) -> Iterator[Step]:
+    """A jail that was made by hand keeps the users that it has, and its files their owners and modes."""
+    there = [_there(path) for path in (passwd, group)]
+    try:
+        wanted = merged(there[0], there[1], plan)
+    except ValueError as error:
+        raise BadPlace(f"{passwd} and {group.name}: {error}") from None
+    for path, content in zip((passwd, group), wanted, strict=True):
+        found = path.stat() if path.exists() else None
+        if found is None:
+            yield from text(path, content)
+        else:
+            yield from text(path, content, stat.S_IMODE(found.st_mode), (found.st_uid, found.st_gid))
+
+
+def _there(path: Path) -> bytes:
+    if path.is_symlink() or (path.exists() and not path.is_file()):
+        raise BadPlace(f"{path} is no plain file, so the daemon's user is not added to it")
+    return path.read_bytes() if path.exists() else b""
 
 
 def _copied(path: Path, to: Path, plan: Plan, need: Need) -> Iterator[Step]:
@@ -80,6 +93,7 @@ def _copied(path: Path, to: Path, plan: Plan, need: Need) -> Iterator[Step]:
     In a folder links are left out, which static does not serve, and what the daemon's user could not read outside: root reads
     more than it, and what is in the jail is for all who are.
     """
+    _stays(plan.jail or Path("/"), to)
     owners = (0, plan.group) if need.private else (0, 0)
     mode = 0o640 if need.private else 0o644
     if path.is_dir():
@@ -99,7 +113,7 @@ def _is_copied(plan: Plan, need: Need, found: os.stat_result) -> bool:
     return bool(found.st_mode & (stat.S_IRGRP if found.st_gid in plan.groups else stat.S_IROTH))
 
 
-def run(command: Sequence[str], dry: bool) -> int:
+def run(command: Sequence[str], dry: bool, take: bool = False) -> int:
     """Do what is to be done, or only say it."""
     try:
         plan = Plan(command)
@@ -115,7 +129,7 @@ def run(command: Sequence[str], dry: bool) -> int:
     count = 0
     said: set[str] = set()
     try:
-        for step in steps(plan):
+        for step in steps(plan, take):
             if step.says in said:  # of a folder that is not there yet in a dry run
                 continue
             said.add(step.says)

@@ -62,13 +62,24 @@ def _way(path: Path) -> None:
                 raise BadPlace(f"{above} is a link of {owner(found.st_uid, found.st_gid, 0o777)}: it may lead anywhere")
 
 
-def folder(path: Path, uid: int, gid: int, mode: int, *, shared: bool = False) -> list[Step]:
-    """A folder of that owner. One that is there keeps its mode, if its owner can use it.
-
-    `shared`: only that it is there matters, whoever has it.
+def _giver(path: Path, found: os.stat_result, uid: int, take: bool) -> None:
+    """Nothing, if what is there is root's or the daemon's user's already, or may be taken from whoever has it.
 
     Raises:
-        BadPlace: it is a folder of the system, or no folder, or behind somebody's link.
+        BadPlace: it is somebody else's, say another program's, which would find it gone.
+    """
+    if not take and found.st_uid not in (0, os.geteuid(), uid):
+        has = owner(found.st_uid, found.st_gid, found.st_mode)
+        raise BadPlace(f"{path} is of another user, {has}: name another one, or say --take-over if it is to be given away")
+
+
+def folder(path: Path, uid: int, gid: int, mode: int, *, shared: bool = False, take: bool = False) -> list[Step]:
+    """A folder of that owner. One that is there keeps its mode, if its owner can use it.
+
+    `shared`: only that it is there matters, whoever has it. `take`: even if it is a third user's.
+
+    Raises:
+        BadPlace: it is a folder of the system, or no folder, or behind somebody's link, or a third user's.
     """
     _way(path)
     if not shared:
@@ -92,16 +103,17 @@ def folder(path: Path, uid: int, gid: int, mode: int, *, shared: bool = False) -
     enough = found.st_mode & 0o2700 == mode & 0o2700
     if (found.st_uid, found.st_gid) == (uid, gid) and enough:
         return []
+    _giver(path, found, uid, take)
     wanted = mode if not enough else stat.S_IMODE(found.st_mode)
     was = owner(found.st_uid, found.st_gid, found.st_mode)
     return [Step(f"chown {path}, {was} -> {owner(uid, gid, wanted)}", lambda: _take(path, os.O_DIRECTORY, uid, gid, wanted))]
 
 
-def file(path: Path, uid: int, gid: int, mode: int) -> list[Step]:
-    """An empty file of that owner, or the one that is there, given to it.
+def file(path: Path, uid: int, gid: int, mode: int, *, take: bool = False) -> list[Step]:
+    """An empty file of that owner, or the one that is there, given to it; a third user's if `take` says so.
 
     Raises:
-        BadPlace: it is no plain file, or has a second name.
+        BadPlace: it is no plain file, or has a second name, or is a third user's.
     """
     _way(path)
     try:
@@ -117,6 +129,7 @@ def file(path: Path, uid: int, gid: int, mode: int) -> list[Step]:
         raise BadPlace(f"{path} is no plain file with one name")
     if (found.st_uid, found.st_gid) == (uid, gid) and found.st_mode & 0o600 == 0o600:
         return []
+    _giver(path, found, uid, take)
     was = owner(found.st_uid, found.st_gid, found.st_mode)
     return [Step(f"chown {path}, {was} -> {owner(uid, gid, mode)}", lambda: _take(path, 0, uid, gid, mode))]
 

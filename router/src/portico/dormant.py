@@ -1,7 +1,7 @@
 """A connection whose head is not there yet, as one string of bytes.
 
 As objects (socket, arrival, addresses, preface, its reader, callback and timer) it takes 1.3 KiB, and Python's allocator gives
-hardly anything back of what thousands of them have had: see `docs/limits.md`. As a record it takes 160 and its bytes.
+hardly anything back of what thousands of them have had: see `docs/limits.md`. As a record it takes 150 and its bytes.
 Nothing is lost in it: how far the head was read is written down too, so no byte is looked at twice.
 
 The descriptor counts all the while (`places`). Whoever has a record has the only trace of it.

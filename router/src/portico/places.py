@@ -144,7 +144,7 @@ class Places:
 _NO_LIMIT = 1 << 62
 
 
-@lru_cache(maxsize=4_096)
+@lru_cache(maxsize=1_024)  # a crowd from everywhere leaves so many behind
 def _who(host: str) -> bytes:
     """What counts as one client: an IPv4 address, or the /64 of an IPv6 address."""
     return by_client((host, 0))

@@ -13,7 +13,7 @@ from .support.wires import Inbox, arrive, as_reactor, reset
 
 def linger(reactor: HandReactor, poller: Poller) -> tuple[socket.socket, Arrival]:
     client, arrival = arrive()
-    Linger(arrival, BAD_REQUEST, poller, as_reactor(reactor))
+    Linger(poller, as_reactor(reactor)).answer(arrival, BAD_REQUEST)
     return client, arrival
 
 
@@ -37,7 +37,7 @@ def test_the_answer_and_then_the_end(reactor: HandReactor, poller: Poller) -> No
 def test_the_answer_arrives_although_the_client_goes_on_sending(reactor: HandReactor, poller: Poller) -> None:
     client, arrival = arrive()
     client.sendall(b"unread" * 10_000)  # lies in the socket when the answer is sent
-    Linger(arrival, BAD_REQUEST, poller, as_reactor(reactor))
+    Linger(poller, as_reactor(reactor)).answer(arrival, BAD_REQUEST)
     inbox = Inbox(client)
     for _ in range(20):
         client.send(b"x" * 1_000)
@@ -88,7 +88,7 @@ def test_bounded_in_bytes(reactor: HandReactor, poller: Poller) -> None:
 def test_a_client_that_is_gone_is_owed_nothing(reactor: HandReactor, poller: Poller) -> None:
     client, arrival = arrive()
     reset(client)
-    Linger(arrival, BAD_REQUEST, poller, as_reactor(reactor))
+    Linger(poller, as_reactor(reactor)).answer(arrival, BAD_REQUEST)
     reactor.until(lambda: gone(arrival))
     assert len(poller) == 0
     assert reactor.getDelayedCalls() == []

@@ -24,6 +24,8 @@ __all__ = ["AccessLog", "Stream"]
 
 FLUSH_DELAY = 0.1
 """Seconds that a line may wait for others."""
+LINES_AT_ONCE = 512
+"""Lines that do not wait: those of a crowd that is answered in one moment would take a megabyte."""
 
 _host = re.compile(rb"^host:", re.IGNORECASE | re.MULTILINE).search
 
@@ -125,6 +127,8 @@ class AccessLog:
         self._lines.append(self._encode(line))
         if self._flush_call is None:
             self._flush_call = self._reactor.callLater(FLUSH_DELAY, self.flush)
+        elif len(self._lines) >= LINES_AT_ONCE:
+            self.flush()
 
     def _time(self) -> str:
         now = int(time.time() * 1000)

@@ -9,8 +9,9 @@ import socket
 
 from svckit.reactors import Reactor
 
-from .arrival import Arrival
+from .arrival import Arrival, RawSocket
 from .core.answers import Answer
+from .expiry import Expiring
 from .poller import READ, Poller
 
 __all__ = ["Linger"]
@@ -20,35 +21,62 @@ LINGER_TIME = 2.0
 LINGER_BYTES = 1 << 20
 """Bytes that are read away at most."""
 _PIECE = 65_536
+_DONTWAIT = int(socket.MSG_DONTWAIT)
+_SEND_FLAGS = int(socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
 
 
 class Linger:
-    """One connection that has had its answer."""
+    """Connections that have had their answer."""
 
-    def __init__(self, arrival: Arrival, answer: Answer, poller: Poller, reactor: Reactor) -> None:
-        self._arrival, self._sock, self._poller = arrival, arrival.sock, poller
-        self._left = LINGER_BYTES
+    def __init__(self, poller: Poller, reactor: Reactor) -> None:
+        self._poller, self._reactor = poller, reactor
+        self._last: Expiring[_Last] = Expiring(reactor, _due, self._expired)
+
+    def answer(self, arrival: Arrival, answer: Answer) -> None:
+        """Send the answer, and close when the client has."""
+        sock = arrival.sock
         try:
-            self._sock.send(answer.wire, socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
-            self._sock.shutdown(socket.SHUT_WR)
+            sock.send(answer.wire, _SEND_FLAGS)
+            sock.shutdown(socket.SHUT_WR)
         except OSError:  # the client is gone, or does not read: nothing more is owed
             arrival.close()
             return
-        poller.add(self._sock.fileno(), READ, self._readable)
-        self._timeout = reactor.callLater(LINGER_TIME, self._close)
+        descriptor, due = sock.fileno(), self._reactor.seconds() + LINGER_TIME
+        last = _Last(arrival if arrival.shared else sock, sock, due, self)
+        self._last.put(descriptor, last)
+        self._poller.add(descriptor, READ, last)
 
-    def _readable(self, events: int) -> None:
+    def end(self, last: "_Last") -> None:
+        """Close it."""
+        descriptor = last.sock.fileno()
+        self._last.discard(descriptor)
+        self._poller.remove(descriptor)
+        last.closes.close()
+
+    def _expired(self, descriptor: int, last: "_Last") -> None:
+        self.end(last)
+
+
+class _Last:
+    """One of them; called when something has come. There may be thousands, so it keeps of the arrival no more than it needs."""
+
+    __slots__ = ("_left", "_linger", "closes", "due", "sock")
+
+    def __init__(self, closes: Arrival | RawSocket, sock: RawSocket, due: float, linger: Linger) -> None:
+        self.closes, self.sock, self.due, self._linger = closes, sock, due, linger
+        self._left = LINGER_BYTES
+
+    def __call__(self, events: int) -> None:
         try:
-            piece = self._sock.recv(_PIECE, socket.MSG_DONTWAIT)
+            piece = self.sock.recv(_PIECE, _DONTWAIT)
         except (BlockingIOError, InterruptedError):
             return
         except OSError:
             piece = b""
         self._left -= len(piece)
         if not piece or self._left <= 0:
-            self._timeout.cancel()
-            self._close()
+            self._linger.end(self)
 
-    def _close(self) -> None:
-        self._poller.remove(self._sock.fileno())
-        self._arrival.close()
+
+def _due(last: _Last) -> float:
+    return last.due

@@ -7,14 +7,13 @@ begins with its first byte.
 The routes are asked again for every new piece; when a silence has lasted as long as some route waits for it; and a last time,
 as final, at the deadline or at the client's end.
 
-What is read is taken out of the socket and replayed later, so a partial head never makes epoll spin.
+What is read is taken out of the socket and replayed later, so a partial head never makes epoll spin. Between two pieces a new
+connection is a record of its facts and its bytes (`dormant`), as there may be thousands of them.
 
 When the router ends, all have less time: who has sent nothing may be about to, and a request that has begun gets an answer.
 """
 
-import socket
-from collections.abc import Callable
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from svckit.reactors import Reactor
 from twisted.internet.defer import Deferred
@@ -22,20 +21,17 @@ from twisted.internet.interfaces import IDelayedCall
 
 from .arrival import Arrival
 from .config import Limits
-from .core.answers import DRAINED, LEFT, Answer
+from .core.answers import Answer
 from .core.preface import Preface
 from .core.rule import Rule
 from .core.table import Wait
-from .core.termination import OPERATOR, REQUEST, ROUTER
+from .dormant import Dormant, due_of, since_of
+from .expiry import Expiring
 from .poller import READ, Poller
 from .service import Destination
+from .waiter import Decision, Hurry, Waiter
 
-__all__ = ["Decider", "Hurry", "Patience", "Waiter"]
-
-_DONTWAIT = int(socket.MSG_DONTWAIT)
-_PEEK = int(socket.MSG_DONTWAIT | socket.MSG_PEEK)
-
-Decision = Rule[Destination] | Wait | Answer
+__all__ = ["Decider", "Decision", "Hurry", "Patience", "Waiter"]
 
 
 class Decider(Protocol):
@@ -51,130 +47,6 @@ class Decider(Protocol):
         """The router answers itself."""
 
 
-class Hurry(NamedTuple):
-    """The times of a drain, in seconds."""
-
-    silent: float
-    """For the first byte."""
-    begun: float
-    """For the rest of the head."""
-
-
-class Waiter:
-    """One connection that is not decided on."""
-
-    __slots__ = ("_alarm", "_deadline", "_patience", "_preface", "arrival")
-
-    def __init__(self, arrival: Arrival, preface: Preface, patience: "Patience") -> None:
-        self.arrival, self._preface, self._patience = arrival, preface, patience
-        limits, reactor = patience.limits, patience.reactor
-        if arrival.returned:
-            seconds = limits.head_deadline if arrival.preface else limits.idle_timeout
-        else:
-            seconds = max(0.0, limits.head_deadline - (reactor.seconds() - arrival.since))
-        if patience.hurry is not None:
-            seconds = min(seconds, patience.hurry.begun if arrival.preface else patience.hurry.silent)
-        self._deadline: IDelayedCall = reactor.callLater(seconds, self.give_up)
-        self._alarm: IDelayedCall | None = None
-
-    def readable(self, events: int) -> None:
-        """Take what has come and ask again."""
-        arrival, preface, patience = self.arrival, self._preface, self._patience
-        room = max(1, patience.limits.head_size - len(preface.data))
-        try:
-            piece = arrival.sock.recv(room, _DONTWAIT)
-        except (BlockingIOError, InterruptedError):
-            return
-        except OSError:
-            piece = b""
-        if not piece:
-            self._end(lambda _: LEFT)
-            return
-        if not preface.data and (arrival.returned or patience.hurry is not None):
-            self._deadline.reset(patience.time_for_head)
-        preface.add(piece)
-        arrival.preface = preface.data
-        self.ask()
-
-    def ask(self) -> None:
-        """Ask the routes; nothing happens while they cannot decide."""
-        found = self._patience.decider.decide(self._preface)
-        if not isinstance(found, Wait):
-            self._leave(found)
-            return
-        self.listen(found)
-
-    def listen(self, found: Wait) -> None:
-        """Wait for more; if a silence would do, for that too."""
-        if self._alarm is not None and self._alarm.active():
-            self._alarm.cancel()
-        if found.silence is not None:
-            elapsed = self._patience.reactor.seconds() - self.arrival.since
-            self._alarm = self._patience.reactor.callLater(max(0.0, found.silence - elapsed), self._still_silent, found.silence)
-
-    def _still_silent(self, seconds: float) -> None:
-        self._preface.silent = seconds
-        self.ask()
-
-    def give_up(self) -> None:
-        """The deadline has come."""
-        patience = self._patience
-        if patience.hurry is None:
-            self._end(lambda answer: answer)
-        elif self.arrival.preface:
-            self._end(lambda answer: answer._replace(ended=OPERATOR + REQUEST))
-        elif self._has_spoken:
-            self._deadline = patience.reactor.callLater(patience.time_for_head, self.give_up)
-            self.readable(READ)
-        else:
-            self._end(lambda _: DRAINED)
-
-    @property
-    def _has_spoken(self) -> bool:
-        """Whether something has come that nobody has read: closing now would reset the connection, and no one would answer."""
-        try:
-            return bool(self.arrival.sock.recv(1, _PEEK))
-        except OSError:
-            return False
-
-    def close(self) -> None:
-        """The router is gone in a moment: what lies unread counts, and then it is over."""
-        if self._has_spoken:
-            self.readable(READ)
-        if self._deadline.active():  # it still waits
-            begun = bool(self.arrival.preface)
-            self._end(lambda answer: answer._replace(ended=OPERATOR + REQUEST) if begun else DRAINED)
-
-    def make_room(self) -> None:
-        """Others need its place."""
-        self._end(lambda answer: answer._replace(ended=ROUTER + REQUEST))
-
-    def hurry(self, hurry: Hurry) -> None:
-        """The router ends."""
-        seconds = hurry.begun if self.arrival.preface else hurry.silent
-        if self._deadline.getTime() > self._patience.reactor.seconds() + seconds:
-            self._deadline.reset(seconds)
-
-    def _end(self, choose: Callable[[Answer], Answer]) -> None:
-        """No more is to come: a route that goes by what there is gets it, else the connection ends with an answer."""
-        self._preface.final = True
-        self._preface.silent = self._patience.reactor.seconds() - self.arrival.since
-        found = self._patience.decider.decide(self._preface)
-        assert not isinstance(found, Wait), "nothing is to be waited for on the final question"
-        self._leave(found if isinstance(found, Rule) else choose(found))
-
-    def _leave(self, found: Rule[Destination] | Answer) -> None:
-        self._patience.leave(self)
-        self._patience.settle(self.arrival, self._preface, found)
-        self._patience.look_whether_drained()
-
-    def cancel(self) -> None:
-        """Stop the clocks."""
-        for call in (self._deadline, self._alarm):
-            if call is not None and call.active():
-                call.cancel()
-
-
 class Patience:
     """All connections that are not decided on."""
 
@@ -182,12 +54,15 @@ class Patience:
         self.limits, self.reactor, self.decider = limits, reactor, decider
         self._poller = poller
         self._waiting: dict[int, Waiter] = {}
+        self._dormant = Dormant()
+        self._records: Expiring[bytes] = Expiring(reactor, due_of, self._record_expired)
+        poller.common = self._stirs
         self.hurry: Hurry | None = None
         """The router ends."""
         self._drained: tuple[Deferred[None], IDelayedCall] | None = None
 
     def __len__(self) -> int:
-        return len(self._waiting)
+        return len(self._waiting) + len(self._records)
 
     def wait(self, arrival: Arrival, preface: Preface) -> None:
         """Decide on `arrival` when it can be decided on, at the deadline at the latest.
@@ -199,13 +74,90 @@ class Patience:
         if not isinstance(found, Wait):
             self.settle(arrival, preface, found)
             return
-        if len(self._waiting) >= self.limits.waiting:
-            next(iter(self._waiting.values())).make_room()
-        waiter = Waiter(arrival, preface, self)
-        descriptor = arrival.sock.fileno()
-        self._waiting[descriptor] = waiter
-        self._poller.add(descriptor, READ, waiter.readable)
+        if len(self) >= self.limits.waiting:
+            self._oldest().make_room()
+        waiter = Waiter(arrival, preface, self, self._due(arrival))
         waiter.listen(found)
+        self._keep(waiter, False)
+
+    def _due(self, arrival: Arrival) -> float:
+        """Its deadline."""
+        limits, now = self.limits, self.reactor.seconds()
+        if arrival.returned:
+            due = now + (limits.head_deadline if arrival.preface else limits.idle_timeout)
+        else:
+            due = max(now, arrival.since + limits.head_deadline)
+        if self.hurry is not None:
+            due = min(due, now + (self.hurry.begun if arrival.preface else self.hurry.silent))
+        return due
+
+    def _oldest(self) -> Waiter:
+        """Who has waited for longest; there is one."""
+        waiter = next(iter(self._waiting.values()), None)
+        first = self._records.first
+        if first is None or (waiter is not None and waiter.arrival.since <= since_of(first[1])):
+            assert waiter is not None
+            return waiter
+        return self._wake(*first)
+
+    # -- records
+
+    def _keep(self, waiter: Waiter, watched: bool) -> None:
+        """Until more comes: as a record where that is all there is to it. `watched`: it has been one."""
+        descriptor = waiter.arrival.sock.fileno()
+        if self.hurry is None and not waiter.has_alarm and self._records.would_take(descriptor, waiter.due):
+            record = self._dormant.lay_down(waiter.arrival, waiter.preface, waiter.due)
+            if record is not None:
+                self._records.put(descriptor, record)
+                if not watched:
+                    self._poller.add_common(descriptor, READ)
+                return
+        self._keep_awake(waiter)
+
+    def _keep_awake(self, waiter: Waiter) -> None:
+        """It stays an object."""
+        descriptor = waiter.arrival.sock.fileno()
+        watched = self._records.discard(descriptor)
+        self._waiting[descriptor] = waiter
+        waiter.start_clock()
+        self._poller.add(descriptor, 0 if watched else READ, waiter.readable)
+
+    def _wake(self, descriptor: int, record: bytes) -> Waiter:
+        """It is an object again, and its record stays until it is known what becomes of it."""
+        arrival, preface = self._dormant.wake(descriptor, record)
+        return Waiter(arrival, preface, self, due_of(record))
+
+    def _stirs(self, descriptor: int, events: int) -> None:
+        """One that is a record has sent something, or has gone."""
+        record = self._records.get(descriptor)
+        if record is None:
+            return  # an earlier event of the same batch has ended it
+        waiter = self._wake(descriptor, record)
+        try:
+            waiter.readable(events)
+        except BaseException:
+            self._lose(waiter)
+            raise
+        if not waiter.over:
+            self._keep(waiter, True)
+
+    def _record_expired(self, descriptor: int, record: bytes) -> None:
+        waiter = self._wake(descriptor, record)
+        try:
+            waiter.give_up()
+        except BaseException:
+            self._lose(waiter)
+            raise
+
+    def _lose(self, waiter: Waiter) -> None:
+        """Looking at it has failed. No record may stay whose descriptor is somebody else's soon."""
+        if not waiter.over:
+            self.leave(waiter)
+            waiter.arrival.close()
+
+    def _wake_all(self) -> None:
+        for descriptor, record in self._records.all():
+            self._keep_awake(self._wake(descriptor, record))
 
     def settle(self, arrival: Arrival, preface: Preface, found: Rule[Destination] | Answer) -> None:
         """It is decided."""
@@ -221,6 +173,8 @@ class Patience:
         descriptor = waiter.arrival.sock.fileno()
         if self._waiting.pop(descriptor, None) is not None:
             self._poller.remove(descriptor)
+        elif self._records.discard(descriptor):
+            self._poller.remove_common(descriptor)
 
     # -- the router's own drain
 
@@ -236,6 +190,7 @@ class Patience:
         Fires as soon as nothing waits, and when the time is up of all that wait now: others may come back one after the other.
         """
         self.hurry = hurry
+        self._wake_all()
         for waiter in self._waiting.values():
             waiter.hurry(hurry)
         if self._drained is not None:
@@ -247,7 +202,7 @@ class Patience:
 
     def look_whether_drained(self) -> None:
         """One waits no more, and it is decided where it goes."""
-        if self._drained is not None and not self._waiting:
+        if self._drained is not None and not len(self):
             self._is_drained()
 
     def _is_drained(self) -> None:
@@ -259,5 +214,6 @@ class Patience:
 
     def close(self) -> None:
         """The time is up for all."""
+        self._wake_all()
         for waiter in list(self._waiting.values()):
             waiter.close()

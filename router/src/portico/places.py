@@ -79,6 +79,12 @@ class Places:
         self._count(arrival, who, count)
         return True
 
+    def pick_up(self, descriptor: int, host: str | None) -> "ClientSocket":
+        """The socket that was laid down, which has counted all the time: for the client at `host`, if any."""
+        sock = ClientSocket(socket.AF_INET, socket.SOCK_STREAM, 0, descriptor)
+        sock.places, sock.who = self, None if host is None else _who(host)
+        return sock
+
     def take_back(self, arrival: "Arrival") -> None:
         """It was handed back: it counts, and is let in whatever the limits say, as it is nothing new."""
         sock = arrival.sock
@@ -138,7 +144,7 @@ class Places:
 _NO_LIMIT = 1 << 62
 
 
-@lru_cache(maxsize=4_096)
+@lru_cache(maxsize=1_024)  # a crowd from everywhere leaves so many behind
 def _who(host: str) -> bytes:
     """What counts as one client: an IPv4 address, or the /64 of an IPv6 address."""
     return by_client((host, 0))
@@ -166,6 +172,11 @@ class ClientSocket(RawSocket):
         if places is not None:
             self.places = None
             places.left(self.who)
+        return RawSocket.detach(self)
+
+    def lay_down(self) -> int:
+        """Its descriptor, which goes on counting without this object until it is picked up (`Places.pick_up`)."""
+        self.places = None
         return RawSocket.detach(self)
 
     def for_twisted(self) -> socket.socket:

@@ -37,6 +37,9 @@ class Poller:
     def __init__(self) -> None:
         self._epoll = select.epoll()
         self._callbacks: dict[int, Callback] = {}
+        self.common: Callable[[int, int], None] | None = None
+        """Called with descriptor and events of those that have no callback of their own. It may get an event that is out of
+        date: one of the same batch may have closed that descriptor."""
 
     def __len__(self) -> int:
         return len(self._callbacks)
@@ -70,6 +73,14 @@ class Poller:
             with contextlib.suppress(FileNotFoundError):
                 self._epoll.unregister(descriptor)
 
+    def add_common(self, descriptor: int, events: int) -> None:
+        """Watch `descriptor` for `common`: a thousand of them take no memory here."""
+        self._epoll.register(descriptor, events)
+
+    def remove_common(self, descriptor: int) -> None:
+        """Forget one of those, which will live on."""
+        self._epoll.unregister(descriptor)
+
     # -- descriptor of the reactor
 
     def fileno(self) -> int:
@@ -90,10 +101,11 @@ class Poller:
             ready = self._epoll.poll(0, EVENTS_AT_ONCE)
             for descriptor, events in ready:
                 callback = callbacks.get(descriptor)  # an earlier event of this batch may have removed it
-                if callback is None:
-                    continue
                 try:
-                    callback(events)
+                    if callback is not None:
+                        callback(events)
+                    elif self.common is not None:
+                        self.common(descriptor, events)
                 except Exception:
                     self.log.failure("a callback of the router failed")
             if len(ready) < BUSY:

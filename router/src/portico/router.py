@@ -34,7 +34,8 @@ class Router:
     log = Logger()
 
     def __init__(self, limits: Limits, poller: Poller, reactor: Reactor, access: AccessLog) -> None:
-        self._poller, self._reactor, self.access = poller, reactor, access
+        self._reactor, self.access = reactor, access
+        self._linger = Linger(poller, reactor)
         self._head_size = limits.head_size
         self._head_fields = limits.head_fields
         self.places = Places(limits.connections, limits.client_connections, limits.reserved_descriptors)
@@ -125,6 +126,6 @@ class Router:
         """The router answers itself, and closes so that the answer arrives."""
         self.access.answered(arrival, answer)
         if answer.wire:
-            Linger(arrival, answer, self._poller, self._reactor)
+            self._linger.answer(arrival, answer)
         else:
             arrival.close()

@@ -59,11 +59,18 @@ class HeadReader:
 
     __slots__ = ("_limit", "_most_fields", "_seen", "_sound")
 
-    def __init__(self, limit: int, most_fields: int = DEFAULT_FIELDS) -> None:
-        """`limit` is the largest head, in bytes; `most_fields` is how many header fields it may have."""
+    def __init__(self, limit: int, most_fields: int = DEFAULT_FIELDS, place: tuple[int, bool] = (0, False)) -> None:
+        """`limit` is the largest head, in bytes; `most_fields` is how many header fields it may have.
+
+        `place` is that of a reader before it, which had come so far with the same bytes.
+        """
         self._limit, self._most_fields = limit, most_fields
-        self._seen = 0
-        self._sound = False
+        self._seen, self._sound = place
+
+    @property
+    def place(self) -> tuple[int, bool]:
+        """How many bytes it has looked at, and whether the request line is sound."""
+        return self._seen, self._sound
 
     def read(self, buffer: bytes) -> Head | Answer | None:
         """Decide on all that has come so far; `buffer` is the one of the last call with more at its end."""

@@ -28,6 +28,7 @@ Address = tuple[str, int]
 DEFAULT_LIMIT = 16_384
 """Bytes of the largest preface; the router's own limit is `limits.head_size`."""
 
+_BEGINNING = (0, False)
 _NOT_TLS = NotTls("not a handshake record")
 _host_of = re.compile(HOST).fullmatch
 _absolute = re.compile(rb"[A-Za-z][A-Za-z0-9+.-]*+://([^/?#]*+)").match
@@ -69,6 +70,7 @@ class Preface:
         head: Head | None = None,
         tls: TlsFacts | None = None,
         returned: bool = False,
+        place: tuple[int, bool] = (0, False),
     ) -> None:
         """
         Args:
@@ -79,6 +81,7 @@ class Preface:
             head: the request's head, where it was read already.
             tls: what was agreed on, where TLS ended here; `data` is then what came inside of it.
             returned: a service has handed the connection back, so it speaks HTTP and is not at its beginning.
+            place: how far a preface before it with the same data had been read.
         """
         self.data, self.client, self._limit, self.returned = data, client, limit, returned
         self._most_fields = most_fields
@@ -88,11 +91,24 @@ class Preface:
         """Seconds since the connection's beginning in which nothing was sent; of no account when there is data."""
         self._head: Head | Answer | None = head
         self._hello: TlsFacts | NotTls | None = tls
-        self._head_reader: HeadReader | None = None
+        self._head_reader: HeadReader | None = None if place == _BEGINNING else HeadReader(limit, most_fields, place)
         self._hello_reader: HelloReader | None = None
         self._path: bytes | None = None
         self._host: bytes | Literal[False] | None = False
         self._fields: Mapping[bytes, list[bytes]] | None = None
+
+    @property
+    def limits(self) -> tuple[int, int]:
+        """Its `limit` and `most_fields`."""
+        return self._limit, self._most_fields
+
+    @property
+    def place(self) -> tuple[int, bool] | None:
+        """How far it has been read, where this and the data are all that there is; None where more is known already."""
+        hello = self._hello_reader is not None and self.data and not isinstance(self._hello, NotTls)
+        if self.final or self._head is not None or isinstance(self._hello, TlsFacts) or hello or self.silent or self.returned:
+            return None
+        return _BEGINNING if self._head_reader is None else self._head_reader.place
 
     def add(self, piece: bytes) -> None:
         """More has come."""

@@ -26,7 +26,6 @@ from ..core.termination import (
     Who,
 )
 from ..flow import RESET, Flow
-from ..linger import Linger
 from ..pump import NO_PIPES
 from .backend import Backend
 from .connect import Connecting, Replica
@@ -139,7 +138,7 @@ class Leaving(Watched):
             return
         self._detach()
         self._split.ended(self, self._arrival, how, self._up, self.down.moved)
-        Linger(self._arrival, SILENT, self._split.poller, self._split.reactor)
+        self._split.linger.answer(self._arrival, SILENT)
 
     def _wait(self, untried: Collection[Replica]) -> None:
         """The request has not gone out, and `untried` may take it when they have room."""

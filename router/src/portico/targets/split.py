@@ -20,6 +20,7 @@ from ..arrival import Arrival, RawSocket
 from ..config import Limits, Tcp
 from ..core.answers import Answer
 from ..core.termination import CLIENT_TIME, NORMAL, OPERATOR, REQUEST
+from ..linger import Linger
 from ..poller import Poller
 from ..pump import Pipes
 from ..service import Refusals
@@ -73,6 +74,7 @@ class Split:
         less under way.
         """
         self.poller, self.pipes, self.reactor = poller, pipes, reactor
+        self.linger = Linger(poller, reactor)
         self.ownership, self.head_size = ownership, limits.head_size
         self.head_fields = limits.head_fields
         self._patterns: tuple[tuple[str, bool], ...] = ()

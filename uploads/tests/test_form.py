@@ -1,5 +1,6 @@
 """Files from an HTML form: whole, byte by byte, and everything that can be wrong with one."""
 
+import errno
 import json
 import os
 from collections.abc import Callable
@@ -181,3 +182,22 @@ def test_how_many_at_a_time(make_uploads: Callable[..., Any]) -> None:
     first.send(request(file("x", b"abc") + END)[:-5])
     assert send(service, file("y", b"abc") + END)[0] == 503
     assert isinstance(service.site.intake.busy(), Refusal)
+
+
+def test_a_form_that_breaks_between_two_files_says_which_stand(
+    make_uploads: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service = make_uploads(spool="/unused")
+    real = service.site.intake.store.journal.around
+
+    def around(journal: Any, source: Any, name: str, *rest: Any) -> Any:
+        if name == "b":
+            raise OSError(errno.EIO, "Input/output error")
+        return real(source, name, *rest)
+
+    monkeypatch.setattr(type(service.site.intake.store.journal), "around", around)
+    status, _, body = send(service, file("a", b"1") + file("b", b"22") + file("c", b"333") + END)
+    assert status == 500 and b"these are there: a.\n" in body
+    assert {name: data for name, data in service.files().items() if not name.startswith(".events")} == {"a": b"1"}
+    (event,) = service.root.glob(".events/*.spool")
+    assert b'"name":"a"' in event.read_bytes()

@@ -149,3 +149,48 @@ def test_options_that_cannot_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     with pytest.raises(OSError, match="not supported"):
         Quota(tmp_path, each=5).check_file_system()
     Quota(tmp_path).check_file_system()
+
+
+# -- what replaces a file
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_fits_where_the_old_one_has_been(make_uploads: Callable[..., Any], way: str) -> None:
+    service = make_uploads(total_size=1000)
+    assert put(service, "x", 700) == 201 and put(service, "y", 200) == 201
+    assert WAYS[way](service, "x", 801) == 507
+    assert (service.root / "x").stat().st_size == 700
+    for path in service.root.glob(".tus/*/data"):
+        assert path.stat().st_size == 0
+    assert WAYS[way](service, "x", 800) in (200, 201)
+    assert (service.root / "x").stat().st_size == 800
+
+
+def test_a_part_of_one_replaces_nothing(make_uploads: Callable[..., Any]) -> None:
+    service = make_uploads(total_size=1000)
+    put(service, "x", 700)
+    assert tus(service, "x", 301, partial=True)[0] == 507
+
+
+def test_resumed_over_an_old_one(make_uploads: Callable[..., Any]) -> None:
+    service = make_uploads(total_size=1000)
+    put(service, "x", 700)
+    given = {"Tus_Resumable": "1.0.0", "Content_Type": TYPE}
+    named = {"Upload_Length": "900", "Upload_Metadata": "filename eA=="}
+    status, headers, _ = service.connect().ask("POST", "/uploads/", b"a" * 400, **given, **named)
+    assert status == 201
+    assert service.connect().ask("PATCH", headers["location"], b"b" * 500, **given, Upload_Offset="400")[0] == 204
+    assert service.files()["x"] == b"a" * 400 + b"b" * 500
+
+
+@pytest.mark.parametrize(
+    ("free", "more", "status"), [(1000, 8192, 507), (8192, 8192, 200), (8192, 8193, 507), (4096, 4097, 507)]
+)
+def test_what_is_to_stay_free_is_measured_without_the_old_one(
+    make_uploads: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, free: int, more: int, status: int
+) -> None:
+    service = make_uploads(keep_free=4096)
+    (service.root / "x").write_bytes(b"x" * 4096)
+    monkeypatch.setattr(os, "statvfs", lambda path: SimpleNamespace(f_bavail=free, f_frsize=1))
+    assert put(service, "x", more) == status
+    assert put(service, "y", more) == 507

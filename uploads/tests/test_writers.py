@@ -246,3 +246,23 @@ def test_how_many_at_a_time_counts_those_that_were_let_in(make_uploads: Callable
     assert statuses(second) == [503]
     first.send(BODY)
     assert statuses(first) == [201]
+
+
+def test_a_name_that_is_no_utf_8_is_refused(guarded: Any, writers: Writers) -> None:
+    writers.at_once = b"\xff"
+    for method in ("PUT", "DELETE"):
+        status, _, body = guarded.connect().ask(method, "/uploads/x", b"abc" if method == "PUT" else None)
+        assert (status, body) == (403, b"A user's name is UTF-8: nothing can be kept under yours.\n")
+    assert guarded.connect().ask("POST", "/uploads/", b"", Tus_Resumable="1.0.0", Upload_Length="3")[0] == 403
+    assert guarded.files() == {}
+
+
+@pytest.mark.parametrize("meant", ["PATCH", "DELETE", "HEAD", "delete", "OPTIONS"])
+def test_a_method_in_a_header_is_judged_as_what_it_is(guarded: Any, writers: Writers, meant: str) -> None:
+    writers.at_once = REFUSALS[403]
+    path = "/uploads/.tus/" + "0" * 32
+    status, _, _ = guarded.connect().ask("POST", path, b"", X_HTTP_Method_Override=meant, Tus_Resumable="1.0.0")
+    assert status == (204 if meant == "OPTIONS" else 403)
+    assert [asked.method for asked in writers.asked] == ([] if meant == "OPTIONS" else [meant.upper().encode()])
+    guarded.connect().ask("POST", "/uploads/", b"", X_HTTP_Method_Override=meant)
+    assert writers.asked[-1].method == b"POST", "nobody but tus looks at it"

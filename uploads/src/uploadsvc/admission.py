@@ -13,7 +13,7 @@ from twisted.python.failure import Failure
 
 from .asking import WRITES, Held, hold
 from .intake import Ticket
-from .refusals import Refusal, no_entry, of_error
+from .refusals import BAD_USER, Refusal, no_entry, of_error
 from .sink import Sink
 from .tus.asked import Asked as TusAsked
 from .work import Answer, Watch, Work
@@ -106,14 +106,17 @@ class AskingRequest(GuardedRequest, ABC):
             return user
         if self._held is None:
             return None
-        name = user.decode("utf-8")
+        try:
+            name = user.decode("utf-8")
+        except UnicodeDecodeError:
+            return BAD_USER
         if self._tus is not None:
             admitted: Judged = await site.desk.admit(self._tus, name)
             return admitted
         judged: Judged = site.intake.judge(self.method, self.uri, self._header, length, name)
         if isinstance(judged, Ticket | Work):
             with site.intake.admitting():
-                refusal: Refusal | None = await site.intake.over_quota(name, length)
+                refusal: Refusal | None = await site.intake.over_quota(name, length, _replaces(judged))
                 return refusal or judged
         return judged
 
@@ -123,14 +126,19 @@ class AskingRequest(GuardedRequest, ABC):
 
     @property
     def _writes(self) -> bool:
-        return self.method in WRITES or (self._tus is not None and self.method != b"OPTIONS")
+        return self._meant in WRITES or (self._tus is not None and self._meant != b"OPTIONS")
+
+    @property
+    def _meant(self) -> bytes:
+        """The method: the one in X-HTTP-Method-Override where tus has it there, as the rules of a login go by what is done."""
+        return self.method if self._tus is None else self._tus.method
 
     async def _log_in(self, writers: "Reception") -> bytes | Refusal:
         from svckit.auth.reception import Asked, address_text  # only where there is one to ask
 
         brought = self.requestHeaders.getRawHeaders(b"Authorization") or ()
         self._login_runs = True
-        found = await writers.user_of(Asked(self.method, self.uri, brought, address_text(self.getClientAddress())))
+        found = await writers.user_of(Asked(self._meant, self.uri, brought, address_text(self.getClientAddress())))
         self._login_runs = False
         if isinstance(found, bytes):
             self.user = found
@@ -148,3 +156,8 @@ class AskingRequest(GuardedRequest, ABC):
     def _header(self, name: bytes) -> bytes | None:
         values = self.requestHeaders.getRawHeaders(name)
         return None if values is None else b", ".join(values)
+
+
+def _replaces(judged: Ticket | Work) -> tuple[str, ...] | None:
+    """The names that the body may take; None: a form tells them later."""
+    return (judged.name,) if isinstance(judged, Ticket) else None

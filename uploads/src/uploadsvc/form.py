@@ -6,6 +6,7 @@ large leaves nothing.
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from urllib.parse import urlsplit
 
@@ -14,13 +15,13 @@ from multipart import MultipartError, ParserLimitReached, PushMultipartParser, p
 from svckit.conditional import Header
 
 from . import refusals
-from .names import BadName, of_text
+from .names import BadName, of_text, quoted
 from .part import Part, Published
 from .refusals import Refusal
 from .store import Store
 from .work import Answer, Work
 
-__all__ = ["MOST_PARTS", "OVERHEAD", "BadForm", "Form", "judge_form"]
+__all__ = ["MOST_PARTS", "OVERHEAD", "BadForm", "Form", "HalfPublished", "judge_form"]
 
 MOST_PARTS = 100
 """Parts of a form, files and other fields; each file holds a descriptor."""
@@ -39,6 +40,15 @@ class BadForm(Exception):
     def __init__(self, refusal: Refusal) -> None:
         super().__init__(refusal.text)
         self.refusal = refusal
+
+
+class HalfPublished(Exception):
+    """Some of the files are there, and one could not follow: somebody was quicker, or the disk has failed."""
+
+    def __init__(self, why: Refusal, names: Sequence[str]) -> None:
+        super().__init__(why.text)
+        stand = ", ".join(map(quoted, names))
+        self.refusal = replace(why, text=f"{why.text} Of the form's files these are there: {stand}.")
 
 
 def judge_form(header: Header, length: int | None, store: Store, max_size: int, user: str) -> Work | Refusal:
@@ -135,12 +145,14 @@ class Form:
         waiting.clear()
 
     def commit(self, size: int) -> list[Published]:
-        """
+        """Publish the files one after the other. Each is whole or absent; a crash between two of them leaves the earlier ones.
+
         Raises:
             MultipartError: the form has no end.
             BadForm: it has no file.
             FileExistsError: nothing may stand under a name, and something does.
             OSError: together they are too much, or worse.
+            HalfPublished: one of these, when some of the files stood already.
         """
         self._parser.close()
         if not self._files:
@@ -150,7 +162,12 @@ class Form:
         published: dict[str, Published] = {}
         for name in self._order_of({name: sizes[0] for name, (_, sizes) in self._files.items()}, self._exclusive):
             part, sizes = self._files[name]
-            published[name] = part.commit(sizes[0], name, self._exclusive)
+            try:
+                published[name] = part.commit(sizes[0], name, self._exclusive)
+            except Exception as error:
+                if published:
+                    raise HalfPublished(refusals.of_error(error), list(published)) from error
+                raise
         return [published[name] for name in self._files]
 
     def discard(self) -> None:

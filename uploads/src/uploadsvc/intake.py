@@ -1,7 +1,7 @@
 """What is decided about an upload before its first byte: whether, under which name, and how many at a time."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -133,7 +133,7 @@ class Intake:
             return refusals.FAILED_PRECONDITION
         if self.busy() is not None:
             return refusals.BUSY
-        if (full := self.no_space(length)) is not None:
+        if (full := self.no_space(length, name)) is not None:
             return full
         return Ticket(name, (header(b"If-None-Match") or b"").strip() == b"*", digests, holds)
 
@@ -150,14 +150,14 @@ class Intake:
         finally:
             self._admitting -= 1
 
-    def no_space(self, length: int | None) -> Refusal | None:
-        """Whether `length` bytes do not fit on the file system."""
-        return self.store.quota.refusal_for_space(length)
+    def no_space(self, length: int | None, name: str = "") -> Refusal | None:
+        """Whether `length` bytes, which are to be the file `name`, do not fit on the file system."""
+        return self.store.quota.refusal_for_space(length, name)
 
-    async def over_quota(self, user: str, length: int | None) -> Refusal | None:
-        """Whether `length` bytes of `user` are more than there may be."""
+    async def over_quota(self, user: str, length: int | None, names: Collection[str] | None = ()) -> Refusal | None:
+        """Whether `length` bytes of `user`, which are to be the files `names` (None: not known), exceed a bound."""
         quota = self.store.quota
-        return await self.run(partial(quota.refusal, user, length)) if quota.counts else None
+        return await self.run(partial(quota.refusal, user, length, names)) if quota.counts else None
 
     def begin(self, flow: Flow, body: Body, way: str = "put") -> Sink:
         """A sink for an upload that was admitted; it counts until it is closed."""

@@ -20,11 +20,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
+from twisted.logger import Logger
 
 from .part import sync_folder
 from .tus.bell import Lock
 
 __all__ = ["FOLDER", "PATIENCE", "Event", "Journal"]
+
+log = Logger()
 
 FOLDER = ".events"
 """Sub-folder of the store's root; no upload can have that name."""
@@ -98,6 +101,12 @@ class Journal:
         except BaseException:
             self._path(event, "intent").unlink(missing_ok=True)
             raise
+        try:
+            self._carry_on(event)
+        except OSError as error:  # the file is there all the same, and `settle` finds the intent and sees that
+            log.critical("the event of {name} comes later: {error}", name=name, error=str(error))
+
+    def _carry_on(self, event: Event) -> None:
         try:
             self._step(event, "intent", "spool")
         except FileNotFoundError:  # somebody took us for dead

@@ -19,11 +19,14 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from svckit.conditional import etag_of
+from twisted.logger import Logger
 
 from .digests import ALGORITHMS, Digests, check
 from .splicing import Moved, Pipe, into_file
 
-__all__ = ["MODE", "Part", "Publish", "Published", "put_in_place", "sync_folder", "write_all"]
+__all__ = ["MODE", "Part", "Publish", "Published", "put_in_place", "settle_folder", "sync_folder", "write_all"]
+
+log = Logger()
 
 MODE = 0o640
 _MOST_PIECES = 512
@@ -187,7 +190,7 @@ def put_in_place(source: Path, *, folder: Path, name: str, exclusive: bool = Fal
     else:
         replaced = os.path.lexists(final)
         source.replace(final)
-    sync_folder(folder)
+    settle_folder(folder)
     return Published(name, about.st_size, sha256, etag_of(about), replaced)
 
 
@@ -196,6 +199,20 @@ def _same(about: os.stat_result, path: Path) -> bool:
         return os.path.samestat(about, path.lstat())
     except FileNotFoundError:
         return False
+
+
+def settle_folder(folder: Path) -> None:
+    """As `sync_folder`, where what it is for has happened: whoever asks sees it, so a failure is the operator's to hear of.
+
+    The file is whole and durable, and only a crash of the whole machine could still take its name away. An answer that says
+    that it is not there would be wrong, and taking it back is not possible: what it has replaced is gone.
+    """
+    try:
+        sync_folder(folder)
+    except OSError as error:
+        log.critical(
+            "{folder}: what was put in place may not outlast a power failure: {error}", folder=folder, error=str(error)
+        )
 
 
 def sync_folder(folder: Path) -> None:

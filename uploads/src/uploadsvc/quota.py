@@ -9,6 +9,7 @@ extended attribute of it.
 import errno
 import fcntl
 import os
+import stat
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -48,20 +49,43 @@ class Quota:
         """Whether the folder has to be read."""
         return self.total is not None or self.each is not None
 
-    def refusal_for_space(self, length: int | None) -> Refusal | None:
-        """507 where `length` bytes do not fit on the file system. Does not block for long."""
+    def refusal_for_space(self, length: int | None, name: str = "") -> Refusal | None:
+        """507 where `length` bytes, which are to be the file `name`, do not fit on the file system. Does not block for long.
+
+        The old file and the new one are there at once for a moment: all of the new one has to fit, but what is to stay free
+        is measured when the old one is gone.
+        """
         try:
             about = os.statvfs(self.root)
         except OSError:
             return None  # whatever it is, writing will tell
         free = about.f_bavail * about.f_frsize
-        return refusals.DISK_FULL if free - (length or 0) < self.keep_free else None
+        left = free - (length or 0)
+        if left >= self.keep_free:
+            return None
+        return refusals.DISK_FULL if not name or left < 0 or left + self._blocks_of(name) < self.keep_free else None
 
-    def refusal(self, user: str, length: int | None) -> Refusal | None:
-        """507 where `length` bytes more exceed a bound of the store or of `user`. Blocks."""
+    def _blocks_of(self, name: str) -> int:
+        """Bytes that come free with a file; 0 where there is none, or other names keep it."""
+        try:
+            about = (self.root / name).lstat()
+        except OSError:
+            return 0
+        return about.st_blocks * 512 if stat.S_ISREG(about.st_mode) and about.st_nlink == 1 else 0
+
+    def refusal(self, user: str, length: int | None, names: Collection[str] | None = ()) -> Refusal | None:
+        """507 where `length` bytes more, which are to be the files `names`, exceed a bound of the store or of `user`. Blocks.
+
+        Where it is not known what they replace (None), only what exceeds a bound by itself is refused yet.
+        """
         if not self.counts:
             return None
-        return self._refusal(user, length or 0)
+        return self._alone(length or 0) if names is None else self._refusal(user, length or 0, names)
+
+    def _alone(self, length: int) -> Refusal | None:
+        if self.total is not None and length > self.total:
+            return refusals.STORE_FULL
+        return refusals.USER_FULL if self.each is not None and length > self.each else None
 
     def check(self, user: str, length: int, names: Collection[str]) -> None:
         """Whether `length` bytes of `user` may become the files `names`. Blocks.

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BAD_TARGET",
+    "BAD_USER",
     "BUSY",
     "CODED",
     "DISK_FULL",
@@ -83,6 +84,7 @@ PAGE_METHODS = b"GET, HEAD, OPTIONS"
 NAME_METHODS = b"GET, HEAD, PUT, DELETE, OPTIONS"
 
 BAD_TARGET = Refusal(400, "The request target names no path.")
+BAD_USER = Refusal(403, "A user's name is UTF-8: nothing can be kept under yours.")
 WRONG_DIGEST = Refusal(400, "The body is not what its digest says.")
 NO_BODY = Refusal(400, "This request takes no body.")
 PARTIAL_PUT = Refusal(400, "A file is put whole, without Content-Range.")

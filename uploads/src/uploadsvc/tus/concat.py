@@ -41,7 +41,7 @@ def concatenate(shelf: Shelf, info: Info, parts: Sequence[Upload], max_size: int
     if length > max_size:
         raise CannotConcatenate(refusals.TOO_LARGE)
     quota = shelf.store.quota
-    refusal = quota.refusal_for_space(length)
+    refusal = quota.refusal_for_space(length, info.name)
     if refusal is not None:
         raise CannotConcatenate(refusal)
     fresh = [part for part in parts if not part.used]

@@ -14,7 +14,7 @@ from .heads import FOLDER, Checksum, Creation
 from .holding import LOCKED, Holding
 from .shelf import Info, Upload
 
-__all__ = ["Creating"]
+__all__ = ["Creating", "replaced_by"]
 
 
 class Creating(Holding):
@@ -37,11 +37,13 @@ class Creating(Holding):
         else:
             room = length = info.length
         has_body = asked.length != 0
-        refusal = (self._refusal_of_body(asked, room) if has_body else None) or self._intake.no_space(length)
+        refusal = (self._refusal_of_body(asked, room) if has_body else None) or self._intake.no_space(
+            length, *replaced_by(info)
+        )
         if refusal is not None:
             return refusal
         with self._intake.admitting() if has_body else nullcontext():
-            refusal = await self._intake.over_quota(asked.user, length)
+            refusal = await self._intake.over_quota(asked.user, length, replaced_by(info))
             if refusal is not None:
                 return refusal
             return await self._intake.run(partial(self._begin, info, has_body, checksum))
@@ -96,3 +98,8 @@ class Creating(Holding):
             for upload in held.values():
                 upload.release()
         return Answer(201, ((b"Location", FOLDER + made.encode("ascii")),))
+
+
+def replaced_by(info: Info) -> tuple[str, ...]:
+    """What an upload replaces; a part of one replaces nothing."""
+    return (info.name,) if info.name and not info.partial else ()

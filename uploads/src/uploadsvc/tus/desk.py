@@ -12,10 +12,10 @@ from ..refusals import Refusal
 from ..work import Answer, Watch, Work
 from . import heads
 from .asked import Asked
-from .creating import Creating
+from .creating import Creating, replaced_by
 from .heads import Checksum
 from .holding import GONE
-from .shelf import Upload
+from .shelf import Info, Upload
 
 __all__ = ["Desk"]
 
@@ -83,12 +83,11 @@ class Desk(Creating):
         checksum = Checksum.read(asked.header(b"Upload-Checksum"))
         if isinstance(checksum, Refusal):
             return checksum
-        refusal = self._refusal_of_body(asked, None) or self._intake.no_space(asked.length)
+        refusal = self._refusal_of_body(asked, None)
         if refusal is not None:
             return refusal
         with self._intake.admitting():
-            refusal = await self._intake.over_quota(asked.user, asked.length)
-            return refusal or await self._go_on(asked, upload_id, offset, checksum)
+            return await self._go_on(asked, upload_id, offset, checksum)
 
     async def _go_on(self, asked: Asked, upload_id: str, offset: int, checksum: Checksum | None) -> Refusal | Work:
         upload = await self._open(upload_id, asked.user)
@@ -108,11 +107,15 @@ class Desk(Creating):
             return IS_FINAL
         if offset != upload.offset:
             return refusals.Refusal(409, "The upload is at another offset.", ((b"Upload-Offset", b"%d" % upload.offset),))
-        refusal = self._settle_length(upload, asked.header(b"Upload-Length"))
+        refusal = self._no_room(upload.info, asked.length) or self._settle_length(upload, asked.header(b"Upload-Length"))
         if refusal is not None:
             return refusal
         work = self._work(upload, checksum, 204)
         return work if asked.length is None or asked.length <= work.room else refusals.TOO_LARGE
+
+    def _no_room(self, info: Info, length: int | None) -> Refusal | None:
+        quota, names = self._intake.store.quota, replaced_by(info)
+        return quota.refusal_for_space(length, *names) or quota.refusal(info.user, length, names)
 
     def _settle_length(self, upload: Upload, said: bytes | None) -> Refusal | None:
         """Upload-Length where it was put off at the creation."""

@@ -50,6 +50,10 @@ class StaticSite(GuardedSite):
         if not log_requests:
             self.log = _say_nothing  # type: ignore[method-assign]
 
+    def stopFactory(self) -> None:
+        super().stopFactory()
+        self.hot.opened.end()
+
     def getContentFile(self, length: int | None) -> BytesIO:
         """Called by twisted.web for each request."""
         return _Nothing()
@@ -66,7 +70,7 @@ def make_factory(settings: Settings, reactor: Reactor, protect: Protect | None =
         BadOptions: an option is wrong, or names what is not there.
     """
     options, name = settings.options_as(Options), settings.service
-    hot = Hot(options.hot_files)
+    hot = Hot(options.hot_files, reactor)
     protection = RouteMap((prefix, True) for prefix in opt.prefixes(name, "protected", options.protected))
     public: list[tuple[str, IResource]] = []
     private: list[tuple[str, IResource]] = []

@@ -84,6 +84,7 @@ Make = Callable[..., Client]
 @pytest.fixture
 def make(root: Path, tmp_path: Path) -> Iterator[Make]:
     clocks: list[Clock] = []
+    sites: list[Any] = []
 
     def make_client(auth: bool = True, **options: object) -> Client:
         clocks.append(Clock())
@@ -94,9 +95,12 @@ def make(root: Path, tmp_path: Path) -> Iterator[Make]:
             auth=tmp_path / "auth" if auth else None,
             options={"root": str(root), **options},
         )
-        return Client(make_factory(settings, clocks[-1], Door), clocks[-1])  # type: ignore[arg-type]
+        sites.append(make_factory(settings, clocks[-1], Door))  # type: ignore[arg-type]
+        return Client(sites[-1], clocks[-1])
 
     yield make_client
+    for site in sites:
+        site.stopFactory()
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from staticsvc.files import Files
 from staticsvc.folder import Folder
-from svckit.routemap import RouteMap
+from staticsvc.protection import Protection
 from svckit.web import GuardedSite
 from twisted.internet.task import Clock
 
@@ -210,7 +210,7 @@ def test_a_mistake_in_the_tree_opens_nothing(root: Path, make_site_client: Any) 
         (True, "/static/private/inner/secret.txt", 200),
         (True, "/static/hello.txt", 404),
     ):
-        protection = RouteMap([("/static/private/", True)])
+        protection = Protection(["/static/private/"])
         client = make_site_client(GuardedSite(Folder(Files(root=str(root)), protection, private), clock), clock)
         assert client.ask(target)[0] == status
 

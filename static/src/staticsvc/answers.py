@@ -44,9 +44,9 @@ def allowed(request: Request) -> int:
     return NOT_DONE_YET
 
 
-def moved(request: Request, location: bytes) -> int:
-    """Send the client to `location`, a path of ours."""
-    request.setResponseCode(301)
+def moved(request: Request, location: bytes, status: int = 301) -> int:
+    """Send the client to `location`, a path of ours; for good unless `status` says otherwise."""
+    request.setResponseCode(status)
     request.setHeader(b"Location", location)
     request.setHeader(b"Content-Length", b"0")
     request.finish()

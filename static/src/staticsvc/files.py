@@ -128,6 +128,9 @@ class Files:
             found = open_below(self.root, names)
         except Absent:
             return None
+        if found.is_folder:
+            os.close(found.fd)
+            return None
         return self._leads(names, found, path, accepted, plain=False)
 
     def _folder(self, names: list[bytes], found: Found, path: bytes, accepted: tuple[Coding, ...]) -> Leads | Listed:
@@ -149,6 +152,9 @@ class Files:
             try:
                 found = open_below(self.root, [*names, name])
             except Absent:
+                continue
+            if found.is_folder:  # a page would be a file
+                os.close(found.fd)
                 continue
             return self._leads([*names, name], found, path, accepted, plain and at == 0)
         raise Absent

@@ -3,7 +3,6 @@
 import os
 from urllib.parse import quote, unquote
 
-from svckit.routemap import RouteMap
 from svckit.sendfile import Part, answer, send_parts
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET, Request
@@ -13,12 +12,10 @@ from .answers import METHODS, allowed, moved, refuse
 from .codings import accepted
 from .files import Files, Leads, Listed, Moved
 from .hot import Hot
-from .walk import Absent
+from .protection import Protection, address_of, other_names
+from .walk import Absent, is_folder
 
-__all__ = ["Folder", "PrivateClosed", "Protection"]
-
-Protection = RouteMap[bool]
-"""Which paths ask for a login."""
+__all__ = ["Folder", "PrivateClosed"]
 
 
 class Folder(Resource):
@@ -49,7 +46,7 @@ class Folder(Resource):
 
     def _serve(self, request: Request) -> int:
         path = request.path
-        if bool(self._protection.find(path)) != self._private:
+        if self._protection.asks(path) != self._private or (not self._private and self._protection.resembles(path)):
             raise Absent
         wanted = request.requestHeaders.getRawHeaders(b"Accept-Encoding")
         codings = accepted(b",".join(wanted)) if wanted else ()
@@ -60,11 +57,31 @@ class Folder(Resource):
             case Listed(folder):
                 return _send_listing(request, listing.render(folder, unquote(path.decode("utf-8", "replace"))))
             case Leads():
+                if not self._private and (address := self._protected_name(leads)):
+                    os.close(leads.fd)
+                    return self._to_the_login(request, address)
                 self._set_headers(request, leads)
                 if self._hot is not None:
                     self._hot.keep((path, codings), self._files.root, leads)
                 answer(request, leads.fd, leads.about, leads.etag)
         return NOT_DONE_YET
+
+    def _protected_name(self, leads: Leads) -> bytes | None:
+        """An address that asks for a login and means the same file, where there is one."""
+        files = self._files
+        names = other_names(leads.path, files.clean, lambda place: is_folder(files.root, place))
+        addresses = (address_of(files.prefix, place) for place in (leads.path, *names))
+        try:
+            return next((address for address in addresses if self._protection.resembles(address)), None)
+        except OSError:
+            os.close(leads.fd)
+            raise
+
+    def _to_the_login(self, request: Request, address: bytes) -> int:
+        if not self._protection.asks(address):
+            raise Absent
+        request.setHeader(b"Cache-Control", b"no-store")
+        return moved(request, quote(address, safe="/%").encode("ascii"), 302)
 
     def _set_headers(self, request: Request, leads: Leads) -> None:
         for name, value in leads.headers:
@@ -75,6 +92,9 @@ class Folder(Resource):
     def _absent(self, request: Request) -> int:
         """404, with the root's own page for it where there is one; its validators would be another resource's."""
         page = self._files.error_page()
+        if page is not None and not self._private and self._protected_name(page):
+            os.close(page.fd)
+            page = None
         if page is None:
             return refuse(request, 404)
         request.setResponseCode(404)

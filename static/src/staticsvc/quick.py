@@ -94,7 +94,7 @@ class QuickChannel(GuardedChannel):
         transport = self.transport
         if prepared is None or not _takes_at_once(transport) or self._is_anothers(prepared, asked[0][0]):
             return False
-        fd = prepared.open()
+        fd = hot.opened.lend(prepared)
         if fd < 0:
             hot.forget(asked[0])
             return False
@@ -151,10 +151,7 @@ class Exchange:
 
     def send_small(self, prepared: Prepared, fd: int) -> None:
         """Head and content in one go."""
-        try:
-            body = os.pread(fd, prepared.size, 0)
-        finally:
-            os.close(fd)
+        body = os.pread(fd, prepared.size, 0)
         transport = self.channel.transport
         if len(body) != prepared.size:  # cut short since it was looked at: the promised length cannot be kept
             transport.abortConnection()
@@ -169,28 +166,33 @@ class Exchange:
     def send_large(self, prepared: Prepared, fd: int) -> None:
         """The head and as much of the file as the socket takes; the rest when it takes more."""
         transport, head = self.channel.transport, prepared.head_now()
-        sent = _send(transport, head, socket.MSG_MORE)
+        sent, size, moved = _send(transport, head, socket.MSG_MORE), prepared.size, 0
         if sent < len(head):
             transport.write(head[sent:])
         else:
-            while self.sentLength < min(prepared.size, PER_TURN):
-                try:
-                    moved = os.sendfile(transport.fileno(), fd, self.sentLength, prepared.size - self.sentLength)
-                except BlockingIOError:
-                    break
-                except OSError:
-                    moved = 0
-                if moved == 0:  # the client has gone, or the file has become shorter
-                    os.close(fd)
-                    transport.abortConnection()
-                    return
-                self.sentLength += moved
-        if self.sentLength == prepared.size:
-            os.close(fd)
+            to, most = transport.fileno(), min(size, PER_TURN)
+            try:
+                while moved < most:
+                    more = os.sendfile(to, fd, moved, size - moved)
+                    if more == 0:
+                        raise OSError("the file has become shorter")
+                    moved += more
+            except BlockingIOError:
+                pass  # the socket is full
+            except OSError:  # or the client has gone
+                transport.abortConnection()
+                return
+        self.sentLength = moved
+        if moved == size:
             self.channel.site.log(self)
             return
+        try:
+            own = os.dup(fd)
+        except OSError:  # out of descriptors, in the middle of an answer
+            transport.abortConnection()
+            return
         self.channel.begin_answer(self)
-        self._sending = KernelSending(self, fd, [Part(b"", self.sentLength, prepared.size - self.sentLength)])
+        self._sending = KernelSending(self, own, [Part(b"", moved, size - moved)])
         self._sending.start()
 
     def finish(self) -> None:

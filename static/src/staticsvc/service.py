@@ -20,6 +20,7 @@ from .folder import Folder, PrivateClosed
 from .hot import Hot
 from .options import Options
 from .page import FirstPage
+from .protection import Protection
 from .quick import QuickChannel
 from .rules import CacheRules
 from .visitor import PLACE, Visitor, is_quiet
@@ -50,6 +51,10 @@ class StaticSite(GuardedSite):
         if not log_requests:
             self.log = _say_nothing  # type: ignore[method-assign]
 
+    def stopFactory(self) -> None:
+        super().stopFactory()
+        self.hot.opened.end()
+
     def getContentFile(self, length: int | None) -> BytesIO:
         """Called by twisted.web for each request."""
         return _Nothing()
@@ -66,8 +71,8 @@ def make_factory(settings: Settings, reactor: Reactor, protect: Protect | None =
         BadOptions: an option is wrong, or names what is not there.
     """
     options, name = settings.options_as(Options), settings.service
-    hot = Hot(options.hot_files)
-    protection = RouteMap((prefix, True) for prefix in opt.prefixes(name, "protected", options.protected))
+    hot = Hot(options.hot_files, reactor)
+    protection = Protection(opt.prefixes(name, "protected", options.protected))
     public: list[tuple[str, IResource]] = []
     private: list[tuple[str, IResource]] = []
     for prefix, path in opt.mapping(name, options).items():
@@ -131,14 +136,14 @@ class _Sides(Resource):
 
     isLeaf = True
 
-    def __init__(self, protection: RouteMap[bool], private: IResource, public: IResource) -> None:
+    def __init__(self, protection: Protection, private: IResource, public: IResource) -> None:
         super().__init__()
         self._protection, self._private, self._public = protection, private, public
 
     def render(self, request: Request) -> Any:
         if request.path == PLACE.encode():
             return (Visitor(self._private) if is_quiet(request) else self._private).render(request)
-        return (self._private if self._protection.find(request.path) else self._public).render(request)
+        return (self._private if self._protection.asks(request.path) else self._public).render(request)
 
 
 def _guarded(private: Resource, settings: Settings, reactor: Reactor, protect: Protect | None) -> IResource:

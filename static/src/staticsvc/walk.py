@@ -16,7 +16,7 @@ from urllib.parse import unquote_to_bytes
 
 from . import beneath
 
-__all__ = ["Absent", "Found", "open_below", "reopen", "segments_of"]
+__all__ = ["Absent", "Found", "is_folder", "open_below", "reopen", "segments_of"]
 
 LONGEST_SEGMENT = 255
 
@@ -76,6 +76,16 @@ def open_below(root: str, names: Sequence[bytes]) -> Found:
         if error.errno in _ABSENT:
             raise Absent from error
         raise
+
+
+def is_folder(root: str, path: bytes) -> bool:
+    """Whether a folder lies at `path` below `root`."""
+    try:
+        found = open_below(root, path.split(b"/"))
+    except Absent:
+        return False
+    os.close(found.fd)
+    return found.is_folder
 
 
 def reopen(root: str, path: bytes) -> int:

@@ -1,8 +1,8 @@
 """`python -m bench.uploads`: raw PUT, side by side: ours through the router, nginx (dav), aiohttp, Starlette on uvicorn.
 
 Each round sends the same file to each of them, one after the other, so that what else the machine does meets all alike. The
-folder decides what is measured: on a tmpfs the programs, on a disk the disk. Ours does more than the others: it takes the
-SHA-256, makes the file durable (fsync), and publishes it whole.
+folder decides what is measured: on a tmpfs the programs, on a disk the disk. Ours does more than the others: it makes
+the file durable (fsync), and publishes it whole.
 """
 
 import argparse
@@ -30,14 +30,14 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, default=Path("/dev/shm"), help="where the files go (default: /dev/shm)")  # noqa: S108
     parser.add_argument("--size", type=int, default=2 << 30, help="bytes of the file (default: 2 GiB)")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--no-sha256", action="store_true", help="ours without the SHA-256, which no other takes")
+    parser.add_argument("--sha256", action="store_true", help="ours with the SHA-256, which no other takes")
     chosen = parser.parse_args()
     with ExitStack() as stack:
         sources = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-", dir="/dev/shm")))
         short = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-")))
         target = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-", dir=chosen.folder)))
         make_file(sources / "source", chosen.size)
-        made = stack.enter_context(stage(short / "s", target / "portico", keep_free=0, sha256=not chosen.no_sha256))
+        made = stack.enter_context(stage(short / "s", target / "portico", keep_free=0, sha256="always" if chosen.sha256 else "asked"))
         ports = {"portico": made.port}
         programs = {"portico": [made.router.process.pid, made.replicas[0].process.pid]}
         for peer in PEERS:

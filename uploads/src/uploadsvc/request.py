@@ -96,7 +96,7 @@ class UploadRequest(AskingRequest):
         if isinstance(judged, Ticket):
             self.ticket = judged
             intake = self.channel.site.intake
-            self.sink = intake.begin(self, intake.store.new_part(judged.digests, self._user_name, judged.holds))
+            self.sink = intake.begin(self, intake.store.new_part(judged.digests, self._user_name, judged.holds, judged.hashes))
         elif isinstance(judged, Work):
             self.work = judged
             self.sink = self.channel.site.intake.begin(self, judged.body, judged.way)

@@ -67,8 +67,8 @@ class Options:
     """Threads that write; an upload uses one at a time."""
     expire: Annotated[float, Meta(gt=0)] = 24 * 3600.0
     """Seconds without a byte after which an unfinished resumable upload is removed."""
-    sha256: bool = True
-    """Whether the SHA-256 of each PUT and form is taken; a digest that a request brings is checked all the same."""
+    sha256: Literal["asked", "always"] = "asked"
+    """When the SHA-256 of a PUT or form is taken; a digest that a request brings is checked all the same."""
     splice: bool = True
     """Whether large bodies of known length go from socket to file inside the kernel."""
     writes: Literal["login", "anyone"] = "login"
@@ -144,7 +144,7 @@ def _store(settings: Settings, options: Options) -> Store:
     root = Path(options.root) if options.root else settings.state / "files"
     journal = Journal(root) if options.spool or options.hook or options.webhook else None
     store = Store(root, Quota(root, options.total_size, options.user_size, options.keep_free), journal)
-    store.hashes = options.sha256
+    store.hashes = options.sha256 == "always"
     return store
 
 

@@ -16,6 +16,7 @@ PACKAGES = {
     "haproxy": "haproxy",
     "strace": "strace",
     "systemd-analyze": "systemd",
+    "redis-server": "redis-server",
 }
 """Where Debian has them."""
 

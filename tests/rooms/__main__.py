@@ -3,8 +3,11 @@
 import argparse
 import asyncio
 import sys
+import tempfile
 import time
+from pathlib import Path
 
+from .backplane import two_hosts
 from .host import host
 from .runs import scale_while_talking, stopped_reader
 
@@ -16,7 +19,10 @@ def main() -> int:
     parser.add_argument("--clients", type=int, default=50)
     parser.add_argument("--rooms", type=int, default=10)
     parser.add_argument("--rounds", type=int, default=1)
+    parser.add_argument("--backplane", action="store_true", help="two hosts and a Redis that is killed meanwhile, instead")
     chosen = parser.parse_args()
+    if chosen.backplane:
+        return over_a_backplane(chosen.rounds, chosen.rooms, chosen.clients, chosen.seconds)
     failed = False
     for number in range(chosen.rounds):
         for kill in (False, True):
@@ -33,6 +39,17 @@ def main() -> int:
         reading = asyncio.run(stopped_reader(made, 50_000))
     failed = failed or bool(reading.outcome.wrong)
     print(f"a reader that stops: {reading}", flush=True)
+    return int(failed)
+
+
+def over_a_backplane(rounds: int, rooms: int, clients: int, seconds: float) -> int:
+    """The exit status."""
+    failed = False
+    for number in range(rounds):
+        with tempfile.TemporaryDirectory(prefix="b") as folder:
+            outcome, _ = two_hosts(Path(folder), rooms, clients, seconds)
+        failed = failed or bool(outcome.wrong)
+        print(f"round {number + 1}, two hosts, their Redis and a replica killed: {outcome}", flush=True)
     return int(failed)
 
 

@@ -1,6 +1,7 @@
 """A member of a room as docs/websocket.md asks of one: it comes back with what it has, and says again what has no ack."""
 
 import asyncio
+import contextlib
 import json
 import random
 import time
@@ -32,6 +33,8 @@ class Member:
     """Text by number."""
     heard: list[tuple[int, str]] = field(default_factory=list)
     said: int = 0
+    refused: int = 0
+    """Messages that were `unavailable`, and said again."""
     connections: int = 0
     codes: dict[int, int] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
@@ -80,7 +83,7 @@ class Member:
         speaking = asyncio.create_task(self._speak(websocket))
         try:
             async for message in websocket:
-                self._take(json.loads(message))
+                self._take(websocket, json.loads(message))
             code = websocket.close_code or 1006
             self.codes[code] = self.codes.get(code, 0) + 1
         finally:
@@ -103,7 +106,7 @@ class Member:
     async def _say(websocket: Any, name: str, text: str) -> None:
         await websocket.send(json.dumps({"type": "publish", "id": name, "data": text}))
 
-    def _take(self, word: dict[str, Any]) -> None:
+    def _take(self, websocket: Any, word: dict[str, Any]) -> None:
         if word["type"] == "message":
             if word["seq"] != self.last + 1:
                 self.problems.append(f"{self.name}: {word['seq']} after {self.last}")
@@ -114,5 +117,16 @@ class Member:
                 self.took.append(time.monotonic() - self._said_at.pop(word["id"]))
             if text is not None:
                 self.acknowledged[word["seq"]] = text
+        elif word["type"] == "error" and word["code"] == "unavailable":
+            self.refused += 1
+            again = self._unacknowledged.get(word["id"])
+            if again is not None:
+                self._said_at.pop(word["id"], None)
+                self._later = asyncio.create_task(self._say_later(websocket, word["id"], again))
         elif word["type"] == "error":
             self.problems.append(f"{self.name}: {word}")
+
+    async def _say_later(self, websocket: Any, name: str, text: str) -> None:
+        await asyncio.sleep(random.uniform(0.2, 0.5))
+        with contextlib.suppress(ConnectionClosed):
+            await self._say(websocket, name, text)

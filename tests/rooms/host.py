@@ -24,13 +24,14 @@ MOUNTS = """{"/ws/rooms/*": {"protocol": "websocketsvc.rooms.Member", "options":
 class Host:
     """One router, and replicas with numbers that are used once."""
 
-    def __init__(self, folder: Path, drain_time: float) -> None:
-        """The folder's name is short: Unix sockets lie in it. `drain_time` is in seconds."""
+    def __init__(self, folder: Path, drain_time: float, backplane: Path | None = None) -> None:
+        """The folder's name is short: Unix sockets lie in it. `drain_time` is in seconds, `backplane` a file with a URL."""
         self.folder, self.port = folder, free_port()
         (folder / "run/rooms").mkdir(parents=True)
         file = folder / "portico.toml"
         file.write_text(CONFIGURATION.format(port=self.port, folder=folder))
         self._drain_time, self._number = drain_time, 0
+        self._more = {"PORTICO_OPTION_BACKPLANE_FILE": str(backplane)} if backplane else {}
         self.replicas: list[OneProcess] = []
         self._router = OneProcess.router(self.port, folder, file)
         self._all = [self._router]
@@ -48,6 +49,7 @@ class Host:
             "PORTICO_REPLICA": str(self._number),
             "PORTICO_DRAIN_TIME": str(self._drain_time),
             "PORTICO_OPTION_MOUNTS": MOUNTS,
+            **self._more,
         }
         replica = OneProcess([BIN / "svckit", "run", "rooms"], 0, self.folder / f"log-rooms-{self._number}", environment)
         self.replicas.append(replica)
@@ -88,10 +90,10 @@ class Host:
 
 
 @contextlib.contextmanager
-def host(drain_time: float = 1.0) -> Iterator[Host]:
+def host(drain_time: float = 1.0, backplane: Path | None = None) -> Iterator[Host]:
     """One that is ended, and leaves nothing."""
     with tempfile.TemporaryDirectory(prefix="r") as folder:
-        made = Host(Path(folder), drain_time)
+        made = Host(Path(folder), drain_time, backplane)
         try:
             made.add()
             yield made

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from .client import Member
 from .host import Host
 
-__all__ = ["Outcome", "Reading", "scale_while_talking", "stopped_reader"]
+__all__ = ["Outcome", "Reading", "by_room", "even", "judged", "scale_while_talking", "stopped_reader", "until"]
 
 SETTLE_TIME = 60.0
 
@@ -22,11 +22,13 @@ class Outcome:
     heard: int = 0
     connections: int = 0
     codes: dict[int, int] = field(default_factory=dict)
+    refused: int = 0
 
     def __str__(self) -> str:
         codes = ", ".join(f"{code}: {count}" for code, count in sorted(self.codes.items()))
         return (
             f"{self.acknowledged} messages acknowledged, {self.heard} heard, {self.connections} connections, "
+            f"{self.refused} answers that it was unavailable, "
             f"ended with {codes or 'nothing'}\n" + ("\n".join(self.wrong[:20]) or "nothing missed, doubled or out of order")
         )
 
@@ -37,7 +39,7 @@ async def scale_while_talking(host: Host, rooms: int, clients: int, seconds: flo
     members = [Member(host.url(f"room-{number % rooms}"), f"client-{number}", speak) for number in range(clients)]
     tasks = [asyncio.create_task(member.live()) for member in members]
     try:
-        await _until(lambda: all(member.connections for member in members), "all are in")
+        await until(lambda: all(member.connections for member in members), "all are in")
         speak.set()
         await asyncio.sleep(seconds)
         for _ in range(2):
@@ -46,7 +48,7 @@ async def scale_while_talking(host: Host, rooms: int, clients: int, seconds: flo
         late = [Member(host.url(f"room-{number}"), f"late-{number}", speak) for number in range(rooms)]
         members += late  # the first of them to come where a room is to be makes it move
         tasks += [asyncio.create_task(member.live()) for member in late]
-        await _until(lambda: all(member.connections for member in late), "the late ones are in")
+        await until(lambda: all(member.connections for member in late), "the late ones are in")
         await asyncio.sleep(seconds / 2)
         if kill:
             await asyncio.to_thread(host.add)
@@ -57,43 +59,44 @@ async def scale_while_talking(host: Host, rooms: int, clients: int, seconds: flo
             assert await asyncio.to_thread(replica.wait, 30) == 0, replica.log
         await asyncio.sleep(seconds)
         speak.clear()
-        await _until(lambda: all(member.settled for member in members), "all is acknowledged")
-        await _until(lambda: all(_even(room) for room in _by_room(members).values()), "all have heard all")
+        await until(lambda: all(member.settled for member in members), "all is acknowledged")
+        await until(lambda: all(even(room) for room in by_room(members).values()), "all have heard all")
     finally:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-    return _judged(members)
+    return judged(members)
 
 
-def _by_room(members: list[Member]) -> dict[str, list[Member]]:
+def by_room(members: list[Member]) -> dict[str, list[Member]]:
     rooms: dict[str, list[Member]] = {}
     for member in members:
-        rooms.setdefault(member.url, []).append(member)
+        rooms.setdefault(member.url.rpartition("/")[2], []).append(member)
     return rooms
 
 
-def _even(members: list[Member]) -> bool:
+def even(members: list[Member]) -> bool:
     last = max(max(member.acknowledged, default=0) for member in members)
     return all(member.last >= last for member in members)
 
 
-async def _until(condition: Callable[[], bool], what: str, seconds: float = SETTLE_TIME) -> None:
+async def until(condition: Callable[[], bool], what: str, seconds: float = SETTLE_TIME) -> None:
     end = asyncio.get_running_loop().time() + seconds
     while not condition():
         assert asyncio.get_running_loop().time() < end, f"not within {seconds:g} s: {what}"
         await asyncio.sleep(0.05)
 
 
-def _judged(members: list[Member]) -> Outcome:
+def judged(members: list[Member]) -> Outcome:
     outcome = Outcome()
-    for room in _by_room(members).values():
+    for room in by_room(members).values():
         first = room[0].heard
         for member in room:
             outcome.wrong += member.problems
             outcome.acknowledged += len(member.acknowledged)
             outcome.heard += len(member.heard)
             outcome.connections += member.connections
+            outcome.refused += member.refused
             for code, count in member.codes.items():
                 outcome.codes[code] = outcome.codes.get(code, 0) + count
             heard = dict(member.heard)
@@ -132,23 +135,23 @@ async def stopped_reader(host: Host, padding: int, seconds: float = 60.0) -> Rea
     members = [Member(host.url("busy"), f"client-{number}", speak, padding) for number in range(5)]
     tasks = [asyncio.create_task(member.live()) for member in members]
     try:
-        await _until(lambda: all(member.connections for member in members), "all are in")
+        await until(lambda: all(member.connections for member in members), "all are in")
         with socket.socket() as reader:
             reader.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
             await asyncio.to_thread(reader.connect, ("127.0.0.1", host.port))
             reader.sendall(_JOIN)
             before = host.memory
             speak.set()
-            await _until(lambda: '"code":1008,"by":"service"' in host.written, "the reader is closed", seconds)
+            await until(lambda: '"code":1008,"by":"service"' in host.written, "the reader is closed", seconds)
             after = host.memory
         speak.clear()
-        await _until(lambda: all(member.settled for member in members), "all is acknowledged")
-        await _until(lambda: _even(members), "all have heard all")
+        await until(lambda: all(member.settled for member in members), "all is acknowledged")
+        await until(lambda: even(members), "all have heard all")
     finally:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-    return Reading(_judged(members), after - before, sorted(took for member in members for took in member.took))
+    return Reading(judged(members), after - before, sorted(took for member in members for took in member.took))
 
 
 _JOIN = (

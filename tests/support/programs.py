@@ -17,6 +17,7 @@ PACKAGES = {
     "strace": "strace",
     "systemd-analyze": "systemd",
     "pkill": "procps",
+    "redis-server": "redis-server",
 }
 """Where Debian has them."""
 

@@ -66,6 +66,13 @@ class AutobahnOptions(Options):
 class RoomsOptions(AutobahnOptions):
     mounts: MountTable = "/ws/rooms/*=websocketsvc.rooms.Member"
     max_message: Count = 1 << 16
+    backplane: str = ""
+    """Address of a Redis by which rooms span hosts (`redis://HOST:PORT/NUMBER`, `rediss://…`, `unix:///PATH`). None: rooms are
+    the host's own."""
+    backplane_file: str = ""
+    """File with that address in its first line, for one that has a password."""
+    backplane_prefix: Annotated[str, Meta(pattern=r"^[A-Za-z0-9._-]{1,64}$")] = "portico"
+    """What all names begin with there; sites that share a Redis have one each."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,25 +1,14 @@
 """One room, while this replica owns it: its members, its log, and what goes to and fro. No input or output but the log's."""
 
 from collections.abc import Callable, Iterator
-from hashlib import blake2b
 from secrets import token_hex
-from typing import Protocol
 
 from . import codes
 from .roomlog import RoomLog
-from .roomwords import Join, Publish, acknowledged, error, joined, message, presence
+from .roomwords import Join, Publish, acknowledged, error, joined, key_of, member_of, message, presence
+from .seats import REPLACED, MemberLike
 
-__all__ = ["MemberLike", "Room"]
-
-REPLACED = "another connection of the same client has taken its place"
-
-
-class MemberLike(Protocol):
-    """What a room needs of a member's connection."""
-
-    def tell(self, text: bytes) -> None: ...
-
-    def end(self, code: int, reason: str) -> None: ...
+__all__ = ["Room"]
 
 
 class Room:
@@ -39,7 +28,7 @@ class Room:
     def join(self, connection: MemberLike, word: Join, user: str | None) -> str | None:
         """Let a client in, and tell it what it has missed; its member's name, or None where the room is full."""
         secret = word.client or token_hex(16)
-        member = blake2b(f"{self.log.epoch} {secret}".encode(), digest_size=6).hexdigest()
+        member = member_of(self.log.epoch, secret)
         before = self._members.get(member)
         if before is None and len(self._members) >= self._most:
             return None
@@ -68,7 +57,7 @@ class Room:
     def publish(self, member: str, word: Publish) -> None:
         """Keep it, tell it to all, and only then say so to who has said it. What was kept already is not kept twice."""
         connection, facts, secret = self._members[member]
-        key = blake2b(f"{secret} {word.id}".encode(), digest_size=12).hexdigest()
+        key = key_of(secret, word.id)
         seq = self._seqs.get(key)
         if seq is None:
             try:

@@ -7,6 +7,7 @@ them now. A room that has just come stays for `HOLD`, so that two routers which 
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -19,6 +20,8 @@ from .room import Room
 from .roombell import Bell
 from .roomlog import SUFFIX, NoMoreRooms, RoomLog, TakenElsewhere, sweep
 from .roomoptions import RoomOptions
+from .roomwords import Join, Publish
+from .seats import MemberLike, RoomFull, Seat
 
 __all__ = ["HOLD", "MOVED", "Hub"]
 
@@ -82,6 +85,16 @@ class Hub:
         self._bell.stop()
 
     # -- to have a room
+
+    def enter(self, name: str, connection: MemberLike, word: Join, user: str | None) -> "Deferred[Seat]":
+        """See `seats.Rooms`."""
+        return self.room(name).addCallback(self._seat, connection, word, user)
+
+    def _seat(self, room: Room, connection: MemberLike, word: Join, user: str | None) -> Seat:
+        member = room.join(connection, word, user)
+        if member is None:
+            raise RoomFull
+        return _Seat(self, room, member, connection)
 
     def room(self, name: str) -> "Deferred[Room]":
         """The room, when it is ours. Fails with TakenElsewhere after `take_time` seconds, NoMoreRooms or OSError."""
@@ -157,3 +170,26 @@ class Hub:
         if removed:
             self.log.info("{count} rooms were quiet for long and are gone", count=removed)
         self._sweeping = self._clock.callLater(SWEEP_EACH, self._sweep)
+
+
+@dataclass(frozen=True, slots=True)
+class _Seat:
+    """See `seats.Seat`."""
+
+    hub: Hub
+    room: Room
+    member: str
+    connection: MemberLike
+
+    def publish(self, word: Publish) -> None:
+        if self.hub.owns(self.room):
+            self.room.publish(self.member, word)
+
+    def leave(self) -> None:
+        self.room.leave(self.member, self.connection)
+        self.hub.left(self.room)
+
+    def going_away(self) -> None:
+        """The whole room moves together."""
+        if self.hub.owns(self.room):
+            self.hub.let_go(self.room.name, codes.GOING_AWAY, "going away")

@@ -1,45 +1,57 @@
 """Rooms, on Autobahn: `/ws/rooms/NAME`. docs/websocket.md has what is promised, and the schema.
 
-rooms.py      a member's connection
-room.py       a room that this replica owns
-roomhub.py    which rooms those are
-roomlog.py    what is kept, and the lock that makes somebody the owner
-roombell.py   how replicas ask each other for a room
-roomwords.py  what is said
+rooms.py        a member's connection
+roomwords.py    what is said
+seats.py        what a connection needs of rooms; there are two kinds:
+
+room.py         a room that this replica owns
+roomhub.py      which rooms those are
+roomlog.py      what is kept, and the lock that makes somebody the owner
+roombell.py     how replicas ask each other for a room
+
+sharedroom.py   a room that lives on a broker, as this replica follows it
+sharedhub.py    which rooms those are
+backplane.py    what is asked of a broker
+redisbroker.py  a broker by Redis, with redislink.py (the connection) and redisscripts.py (the steps)
 """
 
 import re
 from typing import Any, ClassVar
 
 from autobahn.twisted.websocket import WebSocketServerProtocol
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from . import codes
+from .backplane import BrokerAway, address_from
 from .mounts import Place
-from .room import Room
+from .options import RoomsOptions
 from .roomhub import Hub
 from .roomlog import NoMoreRooms, TakenElsewhere
 from .roomoptions import RoomOptions
 from .roomwords import Join, Publish, error, read
+from .seats import RoomFull, Rooms, Seat
+from .sharedhub import SharedHub
 
 __all__ = ["Member"]
 
 log = Logger()
 
 _NAME = re.compile(r"[A-Za-z0-9._~-]{1,64}").fullmatch
+EARLY = 16
+"""Messages of a client that wait while its room comes."""
 
 
 class Member(WebSocketServerProtocol):
     """One connection, which becomes a member of a room by its first word."""
 
-    hub: ClassVar[Hub]
+    hub: ClassVar[Rooms]
     handshake: Any
-    _room: Room | None = None
-    _member = ""
+    _seat: Seat | None = None
     _coming: "Deferred[Any] | None" = None
+    _early: tuple[Publish, ...] = ()
     _late: IDelayedCall | None = None
     _credit = 0.0
     _at = 0.0
@@ -50,9 +62,7 @@ class Member(WebSocketServerProtocol):
         options = place.options_as(RoomOptions)
         if 2 * options.history_bytes > place.limits.max_unsent:
             raise TypeError("options: history_bytes: expected at most half of max_unsent")
-        folder = place.settings.state / "rooms"
-        hub = Hub(folder, place.settings.replica, options, place.reactor)
-        return type("Member", (cls,), {"hub": hub})
+        return type("Member", (cls,), {"hub": _rooms(place, options)})
 
     @staticmethod
     def judge_name(name: str) -> str | None:
@@ -92,16 +102,14 @@ class Member(WebSocketServerProtocol):
             self.tell(error("bad-message", word))
         elif isinstance(word, Join):
             self._join(word)
-        elif self._room is None:
+        elif self._coming is None:
             self.tell(error("bad-message", "join first", word.id))
-        elif not self._may_speak():
+        elif not self._may_speak() or (self._seat is None and len(self._early) >= EARLY):
             self.tell(error("too-fast", "wait a moment", word.id))
+        elif self._seat is None:
+            self._early += (word,)
         else:
-            self._publish(self._room, word)
-
-    def _publish(self, room: Room, word: Publish) -> None:
-        if self.hub.owns(room):
-            room.publish(self._member, word)
+            self._seat.publish(word)
 
     def _may_speak(self) -> bool:
         options, now = self.hub.options, self.factory.reactor.seconds()
@@ -118,39 +126,55 @@ class Member(WebSocketServerProtocol):
             return
         self._stop_waiting()
         name = self.handshake.request.path.rpartition(b"/")[2].decode("ascii")
-        self._coming = self.hub.room(name)
-        self._coming.addCallback(self._enter, word).addErrback(self._refused)
+        self._coming = self.hub.enter(name, self, word, self.handshake.user)
+        self._coming.addCallbacks(self._entered, self._refused)
 
-    def _enter(self, room: Room, word: Join) -> None:
-        if self.state != self.STATE_OPEN:
-            return
-        member = room.join(self, word, self.handshake.user)
-        if member is None:
-            self.end(codes.TRY_AGAIN, "the room is full")
-        else:
-            self._room, self._member = room, member
+    def _entered(self, seat: Seat) -> None:
+        self._seat = seat
+        early, self._early = self._early, ()
+        for word in early:
+            seat.publish(word)
 
     def _refused(self, failure: Failure) -> None:
-        if failure.check(TakenElsewhere):
+        if failure.check(CancelledError):
+            return
+        if failure.check(RoomFull):
+            self.end(codes.TRY_AGAIN, "the room is full")
+        elif failure.check(TakenElsewhere):
             self.end(codes.TRY_AGAIN, "the room is on its way: try again")
         elif failure.check(NoMoreRooms):
             self.end(codes.TRY_AGAIN, "there are no more rooms")
+        elif failure.check(BrokerAway):
+            self.end(codes.TRY_AGAIN, "the rooms are out of reach: try again")
         else:
             log.failure("a room cannot be had", failure)
             self.end(codes.INTERNAL_ERROR, "")
 
     def onGoingAway(self) -> None:
-        """The replica drains: the whole room moves together."""
-        if self._room is not None and self.hub.owns(self._room):
-            self.hub.let_go(self._room.name, codes.GOING_AWAY, "going away")
+        """The replica drains."""
+        if self._seat is not None:
+            self._seat.going_away()
 
     def onClose(self, wasClean: bool, code: int, reason: str) -> None:
         self._stop_waiting()
-        if self._room is not None:
-            self._room.leave(self._member, self)
-            self.hub.left(self._room)
-            self._room = None
+        if self._seat is not None:
+            self._seat.leave()
+            self._seat = None
+        elif self._coming is not None:
+            self._coming.cancel()
 
     def _stop_waiting(self) -> None:
         if self._late is not None and self._late.active():
             self._late.cancel()
+
+
+def _rooms(place: Place, options: RoomOptions) -> Rooms:
+    """Those of this host, or, where there is a backplane, of all hosts that share it."""
+    shared = place.limits if isinstance(place.limits, RoomsOptions) else RoomsOptions()
+    address = address_from(shared.backplane, shared.backplane_file)
+    if not address:
+        return Hub(place.settings.state / "rooms", place.settings.replica, options, place.reactor)
+    from .redisbroker import RedisBroker  # only where it is wanted: it brings in the client
+
+    names = f"{shared.backplane_prefix}:{place.path.removesuffix('/*')}"
+    return SharedHub(address, names, options, place.reactor, RedisBroker)

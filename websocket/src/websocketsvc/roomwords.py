@@ -1,11 +1,16 @@
 """What is said in rooms, as JSON: docs/websocket.md has the schema."""
 
+from collections.abc import Sequence
+from hashlib import blake2b
 from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta, Struct
 
-__all__ = ["Join", "Publish", "Word", "acknowledged", "error", "joined", "message", "presence", "read"]
+__all__ = [
+    "Join", "Publish", "Word", "acknowledged", "body", "error", "joined", "key_of", "member_of", "message", "numbered",
+    "presence", "read",
+]  # fmt: skip
 
 Name = Annotated[str, Meta(min_length=1, max_length=64)]
 Secret = Annotated[str, Meta(min_length=8, max_length=64)]
@@ -41,18 +46,42 @@ def read(text: bytes) -> Word | str:
         return str(problem)
 
 
+def member_of(epoch: str, secret: str) -> str:
+    """A client's name in a room; it does not tell the secret."""
+    return blake2b(f"{epoch} {secret}".encode(), digest_size=6).hexdigest()
+
+
+def key_of(secret: str, name: str) -> str:
+    """By which a message is known again that a client says twice."""
+    return blake2b(f"{secret} {name}".encode(), digest_size=12).hexdigest()
+
+
 def message(seq: int, member: dict[str, str], at: float, data: Any) -> bytes:
     """
     Raises:
         ValueError: the data cannot be JSON after all.
     """
+    return numbered(seq, body(member, at, data))
+
+
+def numbered(seq: int, said: bytes) -> bytes:
+    """A message, of its number and its `body`."""
+    return b'{"type":"message","seq":%d,%b' % (seq, said[1:])
+
+
+def body(member: dict[str, str], at: float, data: Any) -> bytes:
+    """What a message is before it has its number.
+
+    Raises:
+        ValueError: the data cannot be JSON after all.
+    """
     try:
-        return _encode({"type": "message", "seq": seq, **member, "time": round(at, 3), "data": data})
+        return _encode({**member, "time": round(at, 3), "data": data})
     except (msgspec.MsgspecError, RecursionError, UnicodeError) as problem:
         raise ValueError(str(problem)) from None
 
 
-def joined(room: str, epoch: str, member: str, seq: int, missed: int, members: list[dict[str, str]]) -> bytes:
+def joined(room: str, epoch: str, member: str, seq: int, missed: int, members: Sequence[dict[str, str]]) -> bytes:
     """The answer to `Join`."""
     return _encode(
         {

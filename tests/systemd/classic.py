@@ -1,19 +1,51 @@
-"""The page's other arrangement, on the same machine: twistd as a classic daemon, without systemd's units."""
+"""The page's other arrangements, on the same machine: twistd's daemons, without systemd's units."""
 
 from ..support.daemon import wait_until
 from .look import PROGRAM, processes
 from .machine import Machine
 from .page import commands
-from .units import UNITS, ask
+from .units import PAGES, UNITS, ask
 
-__all__ = ["classic"]
+__all__ = ["apart", "classic"]
 
 PIDFILE, LOG, FOLDER = "/run/portico-daemon/portico.pid", "/var/log/portico/portico.log", "/run/portico-daemon"
 
 
+APART = ("router", "txws", "autobahn", "uploads", "static", "authsvc", "keeper")
+
+
+def _cleared(machine: Machine) -> None:
+    """Without the units, and without what they have kept: it is their users'."""
+    machine.says(f"systemctl disable --now portico-router.socket portico-authsvc-too {' '.join(UNITS)} 2>&1 || :")
+    machine.says("rm -rf /var/lib/portico /run/portico /etc/tmpfiles.d/portico*.conf")
+
+
+def apart(machine: Machine) -> str:
+    """Router, keeper and services as daemons of their own, started by the page's commands; one restarted as it says."""
+    _cleared(machine)
+    start = commands("Router and services as daemons of their own")[0]
+    said = machine.says(start)
+    assert said.count("it will work") == len(APART), said
+    wait_until(lambda: ask(machine, "/static/a.txt") == 200)
+    pids = {name: int(machine.says(f"cat /run/portico-{name}/portico.pid")) for name in APART}
+    running = {each.pid: each for each in processes(machine.python(PROGRAM))}
+    users = {name: running[pid].users for name, pid in pids.items()}
+    assert users == {name: [machine.says(f"id -u portico-{name}")] for name in APART}, users
+    head, _, lines = start.partition("\nkeeper=")
+    again = next(line for line in lines.splitlines() if line.startswith("start static "))
+    machine.says(f"kill {pids['static']}; while [ -e /run/portico-static/portico.pid ]; do sleep 0.1; done\n{head}\n{again}")
+    statuses = {path: ask(machine, path) for path in PAGES}
+    assert set(statuses.values()) == {200}, statuses
+    for name in APART:
+        machine.says(
+            f"kill $(cat /run/portico-{name}/portico.pid); while [ -e /run/portico-{name}/portico.pid ]; do sleep 0.1; done"
+        )
+    return f"users {users}; static restarted; {statuses}"
+
+
 def classic(machine: Machine) -> str:
     """Started by the page's commands; with its log given to logrotate; and after its folder in /run was gone."""
-    machine.says(f"systemctl disable --now portico-router.socket {' '.join(UNITS)} 2>&1")
+    _cleared(machine)
     start = commands("The start")[0]
     said = machine.says(start)
     assert "it will work" in said and "volatile" in said, said

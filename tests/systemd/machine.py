@@ -100,7 +100,9 @@ class Machine:
 
     def clone(self) -> None:
         """This tree, with what is not committed, as a clone in root's home."""
-        files = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True, timeout=60).stdout
+        files = subprocess.run(
+            ["git", "ls-files", "-z", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, check=True, timeout=60
+        ).stdout
         there = b"\0".join(name for name in files.split(b"\0") if name and (ROOT / name.decode()).exists())
         tar = ["tar", "-c", "--no-recursion", "--owner=0", "--group=0", "--null", "-T", "-"]
         packed = subprocess.run(tar, cwd=ROOT, input=there, capture_output=True, check=True, timeout=60).stdout

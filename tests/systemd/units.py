@@ -15,6 +15,7 @@ from .machine import Machine
 from .page import scores
 
 __all__ = [
+    "PAGES",
     "SERVICES",
     "UNITS",
     "activated",

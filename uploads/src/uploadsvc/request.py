@@ -120,7 +120,7 @@ class UploadRequest(AskingRequest):
             self.sink.abort()
             self._refuse_now(TOO_LARGE)
             return
-        self.sink.write(data)
+        self.sink.write(data, self._length is not None and self.sink.received + len(data) == self._length)
         if self._replayed:
             self._splice()
 

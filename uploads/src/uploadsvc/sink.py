@@ -78,8 +78,8 @@ class Sink:
         self.committed = False
         self.closed: Deferred[None] = Deferred()
 
-    def write(self, data: bytes) -> None:
-        """Take a piece; never blocks."""
+    def write(self, data: bytes, last: bool = False) -> None:
+        """Take a piece; never blocks. After the `last` one `finish` follows at once: a small body takes one job for all."""
         if self._broken:
             return
         self.received += len(data)
@@ -88,7 +88,8 @@ class Sink:
         if self._waiting > min(HIGH, self._share()):
             self._full = True
             self._flow.full()
-        self._next()
+        if not last:
+            self._next()
 
     def finish(self, *how: Any) -> "Deferred[Any]":
         """All pieces are there: write the rest and commit; what `commit` gives or raises is the result."""
@@ -129,6 +130,10 @@ class Sink:
             self._start(self.body.discard, self._close)
         elif self._queue:
             batch, self._queue = self._queue, []
+            if self._finish is not None:
+                commit, committed = self._finish
+                self._start(partial(self._append_and, commit, batch), partial(self._committed, committed))
+                return
             self._start(partial(self.body.append, batch), partial(self._written, sum(map(len, batch))))
         elif self._turn is not None:
             job, done = self._turn
@@ -149,6 +154,10 @@ class Sink:
         done.addBoth(ended)
         done.addCallbacks(then, self._fail)
         done.addErrback(lambda reason: self.log.failure("an upload's sink failed", reason))
+
+    def _append_and(self, commit: Callable[[], T], batch: Sequence[bytes | bytearray]) -> T:
+        self.body.append(batch)
+        return commit()
 
     def _written(self, size: int, _: None) -> None:
         self._waiting -= size

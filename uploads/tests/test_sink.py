@@ -232,9 +232,19 @@ def test_jobs_that_run_at_once(store: Store) -> None:
 
 def test_a_small_body_takes_one_job(store: Store, held: Any) -> None:
     sink = Sink(store.new_part(), held, Recorder())
-    sink.write(b"all", last=True)
+    sink.write(b"all", followed=True)
     assert held.jobs == []
     published: list[Published] = []
-    sink.finish("x", False).addCallback(published.append)
+    sink.finish("x").addCallback(published.append)
     held.run_one()
     assert published[0].size == 3 and (store.root / "x").read_bytes() == b"all" and sink.closed.called
+
+
+def test_a_turn_comes_behind_what_waits(store: Store, held: Any) -> None:
+    sink = Sink(part := store.new_part(), held, flow := Recorder())
+    sink.write(b"x" * (HIGH + 1), followed=True)
+    turned = sink.turn(lambda: part._size)
+    held.run_one()
+    assert turned.result == HIGH + 1 and flow.told == ["full"], "whoever had the turn lets the flow go on"
+    sink.abort()
+    held.run_all()

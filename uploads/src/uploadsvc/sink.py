@@ -78,8 +78,8 @@ class Sink:
         self.committed = False
         self.closed: Deferred[None] = Deferred()
 
-    def write(self, data: bytes, last: bool = False) -> None:
-        """Take a piece; never blocks. After the `last` one `finish` follows at once: a small body takes one job for all."""
+    def write(self, data: bytes, followed: bool = False) -> None:
+        """Take a piece; never blocks. `followed`: `finish` or `turn` comes at once, and one job will do for both."""
         if self._broken:
             return
         self.received += len(data)
@@ -88,7 +88,7 @@ class Sink:
         if self._waiting > min(HIGH, self._share()):
             self._full = True
             self._flow.full()
-        if not last:
+        if not followed:
             self._next()
 
     def finish(self, *how: Any) -> "Deferred[Any]":
@@ -128,20 +128,17 @@ class Sink:
         if self._broken:
             self._discarding = True
             self._start(self.body.discard, self._close)
-        elif self._queue:
-            batch, self._queue = self._queue, []
-            if self._finish is not None:
-                commit, committed = self._finish
-                self._start(partial(self._append_and, commit, batch), partial(self._committed, committed))
-                return
-            self._start(partial(self.body.append, batch), partial(self._written, sum(map(len, batch))))
-        elif self._turn is not None:
-            job, done = self._turn
-            self._turn = None
-            self._start(job, partial(self._turned, done))
+            return
+        batch, self._queue = self._queue, []
+        size = sum(map(len, batch))
+        if self._turn is not None:
+            (job, done), self._turn = self._turn, None
+            self._start(partial(self._after, batch, job), partial(self._turned, done, size))
         elif self._finish is not None:
             commit, committed = self._finish
-            self._start(commit, partial(self._committed, committed))
+            self._start(partial(self._after, batch, commit), partial(self._committed, committed))
+        elif batch:
+            self._start(partial(self.body.append, batch), partial(self._written, size))
 
     def _start(self, job: Callable[[], T], then: Callable[[T], Any]) -> None:
         self._busy = True
@@ -155,9 +152,10 @@ class Sink:
         done.addCallbacks(then, self._fail)
         done.addErrback(lambda reason: self.log.failure("an upload's sink failed", reason))
 
-    def _append_and(self, commit: Callable[[], T], batch: Sequence[bytes | bytearray]) -> T:
-        self.body.append(batch)
-        return commit()
+    def _after(self, batch: Sequence[bytes | bytearray], job: Callable[[], T]) -> T:
+        if batch:
+            self.body.append(batch)
+        return job()
 
     def _written(self, size: int, _: None) -> None:
         self._waiting -= size
@@ -166,7 +164,9 @@ class Sink:
             self._flow.flowing()
         self._next()
 
-    def _turned(self, done: "Deferred[Any]", result: Any) -> None:
+    def _turned(self, done: "Deferred[Any]", size: int, result: Any) -> None:
+        self._waiting -= size
+        self._full = False  # whoever had the turn lets the flow go on
         if not self._broken:
             done.callback(result)
         self._next()

@@ -31,10 +31,10 @@ class Contender(Server):
 def start_all(folder: Path, stack: ExitStack) -> list[Contender]:
     """Ours through the router, twice: as it is, and asked for the SHA-256; then all peers that are installed.
 
-    Each runs in a session of its own: the scheduler of a desktop shares the processor among sessions first.
+    None keeps a log of requests. Each runs in a session of its own: a scheduler may share the processor among sessions first.
     """
     short = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-")))  # Unix sockets lie in it
-    made = stack.enter_context(stage(short / "s", folder / "portico", keep_free=0))
+    made = stack.enter_context(stage(short / "s", folder / "portico", keep_free=0, log_requests="false"))
     pids = [made.router.process.pid, made.replicas[0].process.pid]
     found = [
         Contender("portico", made.port, pids, made.root),

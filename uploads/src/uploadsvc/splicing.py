@@ -27,7 +27,7 @@ from .sink import Sink
 
 __all__ = ["LEAST", "PER_JOB", "Moved", "Pipe", "Splicing", "can_splice", "into_file"]
 
-LEAST = 1 << 20
+LEAST = 128 << 10
 """Bytes still to come below which the ordinary way is as quick."""
 PER_JOB = 16 << 20
 """Most bytes that are moved before the reactor has its turn: timeouts and the end of the connection are its business."""

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ..support.compose import Compose, log_of
-from ..support.site import free_port, wait_for_answer
+from ..support.site import free_port, wait_for_listener
 
 __all__ = ["Containers", "containers"]
 
@@ -33,7 +33,8 @@ class Containers:
 
     def _scale(self) -> None:
         scale = f"rooms={self._replicas}"
-        self._compose.call("up", "--no-build", "--no-recreate", "--no-deps", "--wait", "--scale", scale, "rooms", seconds=240)
+        self._compose.call("up", "-d", "--no-build", "--no-recreate", "--no-deps", "--scale", scale, "rooms", seconds=240)
+        self._compose.wait_healthy("rooms", 240)
 
     @property
     def log(self) -> str:
@@ -68,7 +69,7 @@ def containers() -> Iterator[Containers]:
     try:
         compose.down()
         compose.call("up", "--build", "--wait", "--quiet-pull", "gate", "router", "rooms", seconds=600)
-        wait_for_answer("127.0.0.1", compose.port)
+        wait_for_listener("127.0.0.1", compose.port)
         yield Containers(compose)
     finally:
         compose.down()

@@ -28,7 +28,7 @@ def program(name: str) -> str:
     found = shutil.which(name, path=f"{os.environ['PATH']}:/usr/sbin")
     if found is not None:
         return found
-    lacking(f"there is no {name} (on Debian: apt-get install {PACKAGES[name]})")
+    return lacking(f"there is no {name} (on Debian: apt-get install {PACKAGES[name]})")
 
 
 def lacking(problem: str) -> NoReturn:

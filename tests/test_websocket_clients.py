@@ -1,7 +1,6 @@
 """Three clients of others' making talk to all mounts, through the router: `websockets`, Chromium, and Node's `ws`."""
 
 import json
-import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +11,7 @@ from websockets.sync.client import connect
 
 from .support.browser import Browser
 from .support.one_process import OneProcess
-from .support.programs import program
+from .support.programs import lacking, program
 from .support.site import ROOT
 
 NODE = ROOT / "tests/node"
@@ -89,9 +88,9 @@ def test_chromium(browser: Browser) -> None:
 
 
 def test_ws_of_node(one_process: OneProcess) -> None:
-    node = shutil.which("node")
-    if node is None or not (NODE / "node_modules/ws").is_dir():
-        pytest.skip("there is no Node, or no ws: npm ci --prefix tests/node")
+    node = program("node")
+    if not (NODE / "node_modules/ws").is_dir():
+        lacking("there is no ws: npm ci --prefix tests/node")
     command = [node, "talk.mjs", f"ws://127.0.0.1:{one_process.port}"]
     done = subprocess.run(command, cwd=NODE, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr

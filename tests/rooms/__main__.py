@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 from .backplane import two_hosts
+from .containers import containers
 from .host import host
 from .runs import scale_while_talking, stopped_reader
 
@@ -20,7 +21,10 @@ def main() -> int:
     parser.add_argument("--rooms", type=int, default=10)
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--backplane", action="store_true", help="two hosts and a Redis that is killed meanwhile, instead")
+    parser.add_argument("--compose", action="store_true", help="in containers, instead (a compose project of its own)")
     chosen = parser.parse_args()
+    if chosen.compose:
+        return in_containers(chosen.rooms, chosen.clients, chosen.seconds)
     if chosen.backplane:
         return over_a_backplane(chosen.rounds, chosen.rooms, chosen.clients, chosen.seconds)
     failed = False
@@ -40,6 +44,14 @@ def main() -> int:
     failed = failed or bool(reading.outcome.wrong)
     print(f"a reader that stops: {reading}", flush=True)
     return int(failed)
+
+
+def in_containers(rooms: int, clients: int, seconds: float) -> int:
+    """The exit status."""
+    with containers() as made:
+        outcome = asyncio.run(scale_while_talking(made, rooms, clients, seconds))
+        print(f"1 to 3 to 1 containers: {outcome}\n{made.log}", flush=True)
+    return int(bool(outcome.wrong))
 
 
 def over_a_backplane(rounds: int, rooms: int, clients: int, seconds: float) -> int:

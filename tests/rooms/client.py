@@ -34,7 +34,7 @@ class Member:
     heard: list[tuple[int, str]] = field(default_factory=list)
     said: int = 0
     refused: int = 0
-    """Messages that were `unavailable`, and said again."""
+    """Messages that were `unavailable` or `too-fast`, and said again."""
     connections: int = 0
     codes: dict[int, int] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
@@ -117,7 +117,7 @@ class Member:
                 self.took.append(time.monotonic() - self._said_at.pop(word["id"]))
             if text is not None:
                 self.acknowledged[word["seq"]] = text
-        elif word["type"] == "error" and word["code"] == "unavailable":
+        elif word["type"] == "error" and word["code"] in ("unavailable", "too-fast"):
             self.refused += 1
             again = self._unacknowledged.get(word["id"])
             if again is not None:

@@ -4,6 +4,7 @@ import asyncio
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from .client import Member
 from .host import Host
@@ -28,12 +29,31 @@ class Outcome:
         codes = ", ".join(f"{code}: {count}" for code, count in sorted(self.codes.items()))
         return (
             f"{self.acknowledged} messages acknowledged, {self.heard} heard, {self.connections} connections, "
-            f"{self.refused} answers that it was unavailable, "
+            f"{self.refused} answers to say it again later, "
             f"ended with {codes or 'nothing'}\n" + ("\n".join(self.wrong[:20]) or "nothing missed, doubled or out of order")
         )
 
 
-async def scale_while_talking(host: Host, rooms: int, clients: int, seconds: float, kill: bool = False) -> Outcome:
+class Leaving(Protocol):
+    """A replica that ends."""
+
+    def wait(self, seconds: float) -> int: ...
+
+    @property
+    def log(self) -> str: ...
+
+
+class Replicas(Protocol):
+    """`Host`, or the same in containers."""
+
+    def url(self, room: str) -> str: ...
+
+    def add(self) -> None: ...
+
+    def remove(self) -> Leaving: ...
+
+
+async def scale_while_talking(host: Replicas, rooms: int, clients: int, seconds: float, kill: bool = False) -> Outcome:
     """1 replica, then 3, then 1, each for `seconds`; with `kill` one dies without a word meanwhile."""
     speak = asyncio.Event()
     members = [Member(host.url(f"room-{number % rooms}"), f"client-{number}", speak) for number in range(clients)]
@@ -51,6 +71,7 @@ async def scale_while_talking(host: Host, rooms: int, clients: int, seconds: flo
         await until(lambda: all(member.connections for member in late), "the late ones are in")
         await asyncio.sleep(seconds / 2)
         if kill:
+            assert isinstance(host, Host)
             await asyncio.to_thread(host.add)
             await asyncio.to_thread(host.kill)
             await asyncio.sleep(seconds)

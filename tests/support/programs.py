@@ -2,10 +2,11 @@
 
 import os
 import shutil
+from typing import NoReturn
 
 import pytest
 
-__all__ = ["program"]
+__all__ = ["lacking", "program"]
 
 PACKAGES = {
     "curl": "curl",
@@ -18,6 +19,7 @@ PACKAGES = {
     "systemd-analyze": "systemd",
     "pkill": "procps",
     "redis-server": "redis-server",
+    "node": "nodejs",
 }
 """Where Debian has them."""
 
@@ -27,7 +29,11 @@ def program(name: str) -> str:
     found = shutil.which(name, path=f"{os.environ['PATH']}:/usr/sbin")
     if found is not None:
         return found
-    problem = f"there is no {name} (on Debian: apt-get install {PACKAGES[name]})"
+    return lacking(f"there is no {name} (on Debian: apt-get install {PACKAGES[name]})")
+
+
+def lacking(problem: str) -> NoReturn:
+    """Skip the test, or fail if PORTICO_REQUIRE_PROGRAMS is 1."""
     if os.environ.get("PORTICO_REQUIRE_PROGRAMS") == "1":
         pytest.fail(f"programs are required, and {problem}", pytrace=False)
     pytest.skip(problem)

@@ -10,10 +10,12 @@ from pathlib import Path
 
 from ..support.tree import ROOT
 
-__all__ = ["Verdicts", "fuzz", "wstest"]
+__all__ = ["NONE", "Verdicts", "fuzz", "wstest"]
 
 PASSED = ("OK", "INFORMATIONAL")
 """What counts as passed without a word."""
+NONE = ROOT / "var/wstest/none"
+"""Says why there can be no TestSuite here."""
 _KEPT = ROOT / "var/wstest/bin/wstest"
 
 

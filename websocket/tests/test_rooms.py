@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from svckit.settings import BadOptions
+from websocketsvc.rooms import EARLY
 from websocketsvc.rooms_service import make_factory
 
 TEXT, BINARY, CLOSE = 1, 2, 8
@@ -99,6 +100,19 @@ def test_who_does_not_join_is_closed(start, clock) -> None:
     early.say(type="join")
     clock.advance(10)
     assert (late.code(), early.code()) == (1008, None)
+
+
+def test_what_is_said_while_the_room_comes_waits(start, clock) -> None:
+    owner, user = start()(), start()()  # two replicas
+    owner.say(type="join")
+    assert user.say(type="join") == []
+    told = [word for number in range(EARLY + 1) for word in user.say(type="publish", id=str(number), data=number)]
+    assert [(word["code"], word["id"]) for word in told] == [("too-fast", str(EARLY))]
+    owner.client.lose()
+    clock.advance(0.05)
+    heard = user.heard()
+    assert [word["data"] for word in heard if word["type"] == "message"] == list(range(EARLY))
+    assert (heard[0]["type"], sum(word["type"] == "ack" for word in heard)) == ("joined", EARLY)
 
 
 def test_who_says_too_much_is_told_so(start, clock) -> None:

@@ -7,7 +7,7 @@ from .figures import ratio
 
 __all__ = [
     "DIRECT", "HANDOFF", "HAPROXY_HTTP", "HAPROXY_TCP", "PIN", "SPLIT", "Find", "Result",
-    "bulk", "handed_over", "highest", "idle", "lowest", "of", "of_best", "plain", "routes",
+    "bulk", "handed_over", "highest", "idle", "lowest", "moved", "of", "of_best", "routes",
 ]  # fmt: skip
 
 Result = Mapping[str, Any]
@@ -24,9 +24,15 @@ def _get(result: Result, measure: str, contender: str, field: str) -> float | No
     return None if found is None else found[field]
 
 
-def plain(measure: str, field: str, contender: str) -> Find:
-    """A figure as it is."""
-    return lambda result: _get(result, measure, contender, field)
+def moved(measure: str, contender: str) -> Find:
+    """Processor time for a GiB, beyond what the router uses anyway in that time when it rests."""
+
+    def find(result: Result) -> float | None:
+        cost, rate = (_get(result, measure, contender, field) for field in ("cpu", "rate"))
+        resting = result.get("resting", {}).get(contender)
+        return None if cost is None or not rate or resting is None else max(0.0, cost - resting / rate)
+
+    return find
 
 
 def of(measure: str, field: str, contender: str, other: str) -> Find:

@@ -17,6 +17,8 @@ class Form:
     """Bytes of one large transfer."""
     load_time: float
     """Seconds after which no further round begins."""
+    resting: float
+    """Seconds in which nothing is asked."""
     idle: int
     readers: int
     """Slow ones."""
@@ -29,7 +31,37 @@ class Form:
     services: bool
 
 
-QUICK = Form("quick", 2, 0.25, 64 << 20, 55, 1_000, 5, 0.6, 1, 2, (1, 500), (10, 1000), (1, 100), False)
+QUICK = Form(
+    name="quick",
+    rounds=2,
+    seconds=0.25,
+    bulk=64 << 20,
+    load_time=55,
+    resting=1.0,
+    idle=1_000,
+    readers=5,
+    slow_time=0.6,
+    starts=1,
+    growth_samples=2,
+    held=(1, 500),
+    routes=(10, 1_000),
+    replicas=(1, 100),
+    services=False,
+)
 FULL = Form(
-    "full", 8, 0.8, 256 << 20, 840, 10_000, 20, 3.0, 5, 7, (1, 10, 100, 1_000, 10_000), (10, 100, 1_000), (1, 10, 100), True
+    name="full",
+    rounds=7,
+    seconds=0.8,
+    bulk=256 << 20,
+    load_time=700,
+    resting=5.0,
+    idle=10_000,
+    readers=20,
+    slow_time=3.0,
+    starts=5,
+    growth_samples=7,
+    held=(1, 10, 100, 1_000, 10_000),
+    routes=(10, 100, 1_000),
+    replicas=(1, 10, 100),
+    services=True,
 )

@@ -40,6 +40,7 @@ def run(form: Form, only: frozenset[str], say: Say) -> dict[str, Any]:
         load = Load(form.seconds, form.bulk, stage.load_core, shutil.which("wrk", path=PATH))
         if load.wrk is None:
             say("wrk is not here (Debian: wrk): new connections and kept ones are not measured")
+        resting = _resting(running, form.resting)
         samples = sample_all(stage, running, load, form.rounds, began + form.load_time, say, absent)
         for by_name in samples.values():
             for name in absent:
@@ -67,6 +68,7 @@ def run(form: Form, only: frozenset[str], say: Say) -> dict[str, Any]:
         "foreign": statistics.median(shares) if shares else 0.0,
         "seconds": round(time.monotonic() - began),
         "contenders": {name: absent.get(name, "") for name in contenders.ALL},
+        "resting": resting,
         "measures": figures,
         "idle": idle,
         "slow": slow,
@@ -112,6 +114,14 @@ def _begin(stage: Stage, only: frozenset[str], say: Say) -> tuple[dict[str, Runn
         running[name] = made
         say(f"{name}: its answers are right")
     return running, absent
+
+
+def _resting(running: dict[str, Running], seconds: float) -> dict[str, float]:
+    """Seconds of processor that each uses in a second in which nobody asks anything."""
+    began, before = time.monotonic(), {name: each.cpu() for name, each in running.items()}
+    time.sleep(seconds)
+    passed = time.monotonic() - began
+    return {name: (running[name].cpu() - cpu) / passed for name, cpu in before.items() if name != contenders.DIRECT}
 
 
 def _memory(stage: Stage, form: Form, names: list[str], say: Say) -> tuple[dict[str, Any], dict[str, Any]]:

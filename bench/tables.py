@@ -11,6 +11,10 @@ from .targets import Judged, judge
 __all__ = ["align", "growth_rows", "idle_rows", "markdown", "measure_rows", "missing", "target_rows", "verdict"]
 
 Row = Sequence[str]
+HELD = (
+    "", "idle connection", "descriptors", "slow reader", "and in the kernel", "replica's first connection",
+    "CPU in an idle second",
+)  # fmt: skip
 HEAD = ("", "a second", "spread", "of direct", "router CPU", "p50", "p99")
 
 
@@ -58,7 +62,7 @@ def _time(seconds: float | None) -> str:
 
 def idle_rows(result: Mapping[str, Any]) -> list[Row]:
     """Memory: idle connections, readers that do not read, a replica's first connection."""
-    rows: list[Row] = [("", "idle connection", "descriptors", "slow reader", "and in the kernel", "replica's first connection")]
+    rows: list[Row] = [HELD]
     for name, said in result["contenders"].items():
         idle, slow, start = (result[part].get(name) for part in ("idle", "slow", "start"))
         if name == DIRECT and not start:
@@ -71,9 +75,15 @@ def idle_rows(result: Mapping[str, Any]) -> list[Row]:
                 f"{slow['router_each'] / 1024:.0f} KiB" if slow else "",
                 f"{slow['kernel_each'] / 1024:.0f} KiB" if slow else "",
                 f"{start['after_ready'] * 1e3:.0f} ms (process: {start['after_start'] * 1e3:.0f} ms)" if start else "",
+                _resting(result, name),
             )
         )
     return rows
+
+
+def _resting(result: Mapping[str, Any], name: str) -> str:
+    found = result.get("resting", {}).get(name)
+    return "" if found is None else f"{found * 1e3:.1f} ms"
 
 
 def growth_rows(result: Mapping[str, Any]) -> list[Row]:

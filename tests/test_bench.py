@@ -49,7 +49,8 @@ def result(**more: Any) -> dict[str, Any]:
         "date": "2026-01-02", "form": "full", "rounds": 1, "foreign": 0.25, "network": "a network, reno", "versions": ["x 1"],
         "machine": {"processor": "P", "cores": 2, "memory_gib": 4, "virtual": "virtual machine", "kernel": "6", "python": "3"},
         "contenders": dict.fromkeys(names, ""), "measures": {key: dict.fromkeys(names, same) for key in ALL},
-        "idle": dict.fromkeys(names, idle), "slow": {}, "start": {}, "growth": {"routes": grown}, "services": {"static": ""},
+        "idle": dict.fromkeys(names, idle), "slow": {}, "start": {}, "growth": {"routes": grown},
+        "resting": {"portico handoff": 0.5}, "services": {"static": ""},
     } | more  # fmt: skip
 
 
@@ -82,7 +83,7 @@ def test_numbers_are_kept_as_far_as_they_count() -> None:
 
 
 def test_every_target_is_judged_and_a_missing_figure_is_said() -> None:
-    nothing = result(measures={}, idle={}, growth={})
+    nothing = result(measures={}, idle={}, growth={}, resting={})
     assert [each.holds for each in judge(nothing)] == [None] * len(TARGETS)
     assert len(target_rows(nothing)) == len(TARGETS) + 1
 
@@ -109,6 +110,13 @@ def test_no_memory_is_less_than_what_the_allocator_moves(each: float, holds: boo
     found = result()
     found["idle"]["portico handoff"] = {"count": 10_000, "bytes_each": each, "descriptors_each": 0}
     assert value(found, "router memory of a handed-over connection")[1] is holds
+
+
+def test_what_an_idle_router_uses_is_no_cost_of_a_transfer() -> None:
+    found = result()
+    for cpu, holds in ((0.252, True), (0.26, False)):
+        found["measures"]["down"] = {"portico handoff": figure([taken(2.0, cpu=cpu)])}
+        assert value(found, "bulk down, router CPU, handoff")[1] is holds
 
 
 def test_what_does_not_hold_is_named() -> None:

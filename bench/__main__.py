@@ -32,7 +32,8 @@ def main() -> int:
     if only - set(CONTENDERS):
         parser.error(f"there is no {', '.join(sorted(only - set(CONTENDERS)))}")
     namespace.enter("bench")
-    signal.signal(signal.SIGTERM, _end)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _end)
     form = FULL if chosen.full else QUICK
     try:
         began = time.monotonic()

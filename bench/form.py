@@ -17,6 +17,8 @@ class Form:
     """Bytes of one large transfer."""
     load_time: float
     """Seconds after which no further round begins."""
+    longest: float
+    """Seconds after which nothing else begins."""
     resting: float
     """Seconds in which nothing is asked."""
     idle: int
@@ -37,6 +39,7 @@ QUICK = Form(
     seconds=0.25,
     bulk=64 << 20,
     load_time=55,
+    longest=140,
     resting=1.0,
     idle=1_000,
     readers=5,
@@ -54,6 +57,7 @@ FULL = Form(
     seconds=0.8,
     bulk=256 << 20,
     load_time=700,
+    longest=1_260,
     resting=5.0,
     idle=10_000,
     readers=20,

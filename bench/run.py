@@ -8,53 +8,50 @@ import statistics
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict
 from typing import Any
 
-from . import machine, namespace, services
+from . import machine, namespace, quiet, services
 from .figures import figure
 from .form import Form
-from .router import contenders, growth, holding
+from .router import contenders
 from .router.check import check
 from .router.measures import Load
-from .router.sample import Failed
 from .router.sampling import sample_all
 from .router.stage import PATH, Missing, Running, Stage
-from .router.starting import first_connection
 
 __all__ = ["run"]
 
 Say = Callable[[str], None]
-GROWING = ("portico handoff", "portico tcp split", "HAProxy tcp", "nginx http")
-"""Whose cost is measured while ever more connections wait."""
 VERSIONS = {"haproxy": "-v", "nginx": "-v", "caddy": "version", "wrk": "-v"}
-ENOUGH = 5
-"""Connections that are left free of what a proxy can have when it is filled with idle ones."""
 
 
 def run(form: Form, only: frozenset[str], say: Say) -> dict[str, Any]:
     """The whole of it. `only`: names of contenders, besides those that are needed; empty: all."""
     began = time.monotonic()
+    deadline = began + form.longest
     with Stage() as stage, _pinned(stage.load_core):
         running, absent = _begin(stage, only, say)
         load = Load(form.seconds, form.bulk, stage.load_core, shutil.which("wrk", path=PATH))
         if load.wrk is None:
             say("wrk is not here (Debian: wrk): new connections and kept ones are not measured")
-        resting = _resting(running, form.resting)
+        resting = quiet.resting(running, form.resting)
         samples = sample_all(stage, running, load, form.rounds, began + form.load_time, say, absent)
         for by_name in samples.values():
             for name in absent:
                 by_name.pop(name, None)
         figures = {key: {name: figure(taken) for name, taken in by.items()} for key, by in samples.items()}
         say("idle connections and slow readers")
-        idle, slow = _memory(stage, form, list(running), say)
+        idle, slow = quiet.memory(stage, form, list(running), say, deadline)
         say("a replica's first connection")
-        start = _starts(stage, form, running, say)
+        start = quiet.starts(stage, form, list(running), say, deadline)
         say("growth")
-        grown = _growth(stage, form, running, load, say)
+        grown = quiet.growth(stage, form, running, load, say, deadline)
     said = {}
     if form.services:
         for name in services.PROGRAMS:
+            if time.monotonic() > deadline:
+                said[name] = "the time was up"
+                continue
             say(f"service: {name}")
             said[name] = services.collect(name)
     shares = [each["foreign"] for by in figures.values() for each in by.values()]
@@ -114,73 +111,6 @@ def _begin(stage: Stage, only: frozenset[str], say: Say) -> tuple[dict[str, Runn
         running[name] = made
         say(f"{name}: its answers are right")
     return running, absent
-
-
-def _resting(running: dict[str, Running], seconds: float) -> dict[str, float]:
-    """Seconds of processor that each uses in a second in which nobody asks anything."""
-    began, before = time.monotonic(), {name: each.cpu() for name, each in running.items()}
-    time.sleep(seconds)
-    passed = time.monotonic() - began
-    return {name: (running[name].cpu() - cpu) / passed for name, cpu in before.items() if name != contenders.DIRECT}
-
-
-def _memory(stage: Stage, form: Form, names: list[str], say: Say) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Each freshly started: one that was under load has memory left from it, and would show none."""
-    idle: dict[str, Any] = {}
-    slow: dict[str, Any] = {}
-    for name in names:
-        if name == contenders.DIRECT:
-            continue
-        each = contenders.ALL[name](stage.aside())
-        most = stage.descriptors - 500 if name == "portico handoff" else stage.most - holding.WARM - ENOUGH
-        try:
-            idle[name] = asdict(holding.idle(each, min(form.idle, most)))
-            slow[name] = asdict(holding.slow(each, form.readers, form.slow_time))
-        except (Failed, OSError) as error:
-            say(f"  {name}: {error}")
-        finally:
-            if each.process is not None:
-                stage.end(each.process)
-    return idle, slow
-
-
-def _starts(stage: Stage, form: Form, running: dict[str, Running], say: Say) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for name in running:
-        if name in ("direct", "portico in-process") or (form.starts == 1 and not name.startswith("portico")):
-            continue
-        try:
-            took = [first_connection(stage, contenders.ALL[name]) for _ in range(form.starts)]
-        except (Failed, Missing, OSError) as error:
-            say(f"  {name}: {error}")
-            continue
-        found[name] = {
-            "after_start": statistics.median(each.after_start for each in took),
-            "after_ready": statistics.median(each.after_ready for each in took),
-            "refused": max(each.refused for each in took),
-        }
-    return found
-
-
-def _growth(stage: Stage, form: Form, running: dict[str, Running], load: Load, say: Say) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    if load.wrk is None:
-        return found
-    deadline = time.monotonic() + form.load_time / 4
-    try:
-        found["routes"] = growth.routes(stage, load, form.routes, form.growth_samples, deadline)
-        found["replicas"] = growth.replicas(stage, load, form.replicas, form.growth_samples, deadline)
-    except (Failed, Missing, OSError) as error:
-        say(f"  {error}")
-    for name in GROWING:
-        if name in running:
-            counts = [min(count, stage.most - 2 * holding.WARM - ENOUGH) for count in form.held]
-            samples = max(1, form.growth_samples // 2)
-            try:
-                found[f"connections, {name}"] = growth.connections(stage, load, running[name], counts, samples)
-            except (Failed, OSError) as error:
-                say(f"  {name}: {error}")
-    return found
 
 
 def _versions() -> list[str]:

@@ -35,7 +35,7 @@ def measure_rows(result: Mapping[str, Any], key: str) -> list[Row]:
     rows: list[Row] = [HEAD]
     for name, said in result["contenders"].items():
         if name not in found:
-            rows.append((name, said or ("one service for a connection" if measure.each_prefix else "not measured"), *[""] * 5))
+            rows.append((name, said or ("one service for a connection" if measure.each_prefix else "not measured")))
             continue
         each = found[name]
         of = ratio(each["rate"], found.get(DIRECT, {}).get("rate"))
@@ -70,7 +70,7 @@ def idle_rows(result: Mapping[str, Any]) -> list[Row]:
         rows.append(
             (
                 name,
-                f"{idle['bytes_each'] / 1024:.2f} KiB (of {idle['count']:,})" if idle else said or "not measured",
+                f"{max(0.0, idle['bytes_each']) / 1024:.2f} KiB (of {idle['count']:,})" if idle else said or "not measured",
                 f"{idle['descriptors_each']:.1f}" if idle else "",
                 f"{slow['router_each'] / 1024:.0f} KiB" if slow else "",
                 f"{slow['kernel_each'] / 1024:.0f} KiB" if slow else "",
@@ -102,17 +102,18 @@ def missing(result: Mapping[str, Any]) -> list[Judged]:
 
 def align(rows: Sequence[Row]) -> str:
     """For the terminal."""
-    width = max(map(len, rows))
-    full = [[*row, *[""] * (width - len(row))] for row in rows]
-    widths = [max(len(row[at]) for row in full) for at in range(width)]
-    return "\n".join(
-        "  ".join(cell.rjust(widths[at]) if at else cell.ljust(widths[at]) for at, cell in enumerate(row)).rstrip()
-        for row in full
-    )
+    full = [row for row in rows if len(row) == len(rows[0])]
+    widths = [max(len(row[at]) for row in full) for at in range(len(rows[0]))]
+    widths[0] = max(len(row[0]) for row in rows)
+    lines = []
+    for row in rows:  # one that is shorter has words in place of figures, which widen no column
+        cells = [row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=False))]
+        lines.append("  ".join(cells if len(row) == len(rows[0]) else (cells[0], *row[1:])).rstrip())
+    return "\n".join(lines)
 
 
 def markdown(rows: Sequence[Row]) -> str:
     """For a page; the first row is the head."""
     width = len(rows[0])
-    lines = ["| " + " | ".join(row) + " |" for row in rows]
+    lines = ["| " + " | ".join([*row, *[""] * (width - len(row))]) + " |" for row in rows]
     return "\n".join([lines[0], "|" + "---|" * width, *lines[1:]])

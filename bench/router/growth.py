@@ -33,12 +33,14 @@ def _interleaved(stage: Stage, load: Load, contenders: dict[str, Running], sampl
     return {key: figure(taken) for key, taken in found.items()}
 
 
-def connections(stage: Stage, load: Load, contender: Running, counts: Sequence[int], samples: int) -> Grown:
+def connections(stage: Stage, load: Load, contender: Running, counts: Sequence[int], samples: int, deadline: float) -> Grown:
     """New ones, while so many others wait."""
     found: Grown = {}
     for count in counts:
+        if found and time.monotonic() > deadline:
+            break
         with held(contender, count):
-            found |= _interleaved(stage, load, {str(count): contender}, samples, float("inf"))
+            found |= _interleaved(stage, load, {str(count): contender}, samples, deadline)
     return found
 
 

@@ -39,7 +39,7 @@ def run(form: Form, only: frozenset[str], say: Say) -> dict[str, Any]:
         for by_name in samples.values():
             for name in absent:
                 by_name.pop(name, None)
-        figures = {key: {name: figure(taken) for name, taken in by.items()} for key, by in samples.items()}
+        figures = {key: {name: figure(taken) for name, taken in by.items() if taken} for key, by in samples.items()}
         say("idle connections and slow readers")
         idle, slow = quiet.memory(stage, form, list(running), say, deadline)
         say("a replica's first connection")

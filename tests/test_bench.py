@@ -195,9 +195,8 @@ def answering(answer: bytes) -> Iterator[int]:
         thread.join(10)
 
 
-@pytest.mark.parametrize("service", ["uploads", "nobody"])
-def test_a_contender_that_answers_wrongly_is_found_out(service: str) -> None:
-    content = body(service, 1024)
+@pytest.mark.parametrize("content", [body("uploads", 1024), bytes(1024)])
+def test_a_contender_that_answers_wrongly_is_found_out(content: bytes) -> None:
     with answering(b"HTTP/1.1 200 OK\r\nContent-Length: 1024\r\n\r\n" + content) as port:
         assert check(Running("x", None, dict.fromkeys(SERVICES, port))).startswith("services: /static/1k: 200, 1024 bytes")
 

@@ -5,7 +5,7 @@ import socket
 from .replies import ECHO
 from .sample import Failed
 
-__all__ = ["ask", "connect", "get", "head_of", "status", "upgraded"]
+__all__ = ["answer", "ask", "connect", "get", "head_of", "status", "upgraded"]
 
 TIME = 15.0
 """Seconds for anything that a contender is asked."""
@@ -50,6 +50,15 @@ def ask(sock: socket.socket, path: str, *headers: str) -> tuple[int, bytes]:
         Failed: it did not come whole.
     """
     sock.sendall(get(path, *headers))
+    return answer(sock)
+
+
+def answer(sock: socket.socket) -> tuple[int, bytes]:
+    """Status and body of the next answer, by Content-Length.
+
+    Raises:
+        Failed: it did not come whole.
+    """
     head, body = head_of(sock)
     length = next(
         (int(line.partition(b":")[2]) for line in head.split(b"\r\n") if line.lower().startswith(b"content-length:")), None

@@ -30,7 +30,7 @@ def _interleaved(stage: Stage, load: Load, contenders: dict[str, Running], sampl
         for key, each in contenders.items():
             with contextlib.suppress(Failed):
                 found.setdefault(key, []).append(take(stage, each, ALL["connections"], load))
-    return {key: figure(taken) for key, taken in found.items()}
+    return {key: figure(taken) for key, taken in found.items() if taken}
 
 
 def connections(stage: Stage, load: Load, contender: Running, counts: Sequence[int], samples: int, deadline: float) -> Grown:

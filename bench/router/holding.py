@@ -2,13 +2,14 @@
 
 import contextlib
 import gc
+import socket
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from bench import machine
 
-from .clients import ask, connect, get
+from .clients import answer, connect, get
 from .sample import Failed
 from .stage import Running
 
@@ -16,6 +17,8 @@ __all__ = ["Idle", "Slow", "held", "idle", "slow"]
 
 WARM = 100
 """Connections that come first and stay, so that what is set up once is not counted."""
+AT_ONCE = 200
+"""Connections that are made before the first of them is read."""
 SETTLE = 1.0
 STEADY = 64 << 10
 """Bytes; memory that changes by less has settled."""
@@ -44,13 +47,17 @@ class Slow:
 @contextlib.contextmanager
 def held(contender: Running, count: int) -> Iterator[None]:
     """So many connections, each of which has had one answer."""
-    socks = []
+    socks: list[socket.socket] = []
     try:
-        for _ in range(count):
-            sock = connect(contender.port("static"), 30)
-            socks.append(sock)
-            if ask(sock, "/static/1k")[0] != 200:
-                raise Failed("an answer that is not 200")
+        while len(socks) < count:
+            some = []
+            for _ in range(min(AT_ONCE, count - len(socks))):
+                some.append(connect(contender.port("static"), 30))
+                socks.append(some[-1])
+                some[-1].sendall(get("/static/1k"))
+            for sock in some:
+                if answer(sock)[0] != 200:
+                    raise Failed("an answer that is not 200")
         yield
     finally:
         for sock in socks:

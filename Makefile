@@ -9,7 +9,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
 MANIFESTS := $(MEMBERS:%=%/pyproject.toml)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint docs lock engine engine-down clean
+.PHONY: help run test lint bench docs lock engine engine-down clean
 .DELETE_ON_ERROR:
 
 help: ## this list
@@ -25,6 +25,10 @@ lint: .venv/dev.stamp .venv/members.stamp ## style and types only
 	@$(BIN)/ruff check -q
 	@$(BIN)/ruff format -q --check
 	@$(BIN)/mypy --no-error-summary $(SOURCES) bench dynamic ftp tests conftest.py
+
+bench: .venv/bench.stamp .venv/dev.stamp .venv/members.stamp ## beside no proxy and beside the peers: a table of all targets (FULL=1: 25 minutes, kept)
+	@$(BIN)/python -m bench $(if $(FULL),--full)
+	@$(if $(FULL),$(BIN)/python -m bench.report)
 
 docs: .venv/docs.stamp ## the pages of docs/ as a site, in var/docs
 	@$(BIN)/sphinx-build -q -W --keep-going docs var/docs
@@ -56,7 +60,7 @@ clean: ## remove .venv and caches; what the services keep in var/ stays
 	@$(PIP) install --require-hashes -r $<
 	@touch $@
 
-.venv/run.stamp .venv/dev.stamp .venv/docs.stamp: .venv/%.stamp: requirements/%.txt .venv/build.stamp
+.venv/run.stamp .venv/dev.stamp .venv/docs.stamp .venv/bench.stamp: .venv/%.stamp: requirements/%.txt .venv/build.stamp
 	@echo "installing $<"
 	@$(PIP) install --require-hashes --no-build-isolation -r $<
 	@touch $@

@@ -1,0 +1,74 @@
+"""Large transfers, one at a time. The client copies nothing: it shares its core with the backend, and is not measured."""
+
+import os
+import socket
+import time
+
+from .backend import large_file
+from .clients import connect, get, head_of, status
+from .replies import FILE
+from .sample import Failed, Sample
+
+__all__ = ["download", "upload"]
+
+_buffer = bytearray(1 << 20)
+_big = -1
+
+
+def download(port: int, size: int, seconds: float) -> Sample:
+    """Files of `size` bytes from the service static, one after the other.
+
+    Raises:
+        Failed: one was not whole.
+    """
+    began, count = time.monotonic(), 0
+    while count == 0 or time.monotonic() - began < seconds:
+        with connect(port) as sock:
+            sock.sendall(get(f"/static/n/{size}", "Connection: close"))
+            head, rest = head_of(sock)
+            got = len(rest)
+            while got < size:
+                piece = sock.recv_into(_buffer, min(len(_buffer), size - got), socket.MSG_TRUNC)
+                if not piece:
+                    raise Failed(f"a download ended after {got} of {size} bytes, {head[:40]!r}")
+                got += piece
+        if status(head) != 200:
+            raise Failed(f"a download: {head[:60]!r}")
+        count += 1
+    return Sample(count * size / (1 << 30), time.monotonic() - began)
+
+
+def upload(port: int, size: int, seconds: float) -> Sample:
+    """Bodies of `size` bytes to the service uploads, one after the other.
+
+    Raises:
+        Failed: one was not taken.
+    """
+    global _big
+    if _big < 0:
+        _big = large_file()
+    began, count = time.monotonic(), 0
+    while count == 0 or time.monotonic() - began < seconds:
+        with connect(port) as sock:
+            fields = f"Host: bench\r\nContent-Length: {size}\r\nConnection: close"
+            sock.sendall(f"POST /uploads/x HTTP/1.1\r\n{fields}\r\n\r\n".encode())
+            at = 0
+            sock.setblocking(True)
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, _timeval(20))
+            while at < size:
+                at += os.sendfile(sock.fileno(), _big, at % FILE, min(size - at, FILE - at % FILE))
+            sock.settimeout(20)
+            answer = b""
+            while b"received" not in answer:
+                piece = sock.recv(4096)
+                if not piece:
+                    raise Failed(f"an upload was answered with {answer[:60]!r}")
+                answer += piece
+            if b"received %d" % size not in answer:
+                raise Failed(f"an upload of {size} bytes: {answer[-40:]!r}")
+        count += 1
+    return Sample(count * size / (1 << 30), time.monotonic() - began)
+
+
+def _timeval(seconds: int) -> bytes:
+    return seconds.to_bytes(8, "little") + bytes(8)

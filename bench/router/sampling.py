@@ -1,0 +1,103 @@
+"""Samples, interleaved: each round asks each contender for each measure, in another order each time, so that what else the
+machine does meets all alike."""
+
+import os
+import time
+from collections.abc import Callable
+
+from bench import machine
+from bench.figures import Taken
+
+from .measures import ALL, Load, Measure
+from .sample import Failed, Sample
+from .stage import Running, Stage
+
+__all__ = ["Removed", "sample_all"]
+
+WRONG = "an answer under load was wrong"
+
+
+class Removed(Exception):
+    """A contender has given a wrong answer, or has died; the text says which."""
+
+
+Results = dict[str, dict[str, list[Taken]]]
+
+
+def sample_all(
+    stage: Stage,
+    running: dict[str, Running],
+    load: Load,
+    rounds: int,
+    deadline: float,
+    say: Callable[[str], None],
+    removed: dict[str, str],
+) -> Results:
+    """Samples by measure and contender; who is wrong goes from `running` into `removed`, with the reason.
+
+    `deadline`, by the monotonic clock: no further round begins after it.
+    """
+    found: Results = {name: {} for name in ALL}
+    for number in range(rounds):
+        if number and time.monotonic() > deadline:
+            say(f"the time is up after {number} of {rounds} rounds")
+            break
+        say(f"round {number + 1} of {rounds}")
+        for key, measure in ALL.items():
+            names = _turned([name for name, each in running.items() if _takes_part(measure, each, load)], number)
+            for name in names:
+                try:
+                    found[key].setdefault(name, []).append(take(stage, running[name], measure, load))
+                except Failed as error:
+                    say(f"  {name}, {measure.title}: {error}")
+                    if running[name].process is not None and running[name].process.poll() is not None:  # type: ignore[union-attr]
+                        removed[name] = "it has ended"
+                        del running[name]
+                except Removed as error:
+                    removed[name] = f"{measure.title}: {error}"
+                    say(f"  {name} is removed: {removed[name]}")
+                    del running[name]
+    return found
+
+
+def _takes_part(measure: Measure, contender: Running, load: Load) -> bool:
+    return (contender.prefixes or not measure.each_prefix) and (load.wrk is not None or not measure.by_wrk)
+
+
+def _turned(names: list[str], by: int) -> list[str]:
+    at = by * 3 % len(names) if names else 0
+    return names[at:] + names[:at]
+
+
+def take(stage: Stage, contender: Running, measure: Measure, load: Load) -> Taken:
+    """One sample, with what it cost.
+
+    Raises:
+        Failed: it came to nothing.
+        Removed: an answer was wrong.
+    """
+    backend = stage.backend.pid
+    before = (time.monotonic(), machine.busy(), contender.cpu(), machine.cpu(backend), _own())
+    try:
+        got: Sample = measure.take(contender, load)
+    except OSError as error:
+        raise Failed(str(error)) from None
+    after = (time.monotonic(), machine.busy(), contender.cpu(), machine.cpu(backend), _own())
+    passed, busy, router, backend_cpu, own = (later - earlier for later, earlier in zip(after, before, strict=True))
+    if got.wrong:
+        raise Removed(f"{WRONG}, {got.wrong} times")
+    if not got.units or got.broken > got.units / 100:
+        raise Failed(f"{got.units:.0f} units, {got.broken} connections broken")
+    cores = os.cpu_count() or 1
+    return Taken(
+        rate=got.units / got.seconds,
+        cpu=router / got.units,
+        p50=got.p50,
+        p99=got.p99,
+        foreign=max(0.0, (busy - router - backend_cpu - own) / passed / cores),
+    )
+
+
+def _own() -> float:
+    """Seconds of processor of this process, and of the load generators that it has started and that have ended."""
+    return sum(os.times()[:4])

@@ -6,9 +6,14 @@ import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
+from svckit.auth.protect import Protected
+from svckit.settings import BadOptions, Settings
+from twisted.internet.task import Clock
 
 from .support.one_process import BIN, OneProcess
 from .support.site import free_port, wait_for_listener
@@ -47,6 +52,18 @@ def test_a_service_of_ones_own(folder: Path) -> None:
         end = time.monotonic() + 60  # until the service is there; a connection waits for it no longer than queue_timeout
         while (done := subprocess.run(ask.split(), capture_output=True, timeout=60)).stdout != b"hello from /hello/world\n":
             assert time.monotonic() < end, (done, (folder / "log-0").read_text(), (folder / "log-1").read_text())
+
+
+def test_a_login_before_it(tmp_path: Path) -> None:
+    added, changed = (line.strip() for line in re.findall(r"^    (.*\bprotect\b.*)$", SECTION, re.MULTILINE))
+    plain = FILES["hello/app.py"]
+    assert "    return GuardedSite(Hello(), reactor)\n" in plain
+    names: dict[str, Any] = {}
+    exec(f"{added}\n" + plain.replace("return GuardedSite(Hello(), reactor)", changed), names)
+    settings = Settings(service="hello", replica="1", state=tmp_path, auth=tmp_path)
+    assert isinstance(names["make_factory"](settings, Clock()).resource, Protected)
+    with pytest.raises(BadOptions, match="PORTICO_AUTH"):
+        names["make_factory"](replace(settings, auth=None), Clock())
 
 
 @pytest.mark.parametrize("page", PAGES)

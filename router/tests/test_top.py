@@ -6,10 +6,12 @@ import os
 import pty
 import re
 import select
+import signal
 import struct
 import sys
 import termios
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -119,8 +121,11 @@ def _set_size(terminal: int, lines: int, columns: int) -> None:
     fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
 
 
-def in_terminal(arguments: list[str], until: bytes, keys: bytes) -> tuple[bytes, int]:
-    """What the program writes to a terminal of its own, and its exit status; `keys` are pressed when `until` is there."""
+def in_terminal(arguments: list[str], until: bytes, act: Callable[[int, int], object]) -> tuple[bytes, int]:
+    """What the program writes to a terminal of its own, and its exit status.
+
+    `act` is called with its process and the terminal when `until` is there.
+    """
     pid, terminal = pty.fork()
     if pid == 0:
         os.execv(sys.executable, [sys.executable, "-m", "portico", "top", *arguments])
@@ -135,7 +140,7 @@ def in_terminal(arguments: list[str], until: bytes, keys: bytes) -> tuple[bytes,
         got += data
         if until in got and not sent:
             sent = True
-            os.write(terminal, keys)
+            act(pid, terminal)
     _, status = os.waitpid(pid, 0)
     os.close(terminal)
     return got, os.waitstatus_to_exitcode(status)
@@ -143,10 +148,32 @@ def in_terminal(arguments: list[str], until: bytes, keys: bytes) -> tuple[bytes,
 
 @pytest.mark.parametrize("keys", [b"q", b"\x03"])
 def test_in_a_terminal(tmp_path: Path, keys: bytes) -> None:
-    got, status = in_terminal(["--admin", f"unix:{tmp_path}/none", "--every", "0.05"], b"q ends", keys)
+    nobody = ["--admin", f"unix:{tmp_path}/none", "--every", "0.05"]
+    got, status = in_terminal(nobody, b"q ends", lambda _, terminal: os.write(terminal, keys))
     assert status == 0
     assert got.startswith(b"\x1b[?1049h\x1b[?25l") and got.endswith(b"\x1b[?25h\x1b[?1049l")
     assert b"no answer from" in got
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_leaves_the_terminal_as_it_was(tmp_path: Path, number: int) -> None:
+    nobody = ["--admin", f"unix:{tmp_path}/none", "--every", "0.05"]
+    got, status = in_terminal(nobody, b"q ends", lambda pid, _: os.kill(pid, number))
+    assert got.endswith(b"\x1b[?25h\x1b[?1049l") and status == -number
+
+
+def test_it_is_stopped_and_goes_on(tmp_path: Path) -> None:
+    def act(pid: int, terminal: int) -> None:
+        os.kill(pid, signal.SIGTSTP)
+        _, status = os.waitpid(pid, os.WUNTRACED)
+        assert os.WIFSTOPPED(status)
+        os.kill(pid, signal.SIGCONT)
+        os.write(terminal, b"q")
+
+    got, status = in_terminal(["--admin", f"unix:{tmp_path}/none", "--every", "0.05"], b"q ends", act)
+    enter, leave = b"\x1b[?1049h\x1b[?25l", b"\x1b[?25h\x1b[?1049l"
+    assert status == 0 and got.count(enter) == got.count(leave) == 2
+    assert got.index(leave) < got.rindex(enter) < got.rindex(leave)
 
 
 def test_looks_again_and_again(monkeypatch: pytest.MonkeyPatch) -> None:

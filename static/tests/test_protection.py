@@ -46,10 +46,11 @@ SPELLINGS = [
     "/static/page", "/static/page/", "/static/404", "/static/only.txt/", "/static/only.txt//", "/static/sub/index",
     "/static/sub", "/static/sub/", "/static/sub/.", "/static/sub//", "/static/app/", "/static/app/anything", "/static/app/a/b",
     "/static/%6fnly.txt", "/static/only%2Etxt", "/static/only%2etxt.g%7A", "/static//only.txt.gz", "/static/./only.txt.br",
-    "/static/noindex/../only.txt.zst", "/static/p%61ge", "/static/only.txt?x", "/static/only.txt.gz?x=1", 
-    "/static/only.txt.gz/", "http://x/static/only.txt.gz", "/static/only.txt%00", "/static/only%252Etxt", "/static/only.txt.gz.gz", "/static/absent",
-    "/static/sub%2Findex.html", "/static/ONLY.TXT", "/static/Only.txt.GZ", "/static/PAGE", "/static/Private/",
-    "/static/private", "/static/PRIVATE/inner/secret.txt", "/static/private/inner/secret.txt",
+    "/static/noindex/../only.txt.zst", "/static/p%61ge", "/static/only.txt?x", "/static/only.txt.gz?x=1",
+    "/static/only.txt.gz/", "http://x/static/only.txt.gz", "/static/only.txt%00", "/static/only%252Etxt",
+    "/static/only.txt.gz.gz", "/static/absent", "/static/sub%2Findex.html", "/static/ONLY.TXT", "/static/Only.txt.GZ",
+    "/static/PAGE", "/static/Private/", "/static/private", "/static/PRIVATE/inner/secret.txt",
+    "/static/private/inner/secret.txt",
 ]  # fmt: skip
 
 

@@ -108,3 +108,11 @@ def test_each_line_is_flushed() -> None:
     stream = Stream()
     Logger(namespace="test", observer=JsonLines(stream)).info("x")
     assert stream.flushed == 1
+
+
+def test_who_tells_of_each_connection_is_heard_only_when_something_is_wrong() -> None:
+    log = Log()
+    amp = Logger(namespace="twisted.protocols.amp", observer=log.logger.observer)
+    amp.info("connection established")
+    amp.warn("something is wrong")
+    assert [line["message"] for line in log.lines] == ["something is wrong"]

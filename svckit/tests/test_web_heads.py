@@ -50,6 +50,7 @@ def test_a_client_that_pipelines_without_end_is_not_read() -> None:
         (b"GET /a/2 HTTP/1.1\r\nHost: h\r\nHOST: h\r\n\r\n", 400),
         (b"GET /a/2 HTTP/1.0\r\nHost: h\r\nA: b\r\nhost:\r\n\r\n", 400),
         (b"GET /a/2 HTTP/1.1\r\nHost: h h\r\n\r\n", 400),
+        (b"PUT /a/2 HTTP/1.0\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400),
         (b"GET /a/2 HTTP/1.1\r\nHost: h\r\n" + b"A: b\r\n" * MOST_FIELDS, 431),
     ],
 )
@@ -139,3 +140,19 @@ def test_nothing_is_read_while_more_requests_wait(first: bytes) -> None:
 def test_without_more_requests_the_end_of_the_client_is_still_noticed() -> None:
     table = Table().feed([get("/a/slow")])
     assert table.transport.producerState == "producing"
+
+
+@pytest.mark.parametrize("step", [1, 1000])
+@pytest.mark.parametrize(
+    "fields", [b"Transfer-Encoding: chunked", b"transfer-encoding:identity", b"A: b\r\nTRANSFER-ENCODING:\t"]
+)
+def test_a_first_request_of_http_1_0_that_is_chunked(fields: bytes, step: int) -> None:
+    data = b"PUT /a/1 HTTP/1.0\r\nContent-Length: 5\r\n" + fields + b"\r\n\r\n0\r\n\r\n" + get("/a/2")
+    table = Table().feed(data[at : at + step] for at in range(0, len(data), step))
+    assert [found for found, _ in table.answers] == [400] and table.root.seen == []
+    assert table.transport.disconnecting
+
+
+def test_http_1_0_with_a_length_is_sound() -> None:
+    table = Table().feed([b"PUT /a/1 HTTP/1.0\r\nContent-Length: 2\r\nX-Transfer-Encoding: chunked\r\n\r\nhi"])
+    assert table.root.seen == [(b"PUT", b"/a/1", b"hi")]

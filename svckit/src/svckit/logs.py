@@ -15,6 +15,8 @@ from zope.interface import implementer
 
 __all__ = ["JsonLines", "begin"]
 
+_CHATTER = frozenset({"twisted.protocols.amp"})
+"""Who tells of each connection within the cell, which each health check opens one of; only its warnings are written."""
 _SCALARS = (str, int, float, bool, type(None))
 _encode = msgspec.json.Encoder().encode
 
@@ -31,7 +33,7 @@ class JsonLines:
 
     def __call__(self, event: LogEvent) -> None:
         level = event.get("log_level") or LogLevel.info
-        if level < self._least:
+        if level < self._least or (level < LogLevel.warn and event.get("log_namespace") in _CHATTER):
             return
         when = datetime.fromtimestamp(event["log_time"], timezone.utc).isoformat(timespec="milliseconds")
         line: dict[str, object] = {"time": when, "level": level.name, **self._always}

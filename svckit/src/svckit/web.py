@@ -147,6 +147,8 @@ class GuardedChannel(http.HTTPChannel):
         self._fields += 1
         if line[:5].lower() == b"host:":
             self._hosts.append(line[5:].strip(b" \t"))
+        if not self._needs_host and line[:18].lower() == b"transfer-encoding:":
+            return BAD_REQUEST  # RFC 9112 section 6.1: HTTP/1.0 has no such thing, so where the request ends is in doubt
         return TOO_LARGE if self._fields > MOST_FIELDS and self._requests_begun > 1 else None
 
     def _refusal_of_head(self) -> bytes | None:

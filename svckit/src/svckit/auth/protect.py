@@ -21,6 +21,7 @@ from twisted.web.resource import IResource, getChildForRequest
 from twisted.web.server import NOT_DONE_YET, Request
 from zope.interface import implementer
 
+from ..settings import BadOptions
 from .checker import RemoteChecker
 from .client import AuthClient
 from .reception import Asked, NoEntry, Reception, address_text
@@ -30,11 +31,18 @@ __all__ = ["Protected", "protect"]
 log = Logger()
 
 
-def protect(resource: IResource, folder: Path, reactor: Any, realm: str = "portico", *, service: str = "") -> "Protected":
+def protect(
+    resource: IResource, folder: Path | None, reactor: Any, realm: str = "portico", *, service: str = ""
+) -> "Protected":
     """`resource`, and all that is below it, for users only; `request.user` is then the user's name as bytes.
 
-    `folder` is where the sockets of the auth service lie, `service` what it calls us in its log.
+    `folder` is where the sockets of the auth service lie (`settings.auth`), `service` what it calls us in its log.
+
+    Raises:
+        BadOptions: `folder` is None: no auth service is configured.
     """
+    if folder is None:
+        raise BadOptions(f"{service or 'a login'}: needs the auth service: PORTICO_AUTH, the folder of its sockets, is not set")
     checker = RemoteChecker(folder, reactor, service=service)
     return Protected(Portal(_OneResource(resource), [checker]), checker.client, realm.encode("utf-8"))
 

@@ -1,9 +1,5 @@
 """What the tests of this member share: a client's side of the wire, in memory and in a child process."""
 
-import os
-import signal
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,8 +10,14 @@ from twisted.internet.address import IPv4Address
 from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
+from websocketsvc.autobahn_protocol import HardenedFactory
+from websocketsvc.door import DoorFactory
 from websocketsvc.masking import mask
+from websocketsvc.mounts import Mount
+from websocketsvc.options import AutobahnOptions
 
+from .autobahn_setup import Chat
+from .served import Served
 from .txws_setup import Setup
 
 KEY = b"dGhlIHNhbXBsZSBub25jZQ=="
@@ -153,6 +155,20 @@ def frame(tools):
 
 
 @pytest.fixture
+def make_chat(tools, clock):
+    """Connects a client to Autobahn over a transport in memory, with these options."""
+
+    def connection(protocol=Chat, **options):
+        chosen = AutobahnOptions(**{"ping_interval": 0, **options})
+        factory = HardenedFactory(protocol, chosen, clock)
+        doors = DoorFactory([Mount(b"/", factory)], chosen, clock)
+        return tools.Client(doors, clock)
+
+    Chat.made = []
+    return connection
+
+
+@pytest.fixture
 def setup(tools, clock):
     """Makes txWS over a transport in memory, with these options."""
     return lambda **options: Setup(tools, clock, **options)
@@ -164,92 +180,6 @@ def settings(tmp_path: Path) -> Callable[..., Settings]:
         return Settings(service=service, replica="1", state=tmp_path, options=options)
 
     return make
-
-
-CHILD = """
-import signal, socket, sys, threading
-from importlib import import_module
-from pathlib import Path
-from svckit.settings import Settings
-from twisted.internet import reactor
-from twisted.logger import globalLogBeginner
-from svckit.logs import JsonLines
-from svckit.transport import address_of, adopt
-
-name, *words = sys.argv[1:]
-globalLogBeginner.beginLoggingTo([JsonLines(sys.stderr)], redirectStandardIO=False)
-options = dict(word.split("=", 1) for word in words)
-adopted = options.pop("adopted", None)
-settings = Settings(service=name, replica="1", state=Path("."), options=options)
-factory = import_module(f"websocketsvc.{name}_service").make_factory(settings, reactor)
-doors, build = [], factory.buildProtocol
-
-def remember(addr):
-    doors.append(build(addr))
-    return doors[-1]
-
-def expire(*_):
-    reactor.callFromThread(lambda: [door.expire() for door in doors if door.transport.connected])
-
-factory.buildProtocol = remember
-signal.signal(signal.SIGUSR1, expire)
-
-def adopt_all(listener):
-    # As a replica takes connections: accepted elsewhere, their first bytes already read.
-    while True:
-        sock, peer = listener.accept()
-        preface = sock.recv(20)
-        sock.setblocking(False)
-        nothing = lambda *_: None
-        reactor.callFromThread(adopt, sock, factory, address_of(*peer), preface, reactor, nothing, nothing, nothing)
-
-if adopted:
-    listener = socket.create_server(("127.0.0.1", 0))
-    factory.doStart()
-    threading.Thread(target=adopt_all, args=(listener,), daemon=True).start()
-    port = listener.getsockname()[1]
-else:
-    port = reactor.listenTCP(0, factory, interface="127.0.0.1").getHost().port
-print(port, flush=True)
-reactor.run()
-"""
-
-
-class Served:
-    """A service in a process of its own, on a port of its own."""
-
-    def __init__(self, name: str, log: Path, **options: object) -> None:
-        self.log = log
-        words = [f"{key}={value}" for key, value in options.items()]
-        self.process = subprocess.Popen(
-            [sys.executable, "-c", CHILD, name, *words], stdout=subprocess.PIPE, stderr=log.open("wb"), text=True
-        )
-        assert self.process.stdout is not None
-        self.port = int(self.process.stdout.readline() or self._failed())
-        self.path = f"/ws/{name}/echo"
-        self.url = f"ws://127.0.0.1:{self.port}{self.path}"
-
-    def _failed(self) -> int:
-        raise RuntimeError(self.log.read_text())
-
-    def expire(self) -> None:
-        os.kill(self.process.pid, signal.SIGUSR1)
-
-    def memory(self) -> int:
-        """Bytes resident."""
-        for line in Path(f"/proc/{self.process.pid}/status").read_text().splitlines():
-            if line.startswith("VmRSS:"):
-                return int(line.split()[1]) * 1024
-        raise RuntimeError("no VmRSS")
-
-    def end(self) -> None:
-        self.process.terminate()
-        try:
-            self.process.wait(10)
-        finally:
-            self.process.kill()
-            assert self.process.stdout is not None
-            self.process.stdout.close()
 
 
 @pytest.fixture

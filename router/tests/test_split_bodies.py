@@ -1,6 +1,5 @@
 """One tcp service, request by request: what requests carry, and much data both ways."""
 
-import contextlib
 import os
 import socket
 
@@ -8,7 +7,7 @@ import pytest
 from portico.core.answers import BAD_FRAMING, BAD_HOST
 from portico.flow import PIPE_SIZE, SMALL
 
-from .support.splitrig import FORWARDED, OK, Rig, deliver, get, post, sent
+from .support.splitrig import FORWARDED, OK, Rig, deliver, get, pass_through, post, sent
 
 # -- request bodies
 
@@ -158,12 +157,7 @@ def test_a_large_response(rig: Rig, chunk: int, monkeypatch: pytest.MonkeyPatch)
     framed = chunks(body, chunk) if chunk else body
     field = b"Transfer-Encoding: chunked" if chunk else b"Content-Length: %d" % len(body)
     wire = b"HTTP/1.1 200 OK\r\n" + field + b"\r\n\r\n" + framed
-    view = memoryview(wire)
-    while len(client.read()) < len(wire):
-        with contextlib.suppress(BlockingIOError):
-            view = view[server.sock.send(view[: 1 << 20]) :] if view else view
-        rig.reactor.turn(0)
-    assert client.data == wire
+    pass_through(rig, server, client, wire)
     assert sum(spliced) > len(body) // 4
     client.data = server.data = b""
     rig.reactor.settle()
@@ -182,12 +176,7 @@ def test_a_large_request(rig: Rig, chunk: int, monkeypatch: pytest.MonkeyPatch) 
     server = rig.accept()
     rig.reactor.until(server.holds(b"\r\n\r\n"))
     server.data = b""
-    view = memoryview(framed)
-    while len(server.read()) < len(framed):
-        with contextlib.suppress(BlockingIOError):
-            view = view[client.sock.send(view[: 1 << 20]) :] if view else view
-        rig.reactor.turn(0)
-    assert server.data == framed
+    pass_through(rig, client, server, framed)
     assert sum(spliced) > len(body) // 4
     server.data = b""
     server.sock.send(OK)
@@ -262,9 +251,4 @@ def test_without_descriptors_for_a_pipe_bulk_is_copied(rig: Rig, monkeypatch: py
     server = rig.accept()
     body = os.urandom(4 << 20)
     wire = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body
-    view = memoryview(wire)
-    while len(client.read()) < len(wire):
-        with contextlib.suppress(BlockingIOError):
-            view = view[server.sock.send(view[: 1 << 20]) :] if view else view
-        rig.reactor.turn(0)
-    assert client.data == wire
+    pass_through(rig, server, client, wire)

@@ -15,11 +15,7 @@ from .support.wires import reset
 
 
 def test_a_stale_connection_is_replaced_by_a_fresh_one_and_that_by_one_more(rig: Rig) -> None:
-    client = rig.connect(get())
-    server = rig.accept()
-    server.sock.send(OK)
-    rig.expect(client, OK)
-    rig.expect(server, sent(get()))
+    client, server = rig.kept()
     client.sock.send(get(b"/a/2"))
     rig.expect(server, sent(get(b"/a/2")))  # the server ends as the request arrives
     server.sock.close()
@@ -46,11 +42,7 @@ def test_a_stale_connection_is_replaced_by_a_fresh_one_and_that_by_one_more(rig:
     ids=["post", "patch", "body to come", "head begun", "interim"],
 )
 def test_what_is_not_tried_again(rig: Rig, request_: bytes, said: bytes) -> None:
-    client = rig.connect(get())
-    server = rig.accept()
-    server.sock.send(OK)
-    rig.expect(client, OK)
-    rig.expect(server, sent(get()))
+    client, server = rig.kept()
     client.sock.send(request_)
     rig.expect(server, sent(request_))
     server.sock.send(said)
@@ -62,11 +54,7 @@ def test_what_is_not_tried_again(rig: Rig, request_: bytes, said: bytes) -> None
 
 
 def test_a_put_with_its_whole_body_is_tried_again(rig: Rig) -> None:
-    client = rig.connect(get())
-    server = rig.accept()
-    server.sock.send(OK)
-    rig.expect(client, OK)
-    rig.expect(server, sent(get()))
+    client, server = rig.kept()
     put = get(b"/a/2", b"Content-Length: 5", method=b"PUT") + b"hello"
     client.sock.send(put)
     rig.expect(server, sent(put))
@@ -146,11 +134,7 @@ def test_a_post_whose_connection_is_reset_is_not_tried_again(rig: Rig) -> None:
 
 
 def test_a_request_that_cannot_be_repeated_is_not_sent_into_the_void(rig: Rig) -> None:
-    client = rig.connect(get())
-    server = rig.accept()
-    server.sock.send(OK)
-    rig.expect(client, OK)
-    rig.expect(server, sent(get()))
+    client, server = rig.kept()
     client.sock.send(post(b"Content-Length: 0"))
     server.sock.close()  # before the router looks at either
     fresh = rig.accept()

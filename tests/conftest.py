@@ -16,6 +16,15 @@ from .support.one_process import OneProcess
 from .support.site import ROOT, Site, first_password, free_port, wait_for_answer
 
 PROJECT = "portico-test"
+REQUIRED = os.environ.get("PORTICO_REQUIRE_CONTAINERS") == "1"
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Before there are other processes: where one of those cannot begin, it is not said why."""
+    if REQUIRED and session.config.getoption("numprocesses", None):
+        problem = missing_engine()
+        if problem is not None:
+            raise pytest.UsageError(f"the container tests are required, and {problem}")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -24,7 +33,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     problem = missing_engine() if affected else None
     if problem is None:
         return
-    if os.environ.get("PORTICO_REQUIRE_CONTAINERS") == "1":
+    if REQUIRED:
         raise pytest.UsageError(f"the container tests are required, and {problem}")
     for item in affected:
         item.add_marker(pytest.mark.skip(reason=problem))

@@ -12,7 +12,7 @@ from svckit.handoff.codec import Connection, Draining, Load, Message, Taken
 
 from .support.linkrig import HEAD, HandReplica, Owner, come, fill
 from .support.reactor import HandReactor
-from .support.wires import LISTENER, open_descriptors
+from .support.wires import LISTENER, Inbox, open_descriptors
 
 # -- handed back
 
@@ -68,55 +68,56 @@ def test_more_hand_backs_than_fit_one_batch(reactor: HandReactor, replica: HandR
         each.close()
 
 
-def test_a_hand_back_waits_until_taken_can_be_said(
-    reactor: HandReactor, replica: HandReplica, ready: Link, owner: Owner
-) -> None:
-    _, arrival = come()
-    count = fill(ready, arrival)
+def two_come_back(reactor: HandReactor, replica: HandReplica, link: Link) -> tuple[Inbox, int]:
+    """Two hand-backs where the link is full, so that TAKEN cannot be said: one has been read, the other one not yet.
+
+    Returns the client, and how many connections are on the link.
+    """
+    client, arrival = come()
+    count = fill(link, arrival)
     replica.hand_back(1, arrival.sock.fileno(), b"first")
     reactor.settle()
     replica.hand_back(2, arrival.sock.fileno(), b"second")
+    return client, count
+
+
+def both_are_here(owner: Owner) -> None:
+    assert [each.preface for each in owner.returned_] == [b"first", b"second"]
+    for each in owner.returned_:
+        each.close()
+
+
+def test_a_hand_back_waits_until_taken_can_be_said(
+    reactor: HandReactor, replica: HandReplica, ready: Link, owner: Owner
+) -> None:
+    _, count = two_come_back(reactor, replica, ready)
     reactor.settle()
     assert owner.returned_ == []
     assert len(replica.hear()) == count
     reactor.settle()
     assert replica.hear()[-1] == Taken(2, 0)
-    assert [each.preface for each in owner.returned_] == [b"first", b"second"]
-    for each in owner.returned_:
-        each.close()
+    both_are_here(owner)
 
 
 def test_a_replica_that_dies_has_let_go_of_what_it_handed_back(
     reactor: HandReactor, replica: HandReplica, ready: Link, owner: Owner
 ) -> None:
-    client, arrival = come()
-    count = fill(ready, arrival)
-    replica.hand_back(1, arrival.sock.fileno(), b"first")
-    reactor.settle()
-    replica.hand_back(2, arrival.sock.fileno(), b"second")
+    client, count = two_come_back(reactor, replica, ready)
     replica.die()
     reactor.settle()
-    assert [each.preface for each in owner.returned_] == [b"first", b"second"]
+    both_are_here(owner)
     assert len(owner.reclaimed or []) == count
     assert not client.has_ended()
-    for each in owner.returned_:
-        each.close()
 
 
 def test_a_replica_that_dies_between_two_looks_has_let_go_too(
     reactor: HandReactor, replica: HandReplica, ready: Link, owner: Owner
 ) -> None:
-    _, arrival = come()
-    fill(ready, arrival)
-    replica.hand_back(1, arrival.sock.fileno(), b"first")
-    reactor.settle()
-    replica.hand_back(2, arrival.sock.fileno(), b"second")
+    _ = two_come_back(reactor, replica, ready)  # the client stays
     replica.die()
     ready._on_events(READ)  # the look was due before it died: nothing says yet that it is writable
-    assert [each.preface for each in owner.returned_] == [b"first", b"second"]
+    both_are_here(owner)
     assert ready.ended
-    for each in owner.returned_:
-        each.close()
 
 
 def test_revoked_with_taken_unsaid_a_hand_back_is_still_the_replicas(

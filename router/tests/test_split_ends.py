@@ -15,11 +15,7 @@ from .support.wires import reset
 
 
 def test_a_client_that_wants_to_close_leaves_the_servers_connection_open(rig: Rig) -> None:
-    first = rig.connect(get())
-    server = rig.accept()
-    server.sock.send(OK)
-    rig.expect(first, OK)
-    rig.expect(server, sent(get()))
+    _first, server = rig.kept()
     for number in range(3):
         client = rig.connect(get(b"/a/%d" % number, b"Connection: close"))
         rig.expect(server, sent(get(b"/a/%d" % number)))
@@ -151,12 +147,7 @@ def test_an_unasked_word_on_an_idle_connection_ends_it(rig: Rig) -> None:
 
 
 def test_drain_ends_idle_clients_and_finishes_the_others(rig: Rig) -> None:
-    idle = rig.connect(get())
-    server = rig.accept()
-    server.sock.send(OK)
-    rig.expect(idle, OK)
-    server.read()
-    server.data = b""
+    idle, server = rig.kept()
     busy = rig.connect(get(b"/a/2"))
     rig.expect(server, sent(get(b"/a/2")))
     done: list[object] = []
@@ -177,12 +168,7 @@ def test_drain_ends_idle_clients_and_finishes_the_others(rig: Rig) -> None:
 
 def test_a_client_that_asks_once_more_in_the_drain_is_told_that_it_was_the_last_time(rig: Rig) -> None:
     """One was idle; of the other the answer had begun, without a word of closing."""
-    idle = rig.connect(get())
-    server = rig.accept()
-    server.sock.send(OK)
-    rig.expect(idle, OK)
-    server.read()
-    server.data = b""
+    idle, server = rig.kept()
     busy = rig.connect(get(b"/a/busy"))
     rig.expect(server, sent(get(b"/a/busy")))
     server.sock.send(OK[:-1])

@@ -1,25 +1,19 @@
-"""One tcp service, request by request: the connections to its server, kept, tried again, and made."""
+"""One tcp service, request by request: the connections to its server, kept and tried again."""
 
 import socket
 from collections.abc import Callable
 
 import pytest
 from portico.config import Limits
-from portico.core.answers import BAD_GATEWAY, GATEWAY_TIMEOUT, NO_RESPONSE
+from portico.core.answers import NO_RESPONSE
 from portico.targets.split import SWEEP_INTERVAL
 
 from .support.splitrig import OK, Rig, get, post, sent
 from .support.wires import reset
 
-# -- the pool
-
 
 def test_a_stale_connection_is_replaced_by_a_fresh_one_and_that_by_one_more(rig: Rig) -> None:
-    client = rig.connect(get())
-    server = rig.accept()
-    server.sock.send(OK)
-    rig.expect(client, OK)
-    rig.expect(server, sent(get()))
+    client, server = rig.kept()
     client.sock.send(get(b"/a/2"))
     rig.expect(server, sent(get(b"/a/2")))  # the server ends as the request arrives
     server.sock.close()
@@ -46,11 +40,7 @@ def test_a_stale_connection_is_replaced_by_a_fresh_one_and_that_by_one_more(rig:
     ids=["post", "patch", "body to come", "head begun", "interim"],
 )
 def test_what_is_not_tried_again(rig: Rig, request_: bytes, said: bytes) -> None:
-    client = rig.connect(get())
-    server = rig.accept()
-    server.sock.send(OK)
-    rig.expect(client, OK)
-    rig.expect(server, sent(get()))
+    client, server = rig.kept()
     client.sock.send(request_)
     rig.expect(server, sent(request_))
     server.sock.send(said)
@@ -62,11 +52,7 @@ def test_what_is_not_tried_again(rig: Rig, request_: bytes, said: bytes) -> None
 
 
 def test_a_put_with_its_whole_body_is_tried_again(rig: Rig) -> None:
-    client = rig.connect(get())
-    server = rig.accept()
-    server.sock.send(OK)
-    rig.expect(client, OK)
-    rig.expect(server, sent(get()))
+    client, server = rig.kept()
     put = get(b"/a/2", b"Content-Length: 5", method=b"PUT") + b"hello"
     client.sock.send(put)
     rig.expect(server, sent(put))
@@ -146,11 +132,7 @@ def test_a_post_whose_connection_is_reset_is_not_tried_again(rig: Rig) -> None:
 
 
 def test_a_request_that_cannot_be_repeated_is_not_sent_into_the_void(rig: Rig) -> None:
-    client = rig.connect(get())
-    server = rig.accept()
-    server.sock.send(OK)
-    rig.expect(client, OK)
-    rig.expect(server, sent(get()))
+    client, server = rig.kept()
     client.sock.send(post(b"Content-Length: 0"))
     server.sock.close()  # before the router looks at either
     fresh = rig.accept()
@@ -204,79 +186,3 @@ def test_an_idle_client_is_closed_in_time(rig: Rig) -> None:
     rig.reactor.pump([SWEEP_INTERVAL] * 2)
     assert rig.ends(client) == b""
     assert rig.logged.lines[0]["ended"] == "cR"
-
-
-# -- connecting
-
-
-def test_nobody_accepts(rig: Rig) -> None:
-    with socket.socket() as refusing:
-        refusing.bind(("127.0.0.1", 0))
-        rig.target.stop()
-        rig.make(at=refusing.getsockname())
-        client = rig.connect(get())
-        assert rig.ends(client) == b""
-    assert rig.answers.kinds == [BAD_GATEWAY]
-
-
-def full_listener() -> tuple[socket.socket, list[socket.socket]]:
-    listener = socket.create_server(("127.0.0.1", 0), backlog=0)
-    waiting = []
-    for _ in range(4):
-        sock = socket.socket()
-        sock.setblocking(False)
-        sock.connect_ex(listener.getsockname())
-        waiting.append(sock)
-    return listener, waiting
-
-
-def test_nobody_accepts_in_time(rig: Rig) -> None:
-    listener, waiting = full_listener()
-    rig.target.stop()
-    rig.make(at=listener.getsockname(), connect_timeout=2.0)
-    client = rig.connect(post(b"Content-Length: 5"))
-    client.sock.send(b"hello")
-    rig.reactor.settle()  # the body waits in the kernel, and nothing spins
-    rig.reactor.advance(2.1)
-    assert rig.ends(client) == b""
-    assert rig.answers.kinds == [GATEWAY_TIMEOUT]
-    for sock in (listener, *waiting):
-        sock.close()
-
-
-def test_a_client_that_leaves_while_it_is_connected_through(rig: Rig) -> None:
-    listener, waiting = full_listener()
-    rig.target.stop()
-    rig.make(at=listener.getsockname())
-    client = rig.connect(get())
-    assert rig.loads == [1]
-    reset(client.sock)
-    rig.reactor.until(lambda: rig.loads == [0])
-    for sock in (listener, *waiting):
-        sock.close()
-
-
-def test_sessions_count_as_tunnels(rig: Rig) -> None:
-    rig.target.stop()
-    rig.make(Limits(tunnels=1))
-    first = rig.connect(get())
-    server = rig.accept()
-    rig.expect(server, sent(get()))
-    second = rig.connect(get(b"/a/2"))
-    assert rig.service.queued == 1
-    server.sock.send(OK)
-    rig.expect(first, OK)
-    first.sock.close()
-    rig.expect(server, sent(get(b"/a/2")))
-    second.sock.close()
-
-
-def test_a_service_that_lost_its_addresses_sends_the_request_back(rig: Rig) -> None:
-    client = rig.connect(get())
-    rig.accept().sock.send(OK)
-    rig.expect(client, OK)
-    rig.target.replicas.found([])
-    client.sock.send(get(b"/a/2"))
-    rig.reactor.until(lambda: rig.returned)
-    assert rig.returned[0].preface == get(b"/a/2")
-    rig.target.replicas.found([rig.at])

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from adopter_support import Adopter
 from handoff_support import no_descriptor_leaks
 from link_support import Table
 from replica_support import Stage
@@ -47,3 +48,18 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """An asyncio replica that drains does not wait long for its routers."""
     for name in ("GOODBYE_TIME", "FAREWELL_TIME"):
         monkeypatch.setattr(replica, name, 0.1)
+
+
+@pytest.fixture
+def adopter() -> Iterator[Adopter]:
+    """At its end every connection is lost or given on, and not one descriptor more is open than before."""
+    with no_descriptor_leaks():
+        made = Adopter()
+        yield made
+        made.client.close()
+        made.reactor.until(lambda: len(made.lost) == len(made.made))
+        for sock in made.released:
+            sock.close()
+    assert not made.reactor.failures
+    assert not made.reactor.readers
+    assert not made.reactor.writers

@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 from handoff_support import FakeReactor, no_descriptor_leaks, tcp_pair
+from svckit.handoff import wordend
 from svckit.handoff.aio import lastword as aio
 from svckit.handoff.lastword import LastWord
-from svckit.web import LINGER_BYTES, LINGER_TIME, MISDIRECTED
+from svckit.linger import LINGER_BYTES, LINGER_TIME
+from svckit.web import MISDIRECTED
 
 
 def end_of(client: socket.socket) -> bytes:
@@ -123,7 +125,7 @@ def test_asyncio_the_answer_arrives_and_the_clients_end_closes() -> None:
 
 
 def test_asyncio_it_ends_after_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(aio, "LINGER_TIME", 0.01)
+    monkeypatch.setattr(wordend, "LINGER_TIME", 0.01)
 
     async def test() -> None:
         client, sock = unread()
@@ -135,7 +137,7 @@ def test_asyncio_it_ends_after_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_asyncio_it_ends_after_so_many_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(aio, "LINGER_BYTES", 20_000)
+    monkeypatch.setattr(wordend, "LINGER_BYTES", 20_000)
 
     async def test() -> None:
         client, sock = unread()

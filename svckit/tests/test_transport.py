@@ -1,20 +1,16 @@
-"""Adopted connections over real sockets: the preface first, and letting go without cutting."""
+"""Adopted connections over real sockets: the preface first, and an end that is told once."""
 
 import socket
-from collections.abc import Callable, Iterator
-from typing import Any
 
 import pytest
-from handoff_support import FakeReactor, Recorder, Recorders, no_descriptor_leaks, tcp_pair
-from svckit.lease import ILeased, Lease, Ownership
-from svckit.transport import AdoptedServer, HandedBack, address_of, adopt
+from adopter_support import PEER, Adopter
+from handoff_support import Recorder
+from svckit.lease import ILeased, Lease
+from svckit.transport import AdoptedServer, HandedBack, address_of
 from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.error import ConnectionAborted, ConnectionDone, ConnectionLost
 from twisted.python.failure import Failure
 from zope.interface import implementer
-
-PEER = address_of("203.0.113.7", 4711)
-BIG = b"0123456789abcdef" * 300_000  # more than the kernel takes for a client that does not read
 
 
 class Pausing(Recorder):
@@ -46,68 +42,6 @@ class FailingAtOnce(Recorder):
 
     def connectionMade(self) -> None:
         raise RuntimeError("connected")
-
-
-class FailingAtTheEnd(Recorder):
-    """Fails when its connection is lost."""
-
-    def connectionLost(self, reason: Failure = Failure(ConnectionDone())) -> None:  # noqa: B008
-        raise RuntimeError("lost")
-
-
-class Adopter:
-    """A connected pair and all that `adopt` wants."""
-
-    def __init__(self) -> None:
-        self.reactor, self.factory = FakeReactor(), Recorders()
-        self.client, self.sock = tcp_pair()
-        self.lost: list[AdoptedServer] = []
-        self.made: list[AdoptedServer] = []
-        self.released: list[socket.socket] = []
-        self.lease = Lease(Ownership(), None)
-
-    def adopt(self, preface: bytes = b"", build: Callable[[], Any] = Recorder) -> Any:
-        def build_protocol(addr: object) -> Any:
-            made = build()
-            self.factory.made.append(made)
-            return made
-
-        self.factory.buildProtocol = build_protocol  # type: ignore[method-assign]
-        return adopt(
-            self.sock,
-            self.factory,  # type: ignore[arg-type]
-            PEER,
-            preface,
-            self.reactor,  # type: ignore[arg-type]
-            lambda transport: self.lease,
-            self.lost.append,
-            self.made.append,
-        )
-
-    @property
-    def protocol(self) -> Any:
-        return self.factory.made[0]
-
-    def end_of_client(self) -> bytes:
-        """What the client still reads until its end."""
-        received = b""
-        while more := self.client.recv(1 << 20):
-            received += more
-        return received
-
-
-@pytest.fixture
-def adopter() -> Iterator[Adopter]:
-    with no_descriptor_leaks():
-        made = Adopter()
-        yield made
-        made.client.close()
-        made.reactor.until(lambda: len(made.lost) == len(made.made))
-        for sock in made.released:
-            sock.close()
-    assert not made.reactor.failures
-    assert not made.reactor.readers
-    assert not made.reactor.writers
 
 
 # -- addresses
@@ -261,109 +195,3 @@ def test_an_abort_is_told_once(adopter: Adopter) -> None:
     assert adopter.lost == [transport]
     with pytest.raises(ConnectionResetError):
         adopter.client.recv(1)
-
-
-# -- release
-
-
-def test_release_lets_go_and_cuts_nothing(adopter: Adopter) -> None:
-    transport = adopter.adopt(b"first")
-    transport.release(adopter.released.append)
-    assert adopter.protocol.lost is None  # not while the caller stands inside the protocol
-    adopter.reactor.settle()
-    assert adopter.protocol.lost.check(HandedBack)
-    assert not adopter.reactor.readers
-    [sock] = adopter.released
-    sock.send(b"from the next one")
-    assert adopter.client.recv(50) == b"from the next one"
-    adopter.client.send(b"heard")
-    assert sock.recv(50) == b"heard"
-
-
-def test_the_socket_is_given_on_before_the_loss_is_told(adopter: Adopter) -> None:
-    """So that whoever counts connections sees this one without a gap."""
-    transport = adopter.adopt()
-
-    def then(sock: socket.socket) -> None:
-        assert adopter.lost == []
-        adopter.released.append(sock)
-
-    transport.release(then)
-    adopter.reactor.settle()
-    assert adopter.lost == [transport]
-    assert len(adopter.released) == 1
-
-
-def test_release_waits_until_everything_is_out(adopter: Adopter) -> None:
-    transport = adopter.adopt()
-    transport.write(BIG)
-    transport.release(adopter.released.append)
-    for _ in range(5):
-        adopter.reactor.turn()
-    assert adopter.released == []
-    received = bytearray()
-    while len(received) < len(BIG):
-        adopter.reactor.turn()
-        received += adopter.client.recv(1 << 20)
-    adopter.reactor.until(lambda: adopter.released)
-    assert received == BIG
-    adopter.released[0].send(b"!")
-    assert adopter.client.recv(1) == b"!"
-
-
-def test_what_arrives_after_the_release_is_for_the_next_one(adopter: Adopter) -> None:
-    transport = adopter.adopt()
-    transport.write(BIG)
-    transport.release(adopter.released.append)
-    adopter.client.send(b"for the next")
-    transport.resumeProducing()  # as a producer does when the buffer empties
-    transport.startReading()
-    for _ in range(5):
-        adopter.reactor.turn()
-    received = 0
-    while received < len(BIG):
-        adopter.reactor.turn()
-        received += len(adopter.client.recv(1 << 20))
-    adopter.reactor.until(lambda: adopter.released)
-    assert adopter.protocol.received == b""
-    assert adopter.released[0].recv(50) == b"for the next"
-
-
-def test_a_client_that_goes_before_everything_is_out_is_lost(adopter: Adopter) -> None:
-    transport = adopter.adopt()
-    transport.write(BIG)
-    transport.release(adopter.released.append)
-    adopter.client.close()
-    adopter.reactor.until(lambda: adopter.lost)
-    assert adopter.released == []
-    assert adopter.lost == [transport]
-    assert not adopter.protocol.lost.check(HandedBack)
-
-
-def test_a_protocol_that_fails_at_its_end_is_not_counted_for_ever(adopter: Adopter) -> None:
-    transport = adopter.adopt(build=FailingAtTheEnd)
-    with pytest.raises(RuntimeError, match="lost"):
-        transport.connectionLost(Failure(ConnectionDone()))
-    assert adopter.lost == [transport]
-
-
-def test_an_abort_before_everything_is_out_wins(adopter: Adopter) -> None:
-    transport = adopter.adopt()
-    transport.write(BIG)
-    transport.release(adopter.released.append)
-    transport.abortConnection()
-    adopter.reactor.settle()
-    assert adopter.released == []
-    assert adopter.lost == [transport]
-
-
-def test_a_second_release_changes_nothing(adopter: Adopter) -> None:
-    transport = adopter.adopt()
-    second: list[socket.socket] = []
-    transport.release(adopter.released.append)
-    transport.release(second.append)
-    adopter.reactor.settle()
-    transport.release(second.append)
-    adopter.reactor.settle()
-    assert len(adopter.released) == 1
-    assert second == []

@@ -7,14 +7,13 @@ from typing import Any
 import pytest
 from handoff_support import FakeReactor, no_descriptor_leaks, tcp_pair
 from svckit.lease import Lease, Ownership
+from svckit.linger import LINGER_BYTES, LINGER_TIME
 from svckit.transport import AdoptedServer, address_of
 from svckit.web import (
     BAD_REQUEST,
     BAD_VERSION,
     HEAD_DEADLINE,
     HEAD_TIMEOUT,
-    LINGER_BYTES,
-    LINGER_TIME,
     MISDIRECTED,
     TOO_LARGE,
     GuardedChannel,

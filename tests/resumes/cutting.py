@@ -6,13 +6,15 @@ import struct
 import threading
 from collections.abc import Callable
 
+from ..support.listening import Listening
+
 __all__ = ["Cutting"]
 
 _PIECE = 65536
 _RESET = struct.pack("ii", 1, 0)
 
 
-class Cutting:
+class Cutting(Listening):
     """Listens on a port of its own; `passed` is called with the bytes that have gone up so far, again and again.
 
     Every second cut ends our side only: towards the router the connection stays open and silent, as when a client's network
@@ -25,26 +27,15 @@ class Cutting:
         self._up = 0
         self._hanging: list[socket.socket] = []
         self.cuts = 0
-        self._listener = socket.create_server(("127.0.0.1", 0), backlog=128)
-        self.port: int = self._listener.getsockname()[1]
-        threading.Thread(target=self._accept, daemon=True).start()
+        super().__init__()
 
     def close(self) -> None:
         """Accept no more, and let go of what hangs."""
-        self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
+        super().close()
         for sock in self._hanging:
             sock.close()
 
-    def _accept(self) -> None:
-        while True:
-            try:
-                client, _ = self._listener.accept()
-            except OSError:
-                return
-            threading.Thread(target=self._serve, args=(client,), daemon=True).start()
-
-    def _serve(self, client: socket.socket) -> None:
+    def _serve(self, client: socket.socket, port: int) -> None:
         with contextlib.suppress(OSError):
             router = socket.create_connection(("127.0.0.1", self._target), 10)
             router.settimeout(None)

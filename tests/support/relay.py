@@ -9,6 +9,8 @@ import socket
 import struct
 import threading
 
+from .listening import Listening
+
 __all__ = ["CLIENT", "Relay"]
 
 CLIENT = "203.0.113.7"
@@ -24,27 +26,12 @@ def header(client: tuple[str, int], listener: tuple[str, int]) -> bytes:
     return _SIGNATURE + _PROXY_TCP4 + struct.pack("!H", len(addresses)) + addresses
 
 
-class Relay:
+class Relay(Listening):
     """Listens on a port of its own, in front of the router's `target` on this machine."""
 
     def __init__(self, target: int) -> None:
         self._target = target
-        self._listener = socket.create_server(("127.0.0.1", 0), backlog=128)
-        self.port: int = self._listener.getsockname()[1]
-        threading.Thread(target=self._accept, daemon=True).start()
-
-    def close(self) -> None:
-        """Accept no more."""
-        self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
-
-    def _accept(self) -> None:
-        while True:
-            try:
-                client, address = self._listener.accept()
-            except OSError:
-                return
-            threading.Thread(target=self._serve, args=(client, address[1]), daemon=True).start()
+        super().__init__()
 
     def _serve(self, client: socket.socket, port: int) -> None:
         with client, contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self._target), 10) as router:

@@ -6,13 +6,15 @@ import struct
 import threading
 import time
 
+from .listening import Listening
+
 __all__ = ["Way"]
 
 _PIECE = 65536
 _RESET = struct.pack("ii", 1, 0)
 
 
-class Way:
+class Way(Listening):
     """Listens on a port of its own and carries connections to `target`, a port of this machine."""
 
     def __init__(self, target: int) -> None:
@@ -21,9 +23,7 @@ class Way:
         self._broken = False
         self._open: set[socket.socket] = set()
         self._lock = threading.Lock()
-        self._listener = socket.create_server(("127.0.0.1", 0), backlog=128)
-        self.port: int = self._listener.getsockname()[1]
-        threading.Thread(target=self._accept, daemon=True).start()
+        super().__init__()
 
     def slow(self, bytes_per_second: float) -> None:
         """Carry no more than so much towards the site on each connection; 0: as much as there is."""
@@ -41,20 +41,11 @@ class Way:
         self._broken = False
 
     def close(self) -> None:
-        """Accept no more."""
-        self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
+        """Accept no more, and reset what is open."""
+        super().close()
         self.cut()
 
-    def _accept(self) -> None:
-        while True:
-            try:
-                client, _ = self._listener.accept()
-            except OSError:
-                return
-            threading.Thread(target=self._serve, args=(client,), daemon=True).start()
-
-    def _serve(self, client: socket.socket) -> None:
+    def _serve(self, client: socket.socket, port: int) -> None:
         try:
             site = socket.create_connection(("127.0.0.1", self._target), 10)
         except OSError:

@@ -10,9 +10,14 @@ from twisted.internet.address import IPv4Address
 from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
+from websocketsvc.autobahn_protocol import HardenedFactory
+from websocketsvc.door import DoorFactory
 from websocketsvc.masking import mask
+from websocketsvc.mounts import Mount
+from websocketsvc.options import AutobahnOptions
 from websocketsvc.sharedhub import SharedHub
 
+from .autobahn_setup import Chat
 from .support.memory_broker import Memory
 from .support.served import Served
 from .support.shared_rooms import shared_hub
@@ -150,6 +155,20 @@ def tools() -> SimpleNamespace:
 @pytest.fixture
 def frame(tools):
     return tools.client_frame
+
+
+@pytest.fixture
+def make_chat(tools, clock):
+    """Connects a client to Autobahn over a transport in memory, with these options."""
+
+    def connection(protocol=Chat, **options):
+        chosen = AutobahnOptions(**{"ping_interval": 0, **options})
+        factory = HardenedFactory(protocol, chosen, clock)
+        doors = DoorFactory([Mount(b"/", factory)], chosen, clock)
+        return tools.Client(doors, clock)
+
+    Chat.made = []
+    return connection
 
 
 @pytest.fixture

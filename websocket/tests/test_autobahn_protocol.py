@@ -1,56 +1,19 @@
-"""Autobahn hardened, over a transport in memory."""
-
-from typing import ClassVar
+"""Autobahn hardened, over a transport in memory: the handshake, messages, and the settings of a mount."""
 
 import pytest
 from autobahn.twisted.websocket import WebSocketServerProtocol
 from autobahn.websocket.types import ConnectionDeny
 from twisted.internet.defer import Deferred
 from websocketsvc.autobahn_parts import PIECES
-from websocketsvc.autobahn_protocol import Hardened, HardenedFactory, harden
-from websocketsvc.door import DoorFactory
-from websocketsvc.mounts import Mount
-from websocketsvc.options import AutobahnOptions
+from websocketsvc.autobahn_protocol import Hardened, harden
 
-TEXT, BINARY, CLOSE, PING, PONG = 1, 2, 8, 9, 10
-
-
-class Chat(WebSocketServerProtocol):
-    """A user's protocol: writes down what it gets, and answers."""
-
-    made: ClassVar[list["Chat"]] = []
-
-    def onConnect(self, request):
-        self.made.append(self)
-        self.got: list[tuple[bytes, bool]] = []
-        self.closed: list[object] = []
-        self.request = request
-
-    def onMessage(self, payload: bytes, isBinary: bool) -> None:
-        self.got.append((payload, isBinary))
-        self.sendMessage(payload, isBinary)
-
-    def onClose(self, wasClean: bool, code: int, reason: str) -> None:
-        self.closed.append((wasClean, code))
-
-
-@pytest.fixture
-def make(tools, clock):
-    def connection(protocol=Chat, **options):
-        chosen = AutobahnOptions(**{"ping_interval": 0, **options})
-        factory = HardenedFactory(protocol, chosen, clock)
-        doors = DoorFactory([Mount(b"/", factory)], chosen, clock)
-        return tools.Client(doors, clock)
-
-    Chat.made = []
-    return connection
-
+from .autobahn_setup import BINARY, CLOSE, PING, PONG, TEXT, Chat
 
 # -- the handshake
 
 
-def test_the_answer(make, tools) -> None:
-    lines = make().send(tools.opening("/", X="\x85Y: z", Cookie="a=b")).received().split(b"\r\n")
+def test_the_answer(make_chat, tools) -> None:
+    lines = make_chat().send(tools.opening("/", X="\x85Y: z", Cookie="a=b")).received().split(b"\r\n")
     assert lines[0] == b"HTTP/1.1 101 Switching Protocols"
     assert b"Sec-WebSocket-Accept: " + tools.ACCEPT in lines
     assert not any(line.lower().startswith(b"server") for line in lines)
@@ -59,86 +22,86 @@ def test_the_answer(make, tools) -> None:
     assert Chat.made[0].request.peer == "tcp4:192.0.2.7:40000"
 
 
-def test_bytes_behind_the_handshake_are_not_lost(make, tools, frame) -> None:
-    make().send(tools.opening("/") + frame(TEXT, b"one") + frame(TEXT, b"two")[:3])
+def test_bytes_behind_the_handshake_are_not_lost(make_chat, tools, frame) -> None:
+    make_chat().send(tools.opening("/") + frame(TEXT, b"one") + frame(TEXT, b"two")[:3])
     assert Chat.made[0].got == [(b"one", False)]
 
 
-def test_forwarded_headers_are_not_believed(make) -> None:
-    make().open("/", X_Forwarded_For="203.0.113.9")
+def test_forwarded_headers_are_not_believed(make_chat) -> None:
+    make_chat().open("/", X_Forwarded_For="203.0.113.9")
     assert Chat.made[0].peer == "tcp4:192.0.2.7:40000"
 
 
 @pytest.mark.parametrize(("code", "status"), [(403, b"403 Forbidden"), (799, b"403 Forbidden"), (404, b"404 Not Found")])
-def test_a_users_denial_is_a_whole_answer(make, tools, code: int, status: bytes) -> None:
+def test_a_users_denial_is_a_whole_answer(make_chat, tools, code: int, status: bytes) -> None:
     class Shy(WebSocketServerProtocol):
         def onConnect(self, request):
             raise ConnectionDeny(code, "members only")
 
-    client = make(Shy).send(tools.opening("/"))
+    client = make_chat(Shy).send(tools.opening("/"))
     head, _, body = client.received().partition(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 " + status) and body == b"members only\n"
     assert client.wire.disconnecting
 
 
-def test_expire_while_the_user_makes_up_his_mind(make, tools, clock) -> None:
+def test_expire_while_the_user_makes_up_his_mind(make_chat, tools, clock) -> None:
     class Slow(WebSocketServerProtocol):
         def onConnect(self, request):
             return Deferred()
 
-    client = make(Slow).send(tools.opening("/"))
+    client = make_chat(Slow).send(tools.opening("/"))
     client.door.expire()
     assert client.received().startswith(b"HTTP/1.1 503 ")
     client.lose()
     assert clock.getDelayedCalls() == []
 
 
-def test_a_user_that_takes_too_long(make, tools, clock) -> None:
+def test_a_user_that_takes_too_long(make_chat, tools, clock) -> None:
     class Slow(WebSocketServerProtocol):
         def onConnect(self, request):
             return Deferred()
 
-    client = make(Slow, handshake_timeout=5).send(tools.opening("/"))
+    client = make_chat(Slow, handshake_timeout=5).send(tools.opening("/"))
     clock.advance(5)
     assert client.wire.aborted
 
 
 def test_the_users_class_keeps_its_name_and_comes_after_ours() -> None:
     made = harden(Chat)
-    assert made.__name__ == "Chat" and made.__module__ == __name__
+    assert made.__name__ == "Chat" and made.__module__ == Chat.__module__
     assert issubclass(made, Hardened) and issubclass(made, Chat)
 
 
 # -- messages
 
 
-def test_echo(make, frame) -> None:
-    client = make().open("/")
+def test_echo(make_chat, frame) -> None:
+    client = make_chat().open("/")
     client.send(frame(TEXT, b"a", fin=False) + frame(PING, b"p") + frame(0, b"b") + frame(BINARY, b"\xff"))
     assert client.frames() == [(PONG, b"p"), (TEXT, b"ab"), (BINARY, b"\xff")]
 
 
 @pytest.mark.parametrize("stream", [b"\x81\x05Hello", b"\xc1\x80\0\0\0\0", b"\x83\x80\0\0\0\0"])
-def test_a_violation_is_answered_with_1002(make, stream: bytes) -> None:
-    client = make().open("/").send(stream)
+def test_a_violation_is_answered_with_1002(make_chat, stream: bytes) -> None:
+    client = make_chat().open("/").send(stream)
     assert [(opcode, payload[:2]) for opcode, payload in client.frames()] == [(CLOSE, b"\x03\xea")]
 
 
 @pytest.mark.parametrize("payload", [b"\xff", b"ok \xe2\x82", b"\xed\xa0\x80"])
-def test_bad_text_is_answered_with_1007(make, frame, payload: bytes) -> None:
-    client = make().open("/").send(frame(TEXT, payload))
+def test_bad_text_is_answered_with_1007(make_chat, frame, payload: bytes) -> None:
+    client = make_chat().open("/").send(frame(TEXT, payload))
     assert client.frames()[0][1][:2] == b"\x03\xef" and Chat.made[0].got == []
 
 
-def test_the_limit_on_messages(make, frame) -> None:
-    client = make(max_message=10).open("/").send(frame(BINARY, b"x" * 10))
+def test_the_limit_on_messages(make_chat, frame) -> None:
+    client = make_chat(max_message=10).open("/").send(frame(BINARY, b"x" * 10))
     assert client.frames() == [(BINARY, b"x" * 10)]
     client.send(frame(BINARY, b"x" * 6, fin=False) + frame(0, b"x" * 5))
     assert client.frames()[0][1][:2] == b"\x03\xf1"
 
 
-def test_many_tiny_fragments_are_joined_on_the_way(make, frame) -> None:
-    client = make().open("/")
+def test_many_tiny_fragments_are_joined_on_the_way(make_chat, frame) -> None:
+    client = make_chat().open("/")
     client.send(frame(BINARY, b"ab", fin=False))
     for _ in range(40):
         client.send(frame(0, b"cd", fin=False) * 100 + frame(0, b"", fin=False) * 100)
@@ -147,8 +110,8 @@ def test_many_tiny_fragments_are_joined_on_the_way(make, frame) -> None:
     assert client.frames() == [(BINARY, b"ab" + b"cd" * 4000 + b"e")]
 
 
-def test_a_frame_in_many_tiny_pieces_is_joined_on_the_way(make, frame) -> None:
-    client = make().open("/")
+def test_a_frame_in_many_tiny_pieces_is_joined_on_the_way(make_chat, frame) -> None:
+    client = make_chat().open("/")
     stream = frame(BINARY, bytes(range(250)) * 20)
     for at in range(len(stream) - 1):
         client.send(stream[at : at + 1])
@@ -157,201 +120,53 @@ def test_a_frame_in_many_tiny_pieces_is_joined_on_the_way(make, frame) -> None:
     assert Chat.made[0].got == [(bytes(range(250)) * 20, True)]
 
 
-def test_observers_of_autobahn_still_hear(make, frame) -> None:
-    client = make().open("/")
+def test_observers_of_autobahn_still_hear(make_chat, frame) -> None:
+    client = make_chat().open("/")
     heard: list[object] = []
     Chat.made[0].on("message", lambda payload, is_binary: heard.append((payload, is_binary)))
     client.send(frame(TEXT, b"x"))
     assert heard == [(b"x", False)]
 
 
-def test_chopped_writes_still_work(make, clock) -> None:
-    client = make().open("/")
+def test_chopped_writes_still_work(make_chat, clock) -> None:
+    client = make_chat().open("/")
     Chat.made[0].sendData(b"\x81\x02", chopsize=1)
     client.clock.advance(1)
     assert client.received()[:1] == b"\x81"
-
-
-# -- closing
-
-
-@pytest.mark.parametrize(("sent", "answer"), [(b"", b""), (b"\x03\xe8bye", b"\x03\xe8bye")])
-def test_the_client_closes(make, frame, clock, sent: bytes, answer: bytes) -> None:
-    client = make().open("/").send(frame(CLOSE, sent))
-    assert client.frames() == [(CLOSE, answer)]
-    assert client.wire.disconnecting and not client.wire.aborted
-    assert client.wire.producer is None
-    clock.advance(2)
-    assert client.wire.aborted, "it did not read our last words"
-
-
-def test_the_service_closes_and_is_answered_without_a_reset(make, frame, clock) -> None:
-    client = make().open("/")
-    Chat.made[0].sendClose(1000)
-    client.send(frame(TEXT, b"crossed on the way") + frame(CLOSE, b"\x03\xe8"))
-    assert client.frames() == [(CLOSE, b"\x03\xe8")] and Chat.made[0].got == []
-    assert client.wire.disconnecting and not client.wire.aborted
-    client.lose()
-    assert clock.getDelayedCalls() == []
-
-
-def test_a_client_that_does_not_answer_a_close(make, clock) -> None:
-    client = make().open("/")
-    client.door.expire()
-    client.door.expire()
-    assert client.frames() == [(CLOSE, b"\x03\xe9going away")]
-    clock.advance(1.9)
-    assert not client.wire.closing
-    clock.advance(0.1)
-    assert client.wire.aborted
-
-
-def test_a_close_gets_through_to_one_that_is_stuck(make, frame) -> None:
-    client = make().open("/")
-    client.wire.producer.pauseProducing()
-    client.door.expire()
-    assert client.wire.producerState == "producing"
-    client.send(frame(CLOSE, b"\x03\xe9"))
-    assert client.frames() == [(CLOSE, b"\x03\xe9going away")] and client.wire.disconnecting
-
-
-# -- back-pressure and keep-alive
-
-
-def test_a_client_that_does_not_read_is_not_read_from(make) -> None:
-    client = make().open("/")
-    client.wire.producer.pauseProducing()
-    assert client.wire.producerState == "paused"
-    client.wire.producer.resumeProducing()
-    assert client.wire.producerState == "producing"
-
-
-def test_a_client_that_never_reads_is_cut(make, clock) -> None:
-    client = make(stall_timeout=30).open("/")
-    client.wire.producer.pauseProducing()
-    clock.advance(29)
-    assert not client.wire.aborted
-    clock.advance(1)
-    assert client.wire.aborted
-
-
-def test_a_producer_of_the_users_goes_behind_ours(make) -> None:
-    class Producer:
-        said: ClassVar[list[str]] = []
-
-        def pauseProducing(self) -> None:
-            self.said.append("pause")
-
-    client = make().open("/")
-    Chat.made[0].registerProducer(Producer(), True)
-    client.wire.producer.pauseProducing()
-    assert Producer.said == ["pause"]
-    Chat.made[0].unregisterProducer()
-    assert client.wire.producer is not None
-
-
-def test_a_silent_client_is_pinged_and_cut(make, clock) -> None:
-    client = make(ping_interval=20).open("/")
-    clock.advance(20)
-    assert [opcode for opcode, _ in client.frames()] == [PING]
-    clock.advance(20)
-    clock.advance(20)
-    assert client.wire.aborted
-
-
-def test_a_pong_keeps_it(make, clock, frame) -> None:
-    client = make(ping_interval=20).open("/")
-    for _ in range(3):
-        clock.advance(20)
-        ((opcode, payload),) = client.frames()
-        assert opcode == PING
-        client.send(frame(PONG, payload))
-    assert not client.wire.closing
-
-
-def test_whatever_arrives_is_a_sign_of_life(make, clock, frame) -> None:
-    client = make(ping_interval=20).open("/")
-    for piece in frame(TEXT, b"slow"):
-        clock.advance(19)
-        client.send(bytes((piece,)))
-    assert not client.wire.closing
-    assert Chat.made[0].got == [(b"slow", False)]
-
-
-def test_while_we_do_not_read_silence_means_nothing(make, clock) -> None:
-    client = make(ping_interval=20, stall_timeout=1000).open("/")
-    clock.advance(19)
-    client.wire.producer.pauseProducing()
-    for _ in range(10):
-        clock.advance(20)
-    assert not client.wire.closing
-    client.wire.producer.resumeProducing()
-    clock.advance(20)
-    assert not client.wire.closing
-
-
-def test_no_timer_outlives_the_connection(make, clock) -> None:
-    client = make(ping_interval=20).open("/")
-    client.wire.producer.pauseProducing()
-    client.door.expire()
-    client.lose()
-    assert clock.getDelayedCalls() == []
-    assert Chat.made[0].closed == [(False, 1006)]
-
-
-# -- the log
-
-
-@pytest.mark.parametrize(
-    ("end", "code", "by"),
-    [
-        (lambda client, frame: client.send(frame(CLOSE, b"\x0f\xa0")), 4000, "client"),
-        (lambda client, frame: client.send(frame(CLOSE)), 1005, "client"),
-        (lambda client, frame: client.door.expire(), 1001, "service"),
-        (lambda client, frame: client.send(b"\x81\x00"), 1002, "service"),
-        (lambda client, frame: None, 1006, "network"),
-    ],
-)
-def test_ending(make, frame, end, code: int, by: str) -> None:
-    client = make().open("/").send(frame(TEXT, b"1") + frame(TEXT, b"2"))
-    end(client, frame)
-    client.lose()
-    ending = Chat.made[0].ending()
-    assert (ending.code, ending.by, ending.received, ending.sent) == (code, by, 2, 2)
 
 
 # -- settings of a mount
 
 
 @pytest.mark.parametrize(("offered", "chosen"), [("a, c, b", "c"), ("a", None), (None, None)])
-def test_subprotocols(make, tools, offered: str | None, chosen: str | None) -> None:
-    answer = make(subprotocols="b c").send(tools.opening("/", Sec_WebSocket_Protocol=offered)).received()
+def test_subprotocols(make_chat, tools, offered: str | None, chosen: str | None) -> None:
+    answer = make_chat(subprotocols="b c").send(tools.opening("/", Sec_WebSocket_Protocol=offered)).received()
     assert answer.startswith(b"HTTP/1.1 101 ")
     assert (f"Sec-WebSocket-Protocol: {chosen}\r\n".encode() in answer) == (chosen is not None)
     assert (b"Sec-WebSocket-Protocol" in answer) == (chosen is not None)
 
 
-def test_the_users_own_choice_of_a_subprotocol_wins(make, tools) -> None:
+def test_the_users_own_choice_of_a_subprotocol_wins(make_chat, tools) -> None:
     class Own(Chat):
         def onConnect(self, request):
             super().onConnect(request)
             return "a"
 
-    answer = make(Own, subprotocols="b").send(tools.opening("/", Sec_WebSocket_Protocol="b, a")).received()
+    answer = make_chat(Own, subprotocols="b").send(tools.opening("/", Sec_WebSocket_Protocol="b, a")).received()
     assert b"Sec-WebSocket-Protocol: a\r\n" in answer
 
 
 @pytest.mark.parametrize(("frames", "right", "wrong"), [("text", TEXT, BINARY), ("binary", BINARY, TEXT)])
-def test_one_kind_of_messages(make, frame, frames: str, right: int, wrong: int) -> None:
-    client = make(frames=frames).open("/")
+def test_one_kind_of_messages(make_chat, frame, frames: str, right: int, wrong: int) -> None:
+    client = make_chat(frames=frames).open("/")
     assert client.send(frame(right, b"x")).frames() == [(right, b"x")]
     ((opcode, payload),) = client.send(frame(wrong, b"x")).frames()
     assert (opcode, payload[:2]) == (CLOSE, b"\x03\xeb")
     assert Chat.made[-1].got == [(b"x", right == BINARY)]
 
 
-def test_what_is_said_to_a_client_that_does_not_read_is_bounded(make, clock) -> None:
-    client = make(max_unsent=1000).open("/")
+def test_what_is_said_to_a_client_that_does_not_read_is_bounded(make_chat, clock) -> None:
+    client = make_chat(max_unsent=1000).open("/")
     client.wire.producer.pauseProducing()
     told = 0
     while Chat.made[-1].state == Chat.made[-1].STATE_OPEN and told < 100:
@@ -364,7 +179,7 @@ def test_what_is_said_to_a_client_that_does_not_read_is_bounded(make, clock) -> 
     assert client.wire.aborted
 
 
-def test_hooks_of_a_mount(make, clock) -> None:
+def test_hooks_of_a_mount(make_chat, clock) -> None:
     called: list[str] = []
 
     class Hooked(Chat):
@@ -380,7 +195,7 @@ def test_hooks_of_a_mount(make, clock) -> None:
             called.append("going away")
             self.sendMessage(b"bye")
 
-    client = make(Hooked).open("/")
+    client = make_chat(Hooked).open("/")
     client.door.factory.doStart()
     client.door.expire()
     assert [opcode for opcode, _ in client.frames()] == [TEXT, CLOSE]

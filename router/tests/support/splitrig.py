@@ -95,6 +95,15 @@ class Rig:
         came[0].setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return Inbox(came[0])
 
+    def kept(self) -> tuple[Inbox, Inbox]:
+        """A client and a server that have had one exchange, on connections that are kept."""
+        client = self.connect(get())
+        server = self.accept()
+        server.sock.send(OK)
+        self.expect(client, OK)
+        self.expect(server, sent(get()))
+        return client, server
+
     def no_more_connections(self) -> bool:
         self.reactor.settle()
         try:
@@ -154,6 +163,16 @@ def open_sockets() -> int:
 
 
 # -- bulk
+
+
+def pass_through(rig: Rig, source: Inbox, sink: Inbox, data: bytes) -> None:
+    """Send all of it at one end, and wait until all of it is at the other."""
+    view = memoryview(data)
+    while len(sink.read()) < len(data):
+        with contextlib.suppress(BlockingIOError):
+            view = view[source.sock.send(view[: 1 << 20]) :] if view else view
+        rig.reactor.turn(0)
+    assert sink.data == data
 
 
 def deliver(rig: Rig, inbox: Inbox, data: bytes) -> memoryview:

@@ -19,6 +19,7 @@ from zope.interface import implementer
 
 from .hosts import is_host
 from .lease import IDrainable, ILeased, Lease
+from .linger import LINGER_BYTES, LINGER_TIME
 from .paths import BadTarget, normalise
 
 __all__ = ["GuardedChannel", "GuardedRequest", "GuardedSite"]
@@ -37,12 +38,6 @@ HEAD_DEADLINE = 10.0
 
 MOST_FIELDS = 128
 """Header fields of a second or later request; for the first one the router has a limit."""
-
-LINGER_TIME = 2.0
-"""Seconds that a refused client has to end its side, once the answer is out."""
-
-LINGER_BYTES = 1 << 20
-"""Bytes of such a client's that are read away at most."""
 
 _sound_field = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]++:[\t\x20-\x7e\x80-\xff]*+\Z").match
 _request_line = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]++ [\x21-\x7e\x80-\xff]++ HTTP/([0-9]\.[0-9])\Z").match

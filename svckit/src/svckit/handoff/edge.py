@@ -7,7 +7,7 @@ from typing import Protocol, TypeVar
 
 from .codec import Connection, Hello
 
-__all__ = ["Alarm", "Edge", "GoesBack", "Owner", "R"]
+__all__ = ["Alarm", "Edge", "GoesBack", "Owner", "R", "Reads"]
 
 
 class Alarm(Protocol):
@@ -16,12 +16,8 @@ class Alarm(Protocol):
     def cancel(self) -> object: ...
 
 
-class Edge(ABC):
-    """The loop, as the link sees it."""
-
-    @abstractmethod
-    def _now(self) -> float:
-        """Seconds."""
+class Reads(ABC):
+    """The loop, as one sees it who only reads."""
 
     @abstractmethod
     def _later(self, delay: float, call: Callable[[], None]) -> Alarm: ...
@@ -32,6 +28,14 @@ class Edge(ABC):
 
     @abstractmethod
     def _stop_reading(self) -> None: ...
+
+
+class Edge(Reads):
+    """The loop, as the link sees it."""
+
+    @abstractmethod
+    def _now(self) -> float:
+        """Seconds."""
 
     @abstractmethod
     def _start_writing(self) -> None:

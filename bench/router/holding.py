@@ -15,7 +15,7 @@ from .stage import Running
 
 __all__ = ["Idle", "Slow", "held", "idle", "slow"]
 
-WARM = 100
+WARM = 400
 """Connections that come first and stay, so that what is set up once is not counted."""
 AT_ONCE = 200
 """Connections that are made before the first of them is read."""

@@ -24,7 +24,8 @@ from .replies import SERVICES
 
 __all__ = ["Missing", "Running", "Stage"]
 
-START_TIME = 30.0
+START_TIME = 60.0
+"""Seconds."""
 END_TIME = 10.0
 PATH = f"{BIN}:{os.environ['PATH']}:/usr/sbin:/sbin"
 

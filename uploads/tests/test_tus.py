@@ -15,6 +15,7 @@ from uploadsvc.tus.shelf import HALF_MADE, KEPT_AFTER_USE, Shelf
 
 BODY = bytes(range(256)) * 40
 TYPE = "application/offset+octet-stream"
+BOTH = pytest.mark.parametrize("service", ["folder", "bucket"], indirect=True)
 
 
 def metadata(**values: str) -> str:
@@ -67,6 +68,7 @@ def finals(service: Any) -> dict[str, bytes]:
 # -- the life of an upload
 
 
+@BOTH
 @pytest.mark.parametrize("step", [1, 7, 4096])
 def test_created_patched_and_published(service: Any, client: Client, step: int) -> None:
     where = client.create()
@@ -83,6 +85,7 @@ def test_created_patched_and_published(service: Any, client: Client, step: int) 
     assert client.offset(where) == len(BODY), "who has not got the last answer asks"
 
 
+@BOTH
 def test_in_pieces_by_several_connections(service: Any, client: Client) -> None:
     where = client.create()
     for at in range(0, len(BODY), 3000):
@@ -94,6 +97,7 @@ def test_in_pieces_by_several_connections(service: Any, client: Client) -> None:
     assert finals(service) == {"x": BODY}
 
 
+@BOTH
 def test_what_came_before_the_connection_was_cut_counts(service: Any, client: Client) -> None:
     where = client.create()
     cut = service.connect()
@@ -104,6 +108,7 @@ def test_what_came_before_the_connection_was_cut_counts(service: Any, client: Cl
     assert finals(service) == {"x": BODY}
 
 
+@BOTH
 @pytest.mark.parametrize("patched", [False, True])
 def test_what_a_broken_request_has_completed_is_durable_first(
     service: Any, client: Client, monkeypatch: pytest.MonkeyPatch, patched: bool
@@ -124,6 +129,7 @@ def test_what_a_broken_request_has_completed_is_durable_first(
     assert finals(service) == {"x": BODY} and (service.root / "x").stat().st_ino in synced
 
 
+@BOTH
 def test_created_with_its_bytes(service: Any, client: Client) -> None:
     made = {"Upload_Length": len(BODY), "Upload_Metadata": metadata(filename="ü"), "Content_Type": TYPE}
     status, headers, _ = client.ask("POST", "/uploads/", BODY[:4000], **made)
@@ -147,12 +153,14 @@ def test_bounds_hold_where_the_length_is_put_off(make_uploads: Callable[..., Any
     assert service.files() == {}
 
 
+@BOTH
 def test_no_bytes_at_all(service: Any, client: Client) -> None:
     where = client.create(0)
     assert finals(service) == {"x": b""} and client.offset(where) == 0
     assert client.patch(where, 0, b"")[0] == 204
 
 
+@BOTH
 def test_length_said_later(service: Any, client: Client) -> None:
     where = client.create(None)
     assert client.ask("HEAD", where)[1]["upload-defer-length"] == "1"
@@ -166,6 +174,7 @@ def test_length_said_later(service: Any, client: Client) -> None:
     assert finals(service) == {"x": BODY}
 
 
+@BOTH
 def test_terminated(service: Any, client: Client) -> None:
     where = client.create()
     client.patch(where, 0, BODY[:10])
@@ -176,6 +185,7 @@ def test_terminated(service: Any, client: Client) -> None:
     assert client.patch(where, 10, BODY[10:])[0] == 404
 
 
+@BOTH
 def test_terminated_when_it_is_done(service: Any, client: Client) -> None:
     where = client.create()
     client.patch(where, 0, BODY)
@@ -183,6 +193,7 @@ def test_terminated_when_it_is_done(service: Any, client: Client) -> None:
     assert service.files() == {"x": BODY}
 
 
+@BOTH
 def test_metadata_comes_back(client: Client) -> None:
     said = metadata(filename="x", type="text/plain") + ",flag"
     status, headers, _ = client.ask("POST", "/uploads/", b"", Upload_Length=5, Upload_Metadata=said)
@@ -190,6 +201,7 @@ def test_metadata_comes_back(client: Client) -> None:
     assert client.ask("HEAD", headers["location"])[1]["upload-metadata"] == said
 
 
+@BOTH
 def test_what_the_server_can(client: Client) -> None:
     for path in ("/uploads/", "/uploads", "/uploads/.tus/x"):
         status, headers, _ = client.ask("OPTIONS", path, Tus_Resumable=None)
@@ -198,6 +210,7 @@ def test_what_the_server_can(client: Client) -> None:
         assert "allow" in headers
 
 
+@BOTH
 def test_another_method_in_a_header(service: Any, client: Client) -> None:
     where = client.create()
     given = {"X_HTTP_Method_Override": "PATCH", "Upload_Offset": 0, "Content_Type": TYPE}
@@ -243,6 +256,7 @@ def test_creations_that_are_refused(make_uploads: Callable[..., Any], headers: d
     assert service.files() == {"old": b""}
 
 
+@BOTH
 @pytest.mark.parametrize(
     ("offset", "size", "headers", "status"),
     [
@@ -263,6 +277,7 @@ def test_patches_that_are_refused(service: Any, client: Client, offset: int, siz
     assert client.patch(where, 0, BODY)[0] == 204
 
 
+@BOTH
 def test_no_such_thing(service: Any, client: Client) -> None:
     for path in ("/uploads/.tus/", "/uploads/.tus/x", "/uploads/.tus/" + "0" * 32, "/uploads/.tus/" + "0" * 31 + "/"):
         assert client.ask("HEAD", path)[0] == 404
@@ -274,6 +289,7 @@ def test_no_such_thing(service: Any, client: Client) -> None:
     assert Client(service).ask("POST", "/uploads/", b"x", Upload_Length=1)[0] == 415
 
 
+@BOTH
 def test_a_chunked_body_is_measured_as_it_comes(service: Any, client: Client) -> None:
     where = client.create(10)
     head = patch_head(where, 0, 0).replace(b"Content-Length: 0", b"Transfer-Encoding: chunked")
@@ -283,6 +299,7 @@ def test_a_chunked_body_is_measured_as_it_comes(service: Any, client: Client) ->
     assert client.offset(where) == 8
 
 
+@BOTH
 def test_a_full_disk_keeps_what_it_has(service: Any, client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     where = client.create()
     real, left = os.writev, [2]
@@ -307,6 +324,7 @@ def test_a_full_disk_keeps_what_it_has(service: Any, client: Client, monkeypatch
 # -- checksums
 
 
+@BOTH
 @pytest.mark.parametrize("algorithm", ["sha1", "sha256", "sha512", "md5"])
 def test_checksums(service: Any, client: Client, algorithm: str) -> None:
     def checksum(data: bytes) -> str:
@@ -320,6 +338,7 @@ def test_checksums(service: Any, client: Client, algorithm: str) -> None:
     assert finals(service) == {"x": BODY}
 
 
+@BOTH
 def test_bytes_whose_checksum_never_came_do_not_count(service: Any, client: Client) -> None:
     where = client.create()
     client.patch(where, 0, BODY[:10])
@@ -330,6 +349,7 @@ def test_bytes_whose_checksum_never_came_do_not_count(service: Any, client: Clie
     assert client.offset(where) == 10
 
 
+@BOTH
 def test_nor_over_a_crash(service: Any, client: Client) -> None:
     where = client.create()
     client.patch(where, 0, BODY[:10])
@@ -341,6 +361,7 @@ def test_nor_over_a_crash(service: Any, client: Client) -> None:
 # -- taking over
 
 
+@BOTH
 def test_a_second_request_takes_over(service: Any, client: Client) -> None:
     where = client.create()
     hanging = service.connect()
@@ -415,6 +436,7 @@ def final(client: Client, *parts: str, **more: object) -> Any:
     return client.ask("POST", "/uploads/", b"", Upload_Concat="final;" + " ".join(parts), **named, **more)
 
 
+@BOTH
 def test_parts_become_one(service: Any, client: Client) -> None:
     one, two = part(client, BODY[:3000]), part(client, BODY[3000:])
     assert finals(service) == {}, "a part is no file"
@@ -447,6 +469,7 @@ def test_parts_that_do_not_make_one(make_uploads: Callable[..., Any]) -> None:
     assert len(list((service.root / ".tus").iterdir())) == 4
 
 
+@BOTH
 def test_where_the_kernel_cannot_copy(service: Any, client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     def cannot(*_: object) -> int:
         raise OSError(95, "not supported")
@@ -459,6 +482,7 @@ def test_where_the_kernel_cannot_copy(service: Any, client: Client, monkeypatch:
 # -- publishing, and its accidents
 
 
+@BOTH
 def test_only_where_nothing_is(service: Any, client: Client) -> None:
     where = client.create(3, "x", If_None_Match="*")
     (service.root / "x").write_bytes(b"somebody was faster")
@@ -467,6 +491,7 @@ def test_only_where_nothing_is(service: Any, client: Client) -> None:
     assert client.offset(where) == 3
 
 
+@BOTH
 def test_a_crash_before_and_after_publishing(service: Any, client: Client) -> None:
     for exclusive in (None, "*"):
         where = client.create(3, "x", If_None_Match=exclusive)
@@ -552,6 +577,7 @@ def age(service: Any, where: str, seconds: float) -> None:
         os.utime(path, (then, then))
 
 
+@BOTH
 def test_expiry(service: Any, client: Client) -> None:
     shelf, now = Shelf(service.site.intake.store), time.time()
     young, old, busy, done = (client.create(name=name) for name in "abcd")
@@ -568,6 +594,7 @@ def test_expiry(service: Any, client: Client) -> None:
     assert finals(service) == {"c": BODY, "d": BODY}
 
 
+@BOTH
 def test_one_that_goes_on_while_it_is_looked_at_stays(service: Any, client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     where, shelf = client.create(), Shelf(service.site.intake.store)
     age(service, where, 100)
@@ -583,6 +610,7 @@ def test_one_that_goes_on_while_it_is_looked_at_stays(service: Any, client: Clie
     assert client.offset(where) == len(BODY) - 1
 
 
+@BOTH
 def test_parts_that_were_used_go_sooner_and_what_is_half_made(service: Any, client: Client) -> None:
     shelf, now = Shelf(service.site.intake.store), time.time()
     one, other = part(client, BODY), part(client, BODY)
@@ -599,6 +627,7 @@ def test_parts_that_were_used_go_sooner_and_what_is_half_made(service: Any, clie
     assert shelf.sweep(now, 36000) == 1 and not half_made.exists()
 
 
+@BOTH
 def test_the_list_does_not_show_what_is_not_whole(client: Client) -> None:
     client.create()
     assert json.loads(client.connection.ask("GET", "/uploads/")[2]) == []

@@ -4,13 +4,14 @@ import hmac
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..part import Published, write_all
 from ..splicing import Moved, Pipe, into_file
-from ..store import Store
 from .heads import ALGORITHMS, Checksum
-from .shelf import Upload
+
+if TYPE_CHECKING:
+    from .shelf import Upload
 
 __all__ = ["ChecksumMismatch", "Progress", "Stretch"]
 
@@ -30,8 +31,8 @@ class Progress:
 class Stretch:
     """A way in (see `sink.Body`) for an upload whose lock is ours; at the end the lock is free."""
 
-    def __init__(self, upload: Upload, checksum: Checksum | None, store: Store) -> None:
-        self._upload, self._store = upload, store
+    def __init__(self, upload: "Upload", checksum: Checksum | None) -> None:
+        self._upload = upload
         self._checksum = checksum
         self._digest: Any = None if checksum is None else ALGORITHMS[checksum.algorithm]()
         self._start, self._size = upload.offset, 0
@@ -82,7 +83,7 @@ class Stretch:
             os.fsync(self._fd)
             self._upload.trust()
         offset = self._start + size
-        published = self._upload.publish(self._store)
+        published = self._upload.publish()
         self._close()
         return Progress(offset, published)
 

@@ -108,7 +108,6 @@ def test_what_came_before_the_connection_was_cut_counts(service: Any, client: Cl
     assert finals(service) == {"x": BODY}
 
 
-@BOTH
 @pytest.mark.parametrize("patched", [False, True])
 def test_what_a_broken_request_has_completed_is_durable_first(
     service: Any, client: Client, monkeypatch: pytest.MonkeyPatch, patched: bool
@@ -256,7 +255,6 @@ def test_creations_that_are_refused(make_uploads: Callable[..., Any], headers: d
     assert service.files() == {"old": b""}
 
 
-@BOTH
 @pytest.mark.parametrize(
     ("offset", "size", "headers", "status"),
     [
@@ -299,7 +297,6 @@ def test_a_chunked_body_is_measured_as_it_comes(service: Any, client: Client) ->
     assert client.offset(where) == 8
 
 
-@BOTH
 def test_a_full_disk_keeps_what_it_has(service: Any, client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     where = client.create()
     real, left = os.writev, [2]
@@ -349,7 +346,6 @@ def test_bytes_whose_checksum_never_came_do_not_count(service: Any, client: Clie
     assert client.offset(where) == 10
 
 
-@BOTH
 def test_nor_over_a_crash(service: Any, client: Client) -> None:
     where = client.create()
     client.patch(where, 0, BODY[:10])
@@ -361,7 +357,6 @@ def test_nor_over_a_crash(service: Any, client: Client) -> None:
 # -- taking over
 
 
-@BOTH
 def test_a_second_request_takes_over(service: Any, client: Client) -> None:
     where = client.create()
     hanging = service.connect()
@@ -469,7 +464,6 @@ def test_parts_that_do_not_make_one(make_uploads: Callable[..., Any]) -> None:
     assert len(list((service.root / ".tus").iterdir())) == 4
 
 
-@BOTH
 def test_where_the_kernel_cannot_copy(service: Any, client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     def cannot(*_: object) -> int:
         raise OSError(95, "not supported")
@@ -482,7 +476,6 @@ def test_where_the_kernel_cannot_copy(service: Any, client: Client, monkeypatch:
 # -- publishing, and its accidents
 
 
-@BOTH
 def test_only_where_nothing_is(service: Any, client: Client) -> None:
     where = client.create(3, "x", If_None_Match="*")
     (service.root / "x").write_bytes(b"somebody was faster")
@@ -491,7 +484,6 @@ def test_only_where_nothing_is(service: Any, client: Client) -> None:
     assert client.offset(where) == 3
 
 
-@BOTH
 def test_a_crash_before_and_after_publishing(service: Any, client: Client) -> None:
     for exclusive in (None, "*"):
         where = client.create(3, "x", If_None_Match=exclusive)
@@ -577,7 +569,6 @@ def age(service: Any, where: str, seconds: float) -> None:
         os.utime(path, (then, then))
 
 
-@BOTH
 def test_expiry(service: Any, client: Client) -> None:
     shelf, now = Shelf(service.site.intake.store), time.time()
     young, old, busy, done = (client.create(name=name) for name in "abcd")
@@ -594,7 +585,6 @@ def test_expiry(service: Any, client: Client) -> None:
     assert finals(service) == {"c": BODY, "d": BODY}
 
 
-@BOTH
 def test_one_that_goes_on_while_it_is_looked_at_stays(service: Any, client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     where, shelf = client.create(), Shelf(service.site.intake.store)
     age(service, where, 100)
@@ -610,7 +600,6 @@ def test_one_that_goes_on_while_it_is_looked_at_stays(service: Any, client: Clie
     assert client.offset(where) == len(BODY) - 1
 
 
-@BOTH
 def test_parts_that_were_used_go_sooner_and_what_is_half_made(service: Any, client: Client) -> None:
     shelf, now = Shelf(service.site.intake.store), time.time()
     one, other = part(client, BODY), part(client, BODY)

@@ -86,8 +86,10 @@ class S3Stretch:
             self._began = False
         try:
             if self._upload.handle.ours:
-                self._save()
-                self._upload.release()
+                try:
+                    self._save()
+                finally:
+                    self._upload.release()
         except Lost:
             return  # whoever has it now goes on from what counts
         finally:

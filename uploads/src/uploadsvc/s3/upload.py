@@ -211,7 +211,7 @@ class S3Upload:
         record = self.record
         self._bucket.delete(f"{FOLDER}{self.id}/record")  # without it, it is no upload any more
         self.handle.record = Record(record.info)
-        if record.upload and not record.stored:
+        if record.upload:  # there may be one although it is stored: what a crash at the very end has left
             self._bucket.abort(self.key, record.upload)
         for found in self._bucket.listing(f"{FOLDER}{self.id}/"):
             self._bucket.delete(found.key)

@@ -51,7 +51,7 @@ def _afar(settings: Settings, options: "Options", run: Run, tells: bool) -> tupl
         bucket = Bucket(Address.read(options.store), options.threads)
     except ValueError as error:
         raise BadOptions(f"{settings.service}: store: {error}") from None
-    root = Path(options.root) if options.root else settings.state / "afar"
+    root = Path(options.root) if options.root else settings.state / "s3"
     store = S3Store(bucket, root, options.max_size)
     store.hashes = options.sha256
     store.journal = Journal(root, store.has_happened) if tells else None

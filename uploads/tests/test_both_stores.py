@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 BODY = bytes(range(256)) * 400
-LARGE = BODY * 205  # 20 MiB: several parts
+LARGE = BODY * 93  # above 9 MiB: two parts
 B = "xyz"
 FORM = f"multipart/form-data; boundary={B}"
 
@@ -140,14 +140,15 @@ def test_a_form(anywhere: Any) -> None:
 def test_the_list(anywhere: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("uploadsvc.resource.PAGE", 2)
     connection = anywhere.connect()
-    for name in ("b", "a%26", "c"):
+    for name in ("b", "a%26", "%C3%BC+%25%20=c"):
         connection.ask("PUT", f"/uploads/{name}", b"xyz")
     connection.ask("POST", "/uploads/", b"", Tus_Resumable="1.0.0", Upload_Length="5")
     status, headers, body = connection.ask("GET", "/uploads/")
     assert status == 200 and headers["link"] == '</uploads/?after=b>; rel="next"'
     assert [(entry["name"], entry["size"]) for entry in json.loads(body)] == [("a&", 3), ("b", 3)]
     status, headers, body = connection.ask("GET", "/uploads/?after=b")
-    assert [entry["name"] for entry in json.loads(body)] == ["c"] and "link" not in headers
+    assert [entry["name"] for entry in json.loads(body)] == ["\u00fc+% =c"] and "link" not in headers
+    assert connection.ask("GET", "/uploads/%C3%BC+%25%20=c")[2] == b"xyz"
 
 
 def test_told_of(make_anywhere: Callable[..., Any], tmp_path: Any) -> None:

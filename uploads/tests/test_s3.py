@@ -11,7 +11,8 @@ from twisted.internet.task import Clock
 from twisted.logger import capturedLogs
 from uploadsvc import fetching
 from uploadsvc.s3.address import Address
-from uploadsvc.s3.bucket import Bucket, StoreFailed
+from uploadsvc.s3.bucket import Bucket
+from uploadsvc.s3.calls import StoreFailed
 from uploadsvc.s3.spool import MOST_PARTS, PART, Spool, part_size
 from uploadsvc.service import make_site
 

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 from uploadsvc.s3 import shelf, spool, stretch
-from uploadsvc.s3.bucket import Bucket, StoreFailed
+from uploadsvc.s3.bucket import Bucket
+from uploadsvc.s3.calls import StoreFailed
 from uploadsvc.s3.listening import LOOK
 from uploadsvc.s3.record import Handle, Lost
 from uploadsvc.s3.shelf import FORCE, S3Shelf

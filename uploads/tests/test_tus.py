@@ -68,7 +68,6 @@ def finals(service: Any) -> dict[str, bytes]:
 # -- the life of an upload
 
 
-@BOTH
 @pytest.mark.parametrize("step", [1, 7, 4096])
 def test_created_patched_and_published(service: Any, client: Client, step: int) -> None:
     where = client.create()
@@ -321,7 +320,6 @@ def test_a_full_disk_keeps_what_it_has(service: Any, client: Client, monkeypatch
 # -- checksums
 
 
-@BOTH
 @pytest.mark.parametrize("algorithm", ["sha1", "sha256", "sha512", "md5"])
 def test_checksums(service: Any, client: Client, algorithm: str) -> None:
     def checksum(data: bytes) -> str:

@@ -1,7 +1,8 @@
 """Files in an object store that speaks S3, for replicas on several hosts.
 
     address.py    the URL of a store; pure
-    bucket.py     the calls to the store, and what their errors mean
+    calls.py      how the store is called, and what its errors mean
+    bucket.py     what is done to it
     spool.py      bytes that are to be one part, on local disk
     part.py       the body of a PUT or a form's file
     store.py      the files: looked up, listed, published, removed

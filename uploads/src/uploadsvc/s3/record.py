@@ -17,7 +17,8 @@ import msgspec
 
 from ..refusals import TAKEN_OVER
 from ..tus.info import Info
-from .bucket import Bucket, ChangedMeanwhile, Piece
+from .bucket import Bucket, Piece
+from .calls import ChangedMeanwhile
 
 __all__ = ["FOLDER", "Handle", "Lost", "Record"]
 

@@ -20,7 +20,8 @@ from ..journal import Event, Journal
 from ..names import BadName, check
 from ..part import Published
 from ..quota import Boundless
-from .bucket import Bucket, ChangedMeanwhile, Found, PartsGone, StoreFailed
+from .bucket import Bucket, Found
+from .calls import ChangedMeanwhile, PartsGone, StoreFailed
 from .part import S3Part
 from .spool import part_size
 

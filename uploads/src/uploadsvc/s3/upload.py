@@ -14,7 +14,8 @@ import msgspec
 
 from ..part import Published
 from ..tus.info import Info
-from .bucket import Found, PartsGone, Piece, StoreFailed
+from .bucket import Found, Piece
+from .calls import PartsGone, StoreFailed
 from .record import FOLDER, Handle, Record
 from .spool import Spool
 

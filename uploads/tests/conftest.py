@@ -1,9 +1,11 @@
 """What the tests of the uploads service share: a site in memory, and jobs that run at once or when told."""
 
 from collections.abc import Callable, Iterator
+from logging import CRITICAL, getLogger
 from pathlib import Path
 from select import select
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from svckit.settings import Settings
@@ -126,11 +128,97 @@ class Service:
         """All below the root, the hidden ones too."""
         return {str(p.relative_to(self.root)): p.read_bytes() for p in self.root.rglob("*") if p.is_file()}
 
+    def finals(self) -> dict[str, bytes]:
+        """What is published."""
+        return {name: data for name, data in self.files().items() if not name.startswith(".")}
+
     def end(self) -> None:
         for connection in self.connections:
             connection.lose()
         for call in self.clock.getDelayedCalls():
             call.cancel()
+
+
+class InBucket(Service):
+    """The same over an object store; `root` is the folder for what is on its way."""
+
+    def __init__(self, bucket: Any, *given: Any, **options: object) -> None:
+        super().__init__(*given, store=bucket.url, **options)
+        self.bucket = bucket
+
+    def files(self) -> dict[str, bytes]:
+        return self.bucket.objects()  # type: ignore[no-any-return]
+
+
+class Objects:
+    """A bucket of its own at a server of moto's, as seen from outside the service."""
+
+    def __init__(self, endpoint: str, client: Any) -> None:
+        self.client = client
+        self.name = f"b{uuid4().hex}"
+        self.client.create_bucket(Bucket=self.name)
+        self.url = f"s3://{self.name}/some/where?endpoint={endpoint}&region=us-east-1&style=path"
+
+    def objects(self) -> dict[str, bytes]:
+        """All below the prefix."""
+        found = self.client.list_objects_v2(Bucket=self.name).get("Contents", ())
+        assert all(entry["Key"].startswith("some/where/") for entry in found)
+        return {
+            entry["Key"].removeprefix("some/where/"): self.client.get_object(Bucket=self.name, Key=entry["Key"])["Body"].read()
+            for entry in found
+        }
+
+    def in_the_making(self) -> list[str]:
+        """Keys of the multipart uploads that nobody has completed."""
+        found = self.client.list_multipart_uploads(Bucket=self.name).get("Uploads", ())
+        return [entry["Key"].removeprefix("some/where/") for entry in found]
+
+
+@pytest.fixture(scope="session")
+def object_server() -> Iterator[tuple[str, Any]]:
+    """The address of a server that speaks S3, and a client of it."""
+    import boto3
+    from moto.server import ThreadedMotoServer
+
+    getLogger("werkzeug").setLevel(CRITICAL)
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    secret = {"aws_access_key_id": "a", "aws_secret_access_key": "b"}
+    yield f"http://{host}:{port}", boto3.client("s3", endpoint_url=f"http://{host}:{port}", region_name="us-east-1", **secret)
+    server.stop()
+
+
+@pytest.fixture
+def objects(object_server: tuple[str, Any], monkeypatch: pytest.MonkeyPatch) -> Objects:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "secret-of-a-test")
+    return Objects(*object_server)
+
+
+@pytest.fixture
+def make_in_bucket(objects: Objects, tmp_path: Path) -> Iterator[Callable[..., InBucket]]:
+    made: list[InBucket] = []
+
+    def make(run: Any = maybeDeferred, **options: object) -> InBucket:
+        made.append(InBucket(objects, tmp_path / f"host{len(made)}", run, **options))
+        return made[-1]
+
+    yield make
+    for service in made:
+        service.end()
+
+
+@pytest.fixture(params=["folder", "bucket"])
+def make_anywhere(request: pytest.FixtureRequest) -> Callable[..., Service]:
+    """As `make_uploads`, for each kind of store; several of them share it."""
+    made: Callable[..., Service] = request.getfixturevalue("make_uploads" if request.param == "folder" else "make_in_bucket")
+    return made
+
+
+@pytest.fixture
+def anywhere(make_anywhere: Callable[..., Service]) -> Service:
+    return make_anywhere()
 
 
 @pytest.fixture
@@ -147,8 +235,11 @@ def make_uploads(tmp_path: Path) -> Iterator[Callable[..., Service]]:
 
 
 @pytest.fixture
-def service(make_uploads: Callable[..., Service]) -> Service:
-    return make_uploads()
+def service(request: pytest.FixtureRequest) -> Service:
+    """Over a folder; a test that is parametrised by it may say `bucket`."""
+    kind = getattr(request, "param", "folder")
+    made: Service = request.getfixturevalue("make_uploads" if kind == "folder" else "make_in_bucket")()
+    return made
 
 
 @pytest.fixture

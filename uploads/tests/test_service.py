@@ -345,3 +345,46 @@ def test_ends_at_once_when_told_in_the_middle_of_an_upload(start: Callable[..., 
         until(lambda: bool(child.parts()))
         child.end()
     assert not (child.root / "x").exists()
+
+
+def test_killed_midway_over_an_object_store(start: Callable[..., Child], objects: Any) -> None:
+    child = start(0.0, f"store={objects.url}")
+    child.put(1)
+    with child.connect() as client:
+        client.sendall(b"PUT /uploads/x HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % (20 * MIB) + 12 * BLOCK)
+        until(lambda: objects.in_the_making() == ["x"])
+        child.end(signal.SIGKILL)
+    assert objects.objects() == {"x": BLOCK}
+    again = start(0.0, f"store={objects.url}")
+    assert again.get_sha256() == sha256_of(1)
+    again.put(20, "/uploads/y")
+    assert again.get_sha256("/uploads/y") == sha256_of(20)
+    again.end()
+    assert list(objects.objects()) == ["x", "y"]
+
+
+def test_resumed_by_another_host_after_a_kill(start: Callable[..., Child], objects: Any) -> None:
+    child = start(0.0, f"store={objects.url}")
+    tus = {"Tus-Resumable": "1.0.0"}
+    connection = http.client.HTTPConnection("127.0.0.1", child.port, timeout=PATIENCE)
+    connection.request("POST", "/uploads/", headers={**tus, "Upload-Length": str(20 * MIB), "Upload-Metadata": "filename eA=="})
+    where = connection.getresponse().getheader("Location") or ""
+    connection.close()
+    patch = {**tus, "Content-Type": "application/offset+octet-stream"}
+    with child.connect() as client:
+        head = f"PATCH {where} HTTP/1.1\r\nHost: x\r\nUpload-Offset: 0\r\nContent-Length: {20 * MIB}\r\n"
+        lines = "".join(f"{name}: {value}\r\n" for name, value in patch.items())
+        client.sendall(f"{head}{lines}\r\n".encode() + 12 * BLOCK)
+        until(lambda: b'"pieces"' in objects.objects()[where.removeprefix("/uploads/") + "/record"])
+        child.end(signal.SIGKILL)
+    assert not any(name == "x" for name in objects.objects())
+    other = start(0.0, f"store={objects.url}")
+    connection = http.client.HTTPConnection("127.0.0.1", other.port, timeout=PATIENCE)
+    connection.request("HEAD", where, headers=tus)
+    response = connection.getresponse()
+    response.read()
+    assert (response.status, response.getheader("Upload-Offset")) == (200, str(8 * MIB)), "once the dead one had its time"
+    connection.request("PATCH", where, BLOCK * 12, {**patch, "Upload-Offset": str(8 * MIB)})
+    assert connection.getresponse().status == 204
+    connection.close()
+    assert objects.objects()["x"] == BLOCK * 20

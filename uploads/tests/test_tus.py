@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from .tus_client import BODY, TYPE, Client, finals, metadata, patch_head
+from .tus_client import BODY, BOTH, TYPE, Client, finals, metadata, patch_head
 
 
 @pytest.mark.parametrize("step", [1, 7, 4096])
@@ -25,6 +25,7 @@ def test_created_patched_and_published(service: Any, client: Client, step: int) 
     assert client.offset(where) == len(BODY), "who has not got the last answer asks"
 
 
+@BOTH
 def test_in_pieces_by_several_connections(service: Any, client: Client) -> None:
     where = client.create()
     for at in range(0, len(BODY), 3000):
@@ -36,6 +37,7 @@ def test_in_pieces_by_several_connections(service: Any, client: Client) -> None:
     assert finals(service) == {"x": BODY}
 
 
+@BOTH
 def test_what_came_before_the_connection_was_cut_counts(service: Any, client: Client) -> None:
     where = client.create()
     cut = service.connect()
@@ -66,6 +68,7 @@ def test_what_a_broken_request_has_completed_is_durable_first(
     assert finals(service) == {"x": BODY} and (service.root / "x").stat().st_ino in synced
 
 
+@BOTH
 def test_created_with_its_bytes(service: Any, client: Client) -> None:
     made = {"Upload_Length": len(BODY), "Upload_Metadata": metadata(filename="ü"), "Content_Type": TYPE}
     status, headers, _ = client.ask("POST", "/uploads/", BODY[:4000], **made)
@@ -89,12 +92,14 @@ def test_bounds_hold_where_the_length_is_put_off(make_uploads: Callable[..., Any
     assert service.files() == {}
 
 
+@BOTH
 def test_no_bytes_at_all(service: Any, client: Client) -> None:
     where = client.create(0)
     assert finals(service) == {"x": b""} and client.offset(where) == 0
     assert client.patch(where, 0, b"")[0] == 204
 
 
+@BOTH
 def test_length_said_later(service: Any, client: Client) -> None:
     where = client.create(None)
     assert client.ask("HEAD", where)[1]["upload-defer-length"] == "1"
@@ -108,6 +113,7 @@ def test_length_said_later(service: Any, client: Client) -> None:
     assert finals(service) == {"x": BODY}
 
 
+@BOTH
 def test_terminated(service: Any, client: Client) -> None:
     where = client.create()
     client.patch(where, 0, BODY[:10])
@@ -118,6 +124,7 @@ def test_terminated(service: Any, client: Client) -> None:
     assert client.patch(where, 10, BODY[10:])[0] == 404
 
 
+@BOTH
 def test_terminated_when_it_is_done(service: Any, client: Client) -> None:
     where = client.create()
     client.patch(where, 0, BODY)
@@ -125,6 +132,7 @@ def test_terminated_when_it_is_done(service: Any, client: Client) -> None:
     assert service.files() == {"x": BODY}
 
 
+@BOTH
 def test_metadata_comes_back(client: Client) -> None:
     said = metadata(filename="x", type="text/plain") + ",flag"
     status, headers, _ = client.ask("POST", "/uploads/", b"", Upload_Length=5, Upload_Metadata=said)
@@ -132,6 +140,7 @@ def test_metadata_comes_back(client: Client) -> None:
     assert client.ask("HEAD", headers["location"])[1]["upload-metadata"] == said
 
 
+@BOTH
 def test_what_the_server_can(client: Client) -> None:
     for path in ("/uploads/", "/uploads", "/uploads/.tus/x"):
         status, headers, _ = client.ask("OPTIONS", path, Tus_Resumable=None)
@@ -140,6 +149,7 @@ def test_what_the_server_can(client: Client) -> None:
         assert "allow" in headers
 
 
+@BOTH
 def test_another_method_in_a_header(service: Any, client: Client) -> None:
     where = client.create()
     given = {"X_HTTP_Method_Override": "PATCH", "Upload_Offset": 0, "Content_Type": TYPE}

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from uploadsvc.tus.shelf import HALF_MADE, KEPT_AFTER_USE, Shelf
 
-from .tus_client import BODY, Client, final, finals, part, patch_head
+from .tus_client import BODY, BOTH, Client, final, finals, part, patch_head
 
 
 def age(service: Any, where: str, seconds: float) -> None:
@@ -65,6 +65,7 @@ def test_parts_that_were_used_go_sooner_and_what_is_half_made(service: Any, clie
     assert shelf.sweep(now, 36000) == 1 and not half_made.exists()
 
 
+@BOTH
 def test_the_list_does_not_show_what_is_not_whole(client: Client) -> None:
     client.create()
     assert json.loads(client.connection.ask("GET", "/uploads/")[2]) == []

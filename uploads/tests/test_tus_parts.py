@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from .tus_client import BODY, Client, final, finals, part
+from .tus_client import BODY, BOTH, Client, final, finals, part
 
 
+@BOTH
 def test_parts_become_one(service: Any, client: Client) -> None:
     one, two = part(client, BODY[:3000]), part(client, BODY[3000:])
     assert finals(service) == {}, "a part is no file"

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from .tus_client import BODY, Client, finals, patch_head
+from .tus_client import BODY, BOTH, Client, finals, patch_head
 
 # -- checksums
 
@@ -25,6 +25,7 @@ def test_checksums(service: Any, client: Client, algorithm: str) -> None:
     assert finals(service) == {"x": BODY}
 
 
+@BOTH
 def test_bytes_whose_checksum_never_came_do_not_count(service: Any, client: Client) -> None:
     where = client.create()
     client.patch(where, 0, BODY[:10])

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from .tus_client import BODY, Client, finals, metadata, patch_head
+from .tus_client import BODY, BOTH, Client, finals, metadata, patch_head
 
 
 @pytest.mark.parametrize(
@@ -64,6 +64,7 @@ def test_patches_that_are_refused(service: Any, client: Client, offset: int, siz
     assert client.patch(where, 0, BODY)[0] == 204
 
 
+@BOTH
 def test_no_such_thing(service: Any, client: Client) -> None:
     for path in ("/uploads/.tus/", "/uploads/.tus/x", "/uploads/.tus/" + "0" * 32, "/uploads/.tus/" + "0" * 31 + "/"):
         assert client.ask("HEAD", path)[0] == 404
@@ -75,6 +76,7 @@ def test_no_such_thing(service: Any, client: Client) -> None:
     assert Client(service).ask("POST", "/uploads/", b"x", Upload_Length=1)[0] == 415
 
 
+@BOTH
 def test_a_chunked_body_is_measured_as_it_comes(service: Any, client: Client) -> None:
     where = client.create(10)
     head = patch_head(where, 0, 0).replace(b"Content-Length: 0", b"Transfer-Encoding: chunked")

@@ -3,10 +3,14 @@
 import base64
 from typing import Any
 
-__all__ = ["BODY", "TYPE", "Client", "final", "finals", "metadata", "part", "patch_head"]
+import pytest
+
+__all__ = ["BODY", "BOTH", "TYPE", "Client", "final", "finals", "metadata", "part", "patch_head"]
 
 BODY = bytes(range(256)) * 40
 TYPE = "application/offset+octet-stream"
+BOTH = pytest.mark.parametrize("service", ["folder", "bucket"], indirect=True)
+"""Over each kind of store."""
 
 
 def metadata(**values: str) -> str:

@@ -23,7 +23,7 @@ from zope.interface import implementer
 
 from .conditional import Portion, etag_of, select
 
-__all__ = ["PER_TURN", "PIECE", "SMALL", "STALL", "KernelSending", "Part", "answer", "send", "send_parts"]
+__all__ = ["PER_TURN", "PIECE", "SMALL", "STALL", "KernelSending", "Part", "answer", "plan", "send", "send_parts"]
 
 SMALL = 32 * 1024
 """Bytes below which a file is sent in one write, together with its head."""
@@ -50,36 +50,44 @@ def answer(request: Request, fd: int, about: os.stat_result, etag: bytes | None 
     Content-Type and other headers of the resource are the caller's; ETag, Last-Modified, Accept-Ranges, Content-Length and
     Content-Range are set here. `about` is the file's fstat, `etag` its tag where that of `etag_of` is not wanted.
     """
+    parts = plan(request, etag or etag_of(about), int(about.st_mtime), about.st_size)
+    if not parts:
+        os.close(fd)
+    elif len(parts) == 1 and parts[0].count < SMALL:
+        _send_small(request, fd, parts[0])
+    else:
+        send_parts(request, fd, parts)
+
+
+def plan(request: Request, etag: bytes, modified: int, size: int) -> list[Part]:
+    """Set the head of the answer to a GET or HEAD for a file of `size` bytes, last `modified` then (seconds since 1970).
+
+    The result is what of the file is to be sent; where that is nothing, the request is finished. Headers are as in `answer`.
+    """
     now = time.time()
-    etag = etag or etag_of(about)
-    modified = min(int(about.st_mtime), int(now))  # section 8.8.2.1: never later than Date
-    portion = select(request.method, lambda name: _joined(request, name), etag, modified, about.st_size, now)
+    modified = min(modified, int(now))  # section 8.8.2.1: never later than Date
+    portion = select(request.method, lambda name: _joined(request, name), etag, modified, size, now)
     headers = request.responseHeaders
     headers.setRawHeaders(b"ETag", [etag])
     headers.setRawHeaders(b"Last-Modified", [datetimeToString(modified)])
     headers.setRawHeaders(b"Accept-Ranges", [b"bytes"])
     request.setResponseCode(portion.status)
     if portion.status in (304, 412, 416):
-        os.close(fd)
-        _answer_without(request, portion, about.st_size)
-        return
+        _answer_without(request, portion, size)
+        return []
     if portion.parts:
-        _send_multipart(request, fd, portion.parts, about.st_size)
-        return
+        return _plan_multipart(request, portion.parts, size)
     headers.setRawHeaders(b"Content-Length", [b"%d" % portion.count])
     if portion.status == 206:
         last = portion.start + portion.count - 1
-        headers.setRawHeaders(b"Content-Range", [b"bytes %d-%d/%d" % (portion.start, last, about.st_size)])
+        headers.setRawHeaders(b"Content-Range", [b"bytes %d-%d/%d" % (portion.start, last, size)])
     if request.method == b"HEAD" or portion.count == 0:
-        os.close(fd)
         request.finish()
-    elif portion.count < SMALL:
-        _send_small(request, fd, portion)
-    else:
-        send(request, fd, portion.start, portion.count)
+        return []
+    return [Part(b"", portion.start, portion.count)]
 
 
-def _send_multipart(request: Request, fd: int, ranges: Iterable[tuple[int, int]], size: int) -> None:
+def _plan_multipart(request: Request, ranges: Iterable[tuple[int, int]], size: int) -> list[Part]:
     """Several ranges of a file of `size` bytes, as multipart/byteranges (section 14.6)."""
     headers = request.responseHeaders
     boundary = os.urandom(12).hex().encode()
@@ -92,7 +100,7 @@ def _send_multipart(request: Request, fd: int, ranges: Iterable[tuple[int, int]]
     parts.append(Part(b"\r\n--%s--\r\n" % boundary, 0, 0))
     headers.setRawHeaders(b"Content-Type", [b"multipart/byteranges; boundary=" + boundary])
     headers.setRawHeaders(b"Content-Length", [b"%d" % sum(len(part.head) + part.count for part in parts)])
-    send_parts(request, fd, parts)
+    return parts
 
 
 def _joined(request: Request, name: bytes) -> bytes | None:
@@ -115,12 +123,12 @@ def _answer_without(request: Request, portion: Portion, size: int) -> None:
     request.finish()
 
 
-def _send_small(request: Request, fd: int, portion: Portion) -> None:
+def _send_small(request: Request, fd: int, part: Part) -> None:
     try:
-        data = os.pread(fd, portion.count, portion.start)
+        data = os.pread(fd, part.count, part.offset)
     finally:
         os.close(fd)
-    if len(data) != portion.count:  # cut short since it was measured: the promised length cannot be kept
+    if len(data) != part.count:  # cut short since it was measured: the promised length cannot be kept
         _transport_of(request).abortConnection()
         return
     request.write(data)

@@ -115,7 +115,7 @@ class AskingRequest(GuardedRequest, ABC):
         if self._tus is not None:
             admitted: Judged = await site.desk.admit(self._tus, name)
             return admitted
-        judged: Judged = site.intake.judge(self.method, self.uri, self._header, length, name)
+        judged: Judged = await site.intake.judge_afar(self.method, self.uri, self._header, length, name)
         if isinstance(judged, Ticket | Work):
             with site.intake.admitting():
                 refusal: Refusal | None = await site.intake.over_quota(name, length, _replaces(judged))

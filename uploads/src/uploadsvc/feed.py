@@ -12,7 +12,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from .sink import Run
-from .tus.shelf import Standing
+from .tus.info import Standing
 
 __all__ = ["INTERVAL", "Feed"]
 

@@ -17,9 +17,9 @@ from svckit.conditional import Header
 from . import refusals
 from .digests import wants_sha256
 from .names import BadName, of_text, quoted
-from .part import Part, Published
+from .part import Published
 from .refusals import Refusal
-from .store import Store
+from .stores import AnyPart, AnyStore
 from .work import Answer, Work
 
 __all__ = ["MOST_PARTS", "OVERHEAD", "BadForm", "Form", "HalfPublished", "judge_form"]
@@ -52,7 +52,7 @@ class HalfPublished(Exception):
         self.refusal = replace(why, text=f"{why.text} Of the form's files these are there: {stand}.")
 
 
-def judge_form(header: Header, length: int | None, store: Store, max_size: int, user: str) -> Work | Refusal:
+def judge_form(header: Header, length: int | None, store: AnyStore, max_size: int, user: str) -> Work | Refusal:
     """From the head alone."""
     kind, options = parse_options_header((header(b"Content-Type") or b"").decode("latin-1"))
     if kind != "multipart/form-data":
@@ -92,7 +92,7 @@ class Form:
 
     def __init__(
         self,
-        new_part: Callable[[], Part],
+        new_part: Callable[..., AnyPart],
         boundary: str,
         max_size: int,
         exclusive: bool,
@@ -102,8 +102,8 @@ class Form:
         self._order_of = order_of
         self._new_part, self._max_size, self._exclusive = new_part, max_size, exclusive
         self._parser = PushMultipartParser(boundary, max_segment_count=MOST_PARTS)
-        self._files: dict[str, tuple[Part, list[int]]] = {}
-        self._part: Part | None = None
+        self._files: dict[str, tuple[AnyPart, list[int]]] = {}
+        self._part: AnyPart | None = None
         self._sizes: list[int] = []
 
     def append(self, pieces: Sequence[bytes | bytearray]) -> None:
@@ -135,7 +135,7 @@ class Form:
             raise BadForm(refusals.bad_name(why)) from None
         if name in self._files:
             raise BadForm(Refusal(400, "Two files of the form have one name."))
-        self._part, self._sizes = self._new_part(), [0]
+        self._part, self._sizes = self._new_part(name=name), [0]
         self._files[name] = self._part, self._sizes
 
     def _write(self, waiting: list[bytes | bytearray]) -> None:

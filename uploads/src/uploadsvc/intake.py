@@ -1,22 +1,22 @@
 """What is decided about an upload before its first byte: whether, under which name, and how many at a time."""
 
-import os
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 
-from svckit.conditional import Header, etag_of, failed_precondition
+from svckit.conditional import Header, failed_precondition
 from svckit.paths import BadTarget, normalise
 
 from . import refusals
+from .about import About, Holds
 from .counts import Counts
 from .digests import Digests, digests_of, wants_sha256
 from .form import judge_form
 from .names import BadName, from_segment
 from .refusals import Refusal
 from .sink import IN_ALL, Body, Flow, Run, Sink
-from .store import Holds, Store
+from .stores import AnyStore
 from .work import Work
 
 __all__ = ["LISTS", "PREFIX", "Intake", "Place", "Ticket", "conditions", "find"]
@@ -78,8 +78,8 @@ def conditions(method: bytes, header: Header) -> Holds | None:
     if all(header(name) is None for name in (b"If-Match", b"If-Unmodified-Since", b"If-None-Match")):
         return None
 
-    def hold(about: os.stat_result | None) -> bool:
-        etag, modified = (None, 0) if about is None else (etag_of(about), int(about.st_mtime))
+    def hold(about: About | None) -> bool:
+        etag, modified = (None, 0) if about is None else (about.etag, about.modified)
         return failed_precondition(method, header, etag, modified) is None
 
     return hold
@@ -88,7 +88,7 @@ def conditions(method: bytes, header: Header) -> Holds | None:
 class Intake:
     """Admits uploads to a store, and counts those under way in this process."""
 
-    def __init__(self, store: Store, run: Run, max_size: int, parallel: int, replica: str = "") -> None:
+    def __init__(self, store: AnyStore, run: Run, max_size: int, parallel: int, replica: str = "") -> None:
         self.store, self.run = store, run
         self.counts = Counts(store.root, replica)
         self.max_size, self.parallel = max_size, parallel
@@ -100,9 +100,18 @@ class Intake:
         return self.counts.under_way
 
     def judge(
-        self, method: bytes, target: bytes, header: Header, length: int | None, user: str = ""
+        self,
+        method: bytes,
+        target: bytes,
+        header: Header,
+        length: int | None,
+        user: str = "",
+        look: Callable[[str], About | None] | None = None,
     ) -> Ticket | Work | Refusal | None:
-        """From the head alone; `length` is None for a chunked body. None: there is no body, and nothing against that."""
+        """From the head alone; `length` is None for a chunked body. None: there is no body, and nothing against that.
+
+        `look` tells of a file what the store would.
+        """
         try:
             place = find(normalise(target))
         except BadTarget:
@@ -110,7 +119,7 @@ class Intake:
         if isinstance(place, Refusal):
             return place
         if method == b"PUT" and place.name:
-            return self._judge_put(place.name, header, length)
+            return self._judge_put(place.name, header, length, look or self.store.about)
         if method == b"POST" and not place.name and not place.counts:
             judged = self.busy() or judge_form(header, length, self.store, self.max_size, user)
             return self.no_space(length) or judged if isinstance(judged, Work) else judged
@@ -118,7 +127,26 @@ class Intake:
             return refusals.not_allowed(place.methods)
         return None if length == 0 else refusals.NO_BODY
 
-    def _judge_put(self, name: str, header: Header, length: int | None) -> Ticket | Refusal:
+    async def judge_afar(
+        self, method: bytes, target: bytes, header: Header, length: int | None, user: str
+    ) -> Ticket | Work | Refusal | None:
+        """As `judge`, whether the files lie on this host or not."""
+        if not self.store.remote or method != b"PUT" or conditions(method, header) is None:
+            return self.judge(method, target, header, length, user)
+        try:
+            place = find(normalise(target))
+        except BadTarget:
+            return refusals.BAD_TARGET
+        about = None if isinstance(place, Refusal) or not place.name else await self.about(place.name)
+        return self.judge(method, target, header, length, user, lambda _: about)
+
+    async def about(self, name: str) -> About | None:
+        """What is known of a file."""
+        return await self.run(partial(self.store.about, name)) if self.store.remote else self.store.about(name)
+
+    def _judge_put(
+        self, name: str, header: Header, length: int | None, look: Callable[[str], About | None]
+    ) -> Ticket | Refusal:
         if header(b"Content-Range") is not None:
             return refusals.PARTIAL_PUT
         if (header(b"Content-Encoding") or b"identity").strip().lower() != b"identity":
@@ -131,7 +159,7 @@ class Intake:
         if isinstance(digests, Refusal):
             return digests
         holds = conditions(b"PUT", header)
-        if holds is not None and not holds(self.store.about(name)):
+        if holds is not None and not holds(look(name)):
             return refusals.FAILED_PRECONDITION
         if self.busy() is not None:
             return refusals.BUSY

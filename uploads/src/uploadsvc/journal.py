@@ -47,9 +47,15 @@ class Event(msgspec.Struct, frozen=True):
     """None for one that came in several requests, or of which nobody asked for it."""
     user: str
     inode: int
-    """Of the file."""
+    """Of the file; 0 where it lies in an object store."""
     source: str
-    """Where it was before, below the root."""
+    """Where it was before, below the root; in an object store the upload that has made it."""
+
+    @classmethod
+    def of(cls, name: str, size: int, sha256: bytes | None, user: str, source: str, inode: int = 0) -> "Event":
+        """What is about to happen now."""
+        digest = None if sha256 is None else sha256.hex()
+        return cls(uuid.uuid4().hex, time.time(), name, size, digest, user, inode, source)
 
     @property
     def line(self) -> bytes:
@@ -65,6 +71,8 @@ class Journal:
     """The events of one store."""
 
     root: Path
+    happened: Callable[[Event], bool] | None = None
+    """Whether what a crash has cut short has happened, where the files are not below `root`."""
 
     @property
     def folder(self) -> Path:
@@ -85,16 +93,17 @@ class Journal:
             OSError: the disk is full, or worse.
         """
         about = source.stat()
-        event = Event(
-            id=uuid.uuid4().hex,
-            time=time.time(),
-            name=name,
-            size=about.st_size,
-            sha256=None if sha256 is None else sha256.hex(),
-            user=user,
-            inode=about.st_ino,
-            source=str(source.relative_to(self.root)),
-        )
+        event = Event.of(name, about.st_size, sha256, user, str(source.relative_to(self.root)), about.st_ino)
+        with self.noting(event):
+            yield
+
+    @contextmanager
+    def noting(self, event: Event) -> Iterator[None]:
+        """While it happens; if that fails, nothing has happened.
+
+        Raises:
+            OSError: the disk is full, or worse.
+        """
         self._write(event, "intent")
         try:
             yield
@@ -104,7 +113,7 @@ class Journal:
         try:
             self._carry_on(event)
         except OSError as error:  # the file is there all the same, and `settle` finds the intent and sees that
-            log.critical("the event of {name} comes later: {error}", name=name, error=str(error))
+            log.critical("the event of {name} comes later: {error}", name=event.name, error=str(error))
 
     def _carry_on(self, event: Event) -> None:
         try:
@@ -122,7 +131,7 @@ class Journal:
                     path.unlink()
                     continue
                 event = _read(path)
-                if self._has_happened(event):
+                if (self.happened or self._has_happened)(event):
                     self._step(event, "intent", "spool")
                 else:
                     path.unlink()

@@ -18,7 +18,7 @@ from pathlib import Path
 from . import refusals
 from .refusals import Refusal
 
-__all__ = ["OWNER", "OverQuota", "Quota"]
+__all__ = ["OWNER", "Boundless", "OverQuota", "Quota"]
 
 OWNER = "user.portico.user"
 """The extended attribute with the name of a file's user, in UTF-8."""
@@ -149,6 +149,13 @@ class Quota:
         """
         if self.each is not None:
             os.setxattr(self.root, OWNER, b"")
+
+
+class Boundless(Quota):
+    """Of a store that has no bound of ours, and whose files do not lie on this host."""
+
+    def refusal_for_space(self, length: int | None, name: str = "") -> Refusal | None:
+        return None
 
 
 def own(path: Path, user: str) -> None:

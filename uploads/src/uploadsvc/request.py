@@ -30,9 +30,8 @@ from .refusals import NO_BODY, TAKEN_OVER, TOO_LARGE, Refusal, of_error
 from .splicing import LEAST, Splicing, can_splice
 from .tus import heads
 from .tus.asked import concerned
-from .tus.bell import Listening
 from .tus.desk import Desk
-from .work import Work
+from .work import Listening, Work
 
 if TYPE_CHECKING:
     from svckit.auth import Reception
@@ -82,7 +81,9 @@ class UploadRequest(AskingRequest):
         self.method, self.uri = self.channel._command, self.channel._path  # for the log of an early refusal
         self._tus = concerned(self.method, self.uri, self._header, length)
         site = self.channel.site
-        if self._tus is not None or (self.method in WRITES and (site.writers is not None or site.intake.store.quota.counts)):
+        store = site.intake.store
+        asks = site.writers is not None or store.quota.counts or store.remote
+        if self._tus is not None or (self.method in WRITES and asks):
             self._ask(length)
         else:
             self._judge(length)
@@ -96,12 +97,13 @@ class UploadRequest(AskingRequest):
         if isinstance(judged, Ticket):
             self.ticket = judged
             intake = self.channel.site.intake
-            self.sink = intake.begin(self, intake.store.new_part(judged.digests, self._user_name, judged.holds, judged.hashes))
+            part = intake.store.new_part(judged.digests, self._user_name, judged.holds, judged.hashes, judged.name)
+            self.sink = intake.begin(self, part)
         elif isinstance(judged, Work):
             self.work = judged
             self.sink = self.channel.site.intake.begin(self, judged.body, judged.way)
-            if judged.lock is not None:
-                self._listening = Listening(judged.lock, self.channel.site.reactor, self._taken_over)
+            if judged.listen is not None:
+                self._listening = judged.listen(self.channel.site.reactor, self._taken_over)
         elif judged is not None and length == 0:
             self.decided = judged
         elif judged is not None:

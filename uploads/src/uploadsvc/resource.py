@@ -2,10 +2,11 @@
 
 from base64 import b64encode
 from collections.abc import Callable
-from typing import Any
+from functools import partial
+from typing import Any, cast
 
 import msgspec
-from svckit.sendfile import answer
+from svckit.sendfile import answer, plan
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -13,13 +14,16 @@ from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET
 
 from . import refusals
+from .about import About, Entry
 from .feed import Feed
+from .fetching import Fetching
 from .intake import PREFIX, Intake, Place, conditions, find
 from .names import disposition, quoted
 from .part import Published
 from .refusals import Refusal
 from .request import UploadRequest
-from .store import Entry
+from .store import Store
+from .stores import RemoteStore
 from .work import Answer, Watch, Work
 
 __all__ = ["PAGE", "Uploads"]
@@ -95,26 +99,29 @@ class Uploads(Resource):
         _json(request, body)
 
     def _get(self, request: UploadRequest, place: Place) -> int:
-        try:
-            fd, about = self._store.open(place.name)
-        except FileNotFoundError:
-            return _refuse(request, refusals.NOT_FOUND)
-        # Nobody's upload may run as a page of ours, whatever it is and whoever opens it.
-        request.setHeader(b"Content-Type", b"application/octet-stream")
-        request.setHeader(b"Content-Disposition", disposition(place.name))
-        request.setHeader(b"Content-Security-Policy", b"default-src 'none'; sandbox")
-        request.setHeader(b"Cache-Control", b"no-cache")
-        answer(request, fd, about)
-        return NOT_DONE_YET
+        if isinstance(self._store, Store):
+            try:
+                fd, about = self._store.open(place.name)
+            except FileNotFoundError:
+                return _refuse(request, refusals.NOT_FOUND)
+            _as_download(request, place.name)
+            answer(request, fd, about)
+            return NOT_DONE_YET
+        found = self._intake.run(partial(self._store.about, place.name))
+        return self._later(request, found, partial(self._fetch, name=place.name))
+
+    def _fetch(self, request: UploadRequest, about: About | None, name: str) -> None:
+        if about is None:
+            _refuse(request, refusals.NOT_FOUND)
+            return
+        _as_download(request, name)
+        parts = plan(request, about.etag, about.modified, about.size)
+        if parts:
+            Fetching(request, partial(cast(RemoteStore, self._store).read, name, about.etag), parts, self._intake.run)
 
     def _delete(self, request: UploadRequest, place: Place) -> int:
-        about = self._store.about(place.name)
-        if about is None:
-            return _refuse(request, refusals.NOT_FOUND)
         headers = request.requestHeaders
         holds = conditions(b"DELETE", lambda name: b", ".join(headers.getRawHeaders(name, [])) or None)
-        if holds is not None and not holds(about):
-            return _refuse(request, refusals.FAILED_PRECONDITION)
         removed = self._intake.run(lambda: self._store.remove(place.name, holds))
         return self._later(request, removed, lambda request, _: _empty(request, 204))
 
@@ -166,6 +173,14 @@ class Uploads(Resource):
         result.addCallbacks(succeeded, failed)
         result.addErrback(lambda reason: self.log.failure("an answer could not be sent", reason))
         return NOT_DONE_YET
+
+
+def _as_download(request: UploadRequest, name: str) -> None:
+    """Nobody's upload may run as a page of ours, whatever it is and whoever opens it."""
+    request.setHeader(b"Content-Type", b"application/octet-stream")
+    request.setHeader(b"Content-Disposition", disposition(name))
+    request.setHeader(b"Content-Security-Policy", b"default-src 'none'; sandbox")
+    request.setHeader(b"Cache-Control", b"no-cache")
 
 
 def _json(request: UploadRequest, body: bytes) -> None:

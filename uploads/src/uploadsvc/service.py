@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -11,6 +12,7 @@ from svckit.reactors import Reactor
 from svckit.settings import BadOptions, Settings
 from twisted.application.internet import TimerService
 from twisted.application.service import IService, MultiService
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IProtocolFactory
 from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
@@ -18,15 +20,14 @@ from twisted.python.threadpool import ThreadPool
 
 from .counts import WRITE_INTERVAL
 from .intake import Intake
-from .journal import Journal
-from .quota import Quota
+from .opening import cannot_use, make_stores
 from .request import UploadSite
 from .resource import Uploads
 from .sink import Run
 from .store import Store
+from .stores import AnyShelf, AnyStore
 from .telling import Teller, by_command, by_http
 from .tus.desk import Desk
-from .tus.shelf import Shelf
 
 if TYPE_CHECKING:
     from svckit.auth import Reception
@@ -35,6 +36,8 @@ __all__ = ["SWEEP_INTERVAL", "Options", "keep_counts", "make_factory", "make_ser
 
 SWEEP_INTERVAL = 60.0
 """Seconds between looks for parts that a crash has left."""
+S3_SWEEP_INTERVAL = 600.0
+"""The same in an object store, where each look costs calls."""
 
 log = Logger()
 
@@ -43,6 +46,8 @@ log = Logger()
 class Options:
     """The service's options, with their defaults."""
 
+    store: str = ""
+    """Where the files are: an object store, as `s3.address.Address` reads it; empty: the folder `root`."""
     root: str = ""
     """Folder of the files; empty: `files` below the service's state. Replicas may share it."""
     max_size: Annotated[int, Meta(ge=0)] = 16 * 2**30
@@ -104,18 +109,21 @@ def make_service(settings: Settings, reactor: Reactor) -> IService:
         BadOptions: an option is wrong.
     """
     options = settings.options_as(Options)
-    store = _store(settings, options)
-    janitor = TimerService(SWEEP_INTERVAL, _sweep, store, options.expire)
+
+    def run(job):  # type: ignore[no-untyped-def]
+        return deferToThreadPool(reactor, reactor.getThreadPool(), job)
+
+    store, shelf = make_stores(settings, options, run)
+    if isinstance(store, Store):
+        janitor = TimerService(SWEEP_INTERVAL, _sweep, store, shelf, options.expire)
+    else:
+        janitor = TimerService(S3_SWEEP_INTERVAL, _sweep_afar, run, shelf, options.expire)
     janitor.clock = reactor
     if store.journal is None:
         return janitor
     both = MultiService()
     both.addService(janitor)
     spool = Path(options.spool) if options.spool else None
-
-    def run(job):  # type: ignore[no-untyped-def]
-        return deferToThreadPool(reactor, reactor.getThreadPool(), job)
-
     both.addService(Teller(store.journal, spool, _tell(settings, options), run, reactor))
     return both
 
@@ -132,22 +140,23 @@ def _tell(settings: Settings, options: Options) -> Callable[[bytes], None] | Non
     return None
 
 
-def _sweep(store: Store, expire: float) -> None:
+def _sweep(store: Store, shelf: AnyShelf, expire: float) -> None:
     now = time.time()
     swept = store.sweep(now)
     if swept:
         log.info("{count} abandoned parts swept away", count=swept)
-    expired = Shelf(store).sweep(now, expire)
+    _sweep_shelf(shelf, expire)
+
+
+def _sweep_shelf(shelf: AnyShelf, expire: float) -> None:
+    expired = shelf.sweep(time.time(), expire)
     if expired:
-        log.info("{count} resumable uploads have expired", count=expired)
+        log.info("{count} unfinished uploads have expired", count=expired)
 
 
-def _store(settings: Settings, options: Options) -> Store:
-    root = Path(options.root) if options.root else settings.state / "files"
-    journal = Journal(root) if options.spool or options.hook or options.webhook else None
-    store = Store(root, Quota(root, options.total_size, options.user_size, options.keep_free), journal)
-    store.hashes = options.sha256 == "always"
-    return store
+def _sweep_afar(run: Run, shelf: AnyShelf, expire: float) -> "Deferred[None]":
+    swept: Deferred[None] = run(partial(_sweep_shelf, shelf, expire))
+    return swept.addErrback(lambda reason: log.warn("the store could not be swept: {why}", why=reason.getErrorMessage()))
 
 
 def make_site(settings: Settings, reactor: Reactor, run: Run) -> UploadSite:
@@ -158,8 +167,7 @@ def make_site(settings: Settings, reactor: Reactor, run: Run) -> UploadSite:
     """
     options = settings.options_as(Options)
     writers = _writers(settings, options, reactor)
-    store = _store(settings, options)
-    shelf = Shelf(store)
+    store, shelf = make_stores(settings, options, run)
     try:
         swept = store.prepare(time.time())
         shelf.prepare()
@@ -167,9 +175,7 @@ def make_site(settings: Settings, reactor: Reactor, run: Run) -> UploadSite:
             store.journal.prepare()
         _check_quota(settings, options, store)
     except OSError as error:
-        raise BadOptions(
-            f"{settings.service}: root: {store.root}: expected a folder to write in: {error.strerror or error}"
-        ) from error
+        raise BadOptions(cannot_use(settings, store, error)) from error
     if swept:
         log.info("{count} abandoned parts swept away", count=swept)
     intake = Intake(store, run, options.max_size, options.parallel, settings.replica)
@@ -196,7 +202,7 @@ def keep_counts(intake: Intake, reactor: Reactor) -> None:
     reactor.callLater(WRITE_INTERVAL, write)
 
 
-def _check_quota(settings: Settings, options: Options, store: Store) -> None:
+def _check_quota(settings: Settings, options: Options, store: AnyStore) -> None:
     if options.user_size is not None and options.writes == "anyone":
         raise BadOptions(f'{settings.service}: user_size: there are no users where writes = "anyone"')
     try:

@@ -8,20 +8,21 @@ import fcntl
 import heapq
 import os
 import stat
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from svckit.conditional import etag_of
+
+from .about import About, Entry, Holds, HoldsNoLonger
 from .digests import Digests
 from .journal import Journal
 from .names import BadName, check
 from .part import Part, Published, put_in_place
 from .quota import Quota
-from .refusals import FAILED_PRECONDITION
 
-__all__ = ["ABANDONED_AFTER", "HIDDEN", "Entry", "Holds", "HoldsNoLonger", "Store"]
+__all__ = ["ABANDONED_AFTER", "HIDDEN", "Store"]
 
 HIDDEN = ".parts"
 """Sub-folder for what is not whole yet; no upload can have that name."""
@@ -32,27 +33,11 @@ ABANDONED_AFTER = 60.0
 _ABSENT = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENXIO, errno.EACCES, errno.ENAMETOOLONG})
 
 
-Holds = Callable[[os.stat_result | None], bool]
-"""Whether the preconditions of a request hold for a file; None: there is none."""
-
-
-class HoldsNoLonger(Exception):
-    """The preconditions of a request held when it began, and somebody has changed the file since. The answer is 412."""
-
-    refusal = FAILED_PRECONDITION
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One line of the list."""
-
-    name: str
-    size: int
-    modified: int
-
-
 class Store:
     """Uploads are the regular files of `root`."""
+
+    remote = False
+    """Whether looking something up goes over a network, and belongs in a thread."""
 
     def __init__(self, root: Path, quota: Quota | None = None, journal: Journal | None = None) -> None:
         """`quota` bounds what there may be; None: nothing does. `journal` takes down what is published; None: nobody does."""
@@ -79,11 +64,11 @@ class Store:
         return sum(_sweep(path, now) for path in self.hidden.glob("*.part"))
 
     def new_part(
-        self, digests: Digests | None = None, user: str = "", holds: Holds | None = None, hashes: bool = False
+        self, digests: Digests | None = None, user: str = "", holds: Holds | None = None, hashes: bool = False, name: str = ""
     ) -> Part:
         """A file to be, whose bytes must come to `digests`; it takes no space before its first bytes.
 
-        `hashes`: somebody asks for its SHA-256.
+        `hashes`: somebody asks for its SHA-256. `name` is what it will be called; here nobody has to know that yet.
         """
         return Part(self.root, self.hidden, digests, partial(self.publish, user=user, holds=holds), hashes or self.hashes)
 
@@ -137,17 +122,17 @@ class Store:
             raise FileNotFoundError(name)
         return fd, about
 
-    def about(self, name: str) -> os.stat_result | None:
-        """The lstat of a file, None where there is none."""
+    def about(self, name: str) -> About | None:
+        """What is known of a file, None where there is none."""
         try:
             about = (self.root / name).lstat()
         except OSError:
             return None
-        return about if stat.S_ISREG(about.st_mode) else None
+        return About(etag_of(about), about.st_size, int(about.st_mtime)) if stat.S_ISREG(about.st_mode) else None
 
     def _size_of(self, name: str) -> int:
         about = self.about(name)
-        return 0 if about is None else about.st_size
+        return 0 if about is None else about.size
 
     def remove(self, name: str, holds: Holds | None = None) -> None:
         """

@@ -2,14 +2,13 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from .refusals import Refusal
 from .sink import Body
-from .tus.bell import Lock
-from .tus.shelf import Standing
+from .tus.info import Standing
 
-__all__ = ["Answer", "Watch", "Work"]
+__all__ = ["Answer", "Listening", "Watch", "Work"]
 
 Headers = tuple[tuple[bytes, bytes], ...]
 
@@ -31,6 +30,13 @@ class Watch:
     look: Callable[[], Standing | None]
 
 
+class Listening(Protocol):
+    """Hears of it until it is stopped."""
+
+    def stop(self) -> None:
+        """Also right when it is stopped, or has heard."""
+
+
 @dataclass(frozen=True, slots=True)
 class Work:
     """A body that is wanted."""
@@ -44,5 +50,5 @@ class Work:
     """To what it raises."""
     way: str
     """`form` or `tus`, for the counts."""
-    lock: Lock | None = None
-    """Whose bell breaks it off."""
+    listen: Callable[[Any, Callable[[], None]], Listening] | None = None
+    """With a reactor and what to call when somebody else wants the upload; None: nobody can."""

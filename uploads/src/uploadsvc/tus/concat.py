@@ -3,14 +3,19 @@
 import errno
 import os
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from .. import refusals
 from ..refusals import Refusal
-from .shelf import Info, Shelf, Upload
+from .info import Info
 
-__all__ = ["CannotConcatenate", "concatenate"]
+if TYPE_CHECKING:
+    from ..stores import AnyUpload
+    from .shelf import Shelf, Upload
+
+__all__ = ["CannotConcatenate", "concatenate", "length_of"]
 
 _PIECE = 64 << 20
 """Bytes that the kernel is asked to copy at a time."""
@@ -25,7 +30,21 @@ class CannotConcatenate(Exception):
         self.refusal = refusal
 
 
-def concatenate(shelf: Shelf, info: Info, parts: Sequence[Upload], max_size: int) -> str:
+def length_of(parts: "Sequence[AnyUpload]", max_size: int) -> int:
+    """Bytes of the upload that `parts` make.
+
+    Raises:
+        CannotConcatenate: see there.
+    """
+    if not all(part.info.partial and part.whole for part in parts):
+        raise CannotConcatenate(Refusal(400, "A part of the upload is not whole, or not meant as one."))
+    length = sum(part.offset for part in parts)
+    if length > max_size:
+        raise CannotConcatenate(refusals.TOO_LARGE)
+    return length
+
+
+def concatenate(shelf: "Shelf", info: Info, parts: "Sequence[Upload]", max_size: int) -> str:
     """Make and publish the upload that `parts`, whose locks are ours, make up; returns its identifier.
 
     The parts stay for a while: the client may not get the answer, and ask again.
@@ -35,11 +54,7 @@ def concatenate(shelf: Shelf, info: Info, parts: Sequence[Upload], max_size: int
         FileExistsError: nothing may stand under its name, and something does.
         OSError: the disk is full, or worse.
     """
-    if not all(part.info.partial and part.whole for part in parts):
-        raise CannotConcatenate(Refusal(400, "A part of the upload is not whole, or not meant as one."))
-    length = sum(part.offset for part in parts)
-    if length > max_size:
-        raise CannotConcatenate(refusals.TOO_LARGE)
+    length = length_of(parts, max_size)
     quota = shelf.store.quota
     refusal = quota.refusal_for_space(length, info.name)
     if refusal is not None:
@@ -55,7 +70,7 @@ def concatenate(shelf: Shelf, info: Info, parts: Sequence[Upload], max_size: int
         raise
 
 
-def _make(shelf: Shelf, info: Info, parts: Sequence[Upload], length: int) -> str:
+def _make(shelf: "Shelf", info: Info, parts: "Sequence[Upload]", length: int) -> str:
     upload = shelf.create(msgspec.structs.replace(info, length=length))
     try:
         fd = os.open(upload.data, os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
@@ -65,7 +80,7 @@ def _make(shelf: Shelf, info: Info, parts: Sequence[Upload], length: int) -> str
             os.fsync(fd)
         finally:
             os.close(fd)
-        upload.publish(shelf.store)
+        upload.publish()
     except OSError:
         upload.remove()
         raise
@@ -74,7 +89,7 @@ def _make(shelf: Shelf, info: Info, parts: Sequence[Upload], length: int) -> str
     return upload.id
 
 
-def _copy(part: Upload, target: int) -> None:
+def _copy(part: "Upload", target: int) -> None:
     """The kernel copies, or shares the blocks where the file system can."""
     fd = os.open(part.data, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:

@@ -7,12 +7,13 @@ from functools import partial
 from .. import refusals
 from ..names import BadName, of_text
 from ..refusals import Refusal
+from ..stores import AnyUpload
 from ..work import Answer, Work
 from .asked import Asked
-from .concat import CannotConcatenate, concatenate
+from .concat import CannotConcatenate
 from .heads import FOLDER, Checksum, Creation
 from .holding import LOCKED, Holding
-from .shelf import Info, Upload
+from .info import Info
 
 __all__ = ["Creating", "replaced_by"]
 
@@ -27,7 +28,7 @@ class Creating(Holding):
         checksum = Checksum.read(asked.header(b"Upload-Checksum"))
         if isinstance(checksum, Refusal):
             return checksum
-        info = self._info(asked, creation)
+        info = await self._info(asked, creation)
         if isinstance(info, Refusal):
             return info
         if creation.parts is not None:
@@ -48,13 +49,13 @@ class Creating(Holding):
                 return refusal
             return await self._intake.run(partial(self._begin, info, has_body, checksum))
 
-    def _info(self, asked: Asked, creation: Creation) -> Info | Refusal:
+    async def _info(self, asked: Asked, creation: Creation) -> Info | Refusal:
         try:
             name = "" if creation.filename is None else of_text(creation.filename)
         except BadName as why:
             return refusals.bad_name(why)
         exclusive = (asked.header(b"If-None-Match") or b"").strip() == b"*"
-        if exclusive and name and self._intake.store.about(name) is not None:
+        if exclusive and name and await self._intake.about(name) is not None:
             return refusals.FAILED_PRECONDITION
         if creation.length is not None and creation.length > self._intake.max_size:
             return refusals.TOO_LARGE
@@ -75,28 +76,28 @@ class Creating(Holding):
         if has_body:
             return self._work(upload, checksum, 201, location)
         try:
-            if upload.publish(self._intake.store):  # one of no bytes is whole
+            if upload.publish():  # one of no bytes is whole
                 self._intake.counts.count("finished", "tus")
             return Answer(201, (location, *self._expires(upload)))
         finally:
             upload.release()
 
     async def _concatenate(self, info: Info, parts: Sequence[str]) -> Answer | Refusal:
-        held: dict[str, Upload] = {}
+        held: dict[str, AnyUpload] = {}
         try:
             for part in sorted(set(parts)):  # in one order, so that two of these do not wait for each other
                 found = await self._open(part, info.user)
                 if isinstance(found, Refusal):
                     return found if found is LOCKED else Refusal(400, "A part of the upload is not there.")
                 held[part] = found
-            job = partial(concatenate, self._shelf, info, [held[part] for part in parts], self._intake.max_size)
+            job = partial(self._shelf.concatenate, info, [held[part] for part in parts], self._intake.max_size)
             made = await self._intake.run(job)
             self._intake.counts.count("finished", "tus")
         except CannotConcatenate as why:
             return why.refusal
         finally:
             for upload in held.values():
-                upload.release()
+                await self._let_go(upload)
         return Answer(201, ((b"Location", FOLDER + made.encode("ascii")),))
 
 

@@ -9,13 +9,14 @@ from twisted.logger import Logger
 from .. import refusals
 from ..intake import LISTS
 from ..refusals import Refusal
+from ..stores import AnyUpload
 from ..work import Answer, Watch, Work
 from . import heads
 from .asked import Asked
 from .creating import Creating, replaced_by
 from .heads import Checksum
 from .holding import GONE
-from .shelf import Info, Upload
+from .info import Info
 
 __all__ = ["Desk"]
 
@@ -99,10 +100,10 @@ class Desk(Creating):
             work = found if isinstance(found, Work) else None
         finally:
             if work is None:
-                upload.release()
+                await self._let_go(upload)
         return found
 
-    def _continue(self, upload: Upload, asked: Asked, offset: int, checksum: Checksum | None) -> Refusal | Work:
+    def _continue(self, upload: AnyUpload, asked: Asked, offset: int, checksum: Checksum | None) -> Refusal | Work:
         if upload.info.concat:
             return IS_FINAL
         if offset != upload.offset:
@@ -117,7 +118,7 @@ class Desk(Creating):
         quota, names = self._intake.store.quota, replaced_by(info)
         return quota.refusal_for_space(length, *names) or quota.refusal(info.user, length, names)
 
-    def _settle_length(self, upload: Upload, said: bytes | None) -> Refusal | None:
+    def _settle_length(self, upload: AnyUpload, said: bytes | None) -> Refusal | None:
         """Upload-Length where it was put off at the creation."""
         if said is None:
             return None
@@ -130,9 +131,9 @@ class Desk(Creating):
             upload.set_length(length)
         return None
 
-    def _look(self, upload: Upload) -> Answer:
+    def _look(self, upload: AnyUpload) -> Answer:
         with suppress(FileExistsError):  # it stays whole and unpublished until it expires
-            if upload.publish(self._intake.store):
+            if upload.publish():
                 self._intake.counts.count("finished", "tus")  # where a crash came between the last byte and this
         info = upload.info
         found = [(b"Cache-Control", b"no-store")]
@@ -148,6 +149,6 @@ class Desk(Creating):
             found.append((b"Upload-Concat", b"partial" if info.partial else info.concat.encode("latin-1")))
         return Answer(200, (*found, *self._expires(upload)))
 
-    def _terminate(self, upload: Upload) -> Answer:
+    def _terminate(self, upload: AnyUpload) -> Answer:
         upload.remove()
         return Answer(204)

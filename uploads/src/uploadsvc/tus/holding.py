@@ -12,19 +12,17 @@ from twisted.web.http import datetimeToString
 from .. import refusals
 from ..intake import Intake
 from ..refusals import Refusal
+from ..stores import AnyShelf, AnyUpload
 from ..work import Answer, Work
 from . import heads
 from .asked import Asked
 from .heads import Checksum
-from .shelf import Shelf, Upload
-from .stretch import ChecksumMismatch, Progress, Stretch
+from .stretch import ChecksumMismatch, Progress
 
-__all__ = ["AGAIN", "GONE", "LOCKED", "TAKE_OVER", "Holding"]
+__all__ = ["GONE", "LOCKED", "TAKE_OVER", "Holding"]
 
 TAKE_OVER = 10.0
 """Seconds that an earlier request for the same upload has to let go of it; then 423."""
-AGAIN = 0.05
-"""Seconds between tries to get hold of it."""
 
 GONE = Refusal(404, "There is no such upload, or no more.")
 LOCKED = Refusal(423, "Another request for this upload does not let go of it.", ((b"Retry-After", b"2"),))
@@ -35,11 +33,11 @@ WRONG_TYPE = Refusal(415, "The body of an upload is application/offset+octet-str
 class Holding:
     """Knows where uploads are."""
 
-    def __init__(self, intake: Intake, shelf: Shelf, reactor: Reactor, expire: float) -> None:
+    def __init__(self, intake: Intake, shelf: AnyShelf, reactor: Reactor, expire: float) -> None:
         """`expire` is in seconds without a byte."""
         self._intake, self._shelf, self._reactor, self._expire = intake, shelf, reactor, expire
 
-    async def _open(self, upload_id: str, user: str) -> Upload | Refusal:
+    async def _open(self, upload_id: str, user: str) -> AnyUpload | Refusal:
         """The upload, once whoever works at it has let go."""
         deadline = self._reactor.seconds() + TAKE_OVER
         while True:
@@ -51,25 +49,31 @@ class Holding:
                 break
             if self._reactor.seconds() >= deadline:
                 return LOCKED
-            await deferLater(self._reactor, AGAIN)
+            await deferLater(self._reactor, self._shelf.again)
         return upload
 
-    def _open_now(self, upload_id: str, user: str) -> Upload | None:
+    def _open_now(self, upload_id: str, user: str) -> AnyUpload | None:
         """Looks whose it is before the bell rings: nobody else breaks off what its user sends, or learns that it is there."""
         if self._shelf.standing(upload_id, user) is None:
             raise FileNotFoundError(errno.ENOENT, "no upload of this user's")
         return self._shelf.open(upload_id)
 
-    async def _with(self, upload_id: str, user: str, job: Callable[[Upload], Answer]) -> Answer | Refusal:
+    async def _with(self, upload_id: str, user: str, job: Callable[[AnyUpload], Answer]) -> Answer | Refusal:
         upload = await self._open(upload_id, user)
         if isinstance(upload, Refusal):
             return upload
         try:
             return await self._intake.run(partial(job, upload))
         finally:
+            await self._let_go(upload)
+
+    async def _let_go(self, upload: AnyUpload) -> None:
+        if self._intake.store.remote:
+            await self._intake.run(upload.release)
+        else:
             upload.release()
 
-    def _work(self, upload: Upload, checksum: Checksum | None, status: int, *headers: tuple[bytes, bytes]) -> Work:
+    def _work(self, upload: AnyUpload, checksum: Checksum | None, status: int, *headers: tuple[bytes, bytes]) -> Work:
         limit = self._intake.max_size if upload.info.length is None else upload.info.length
 
         def answer(progress: Progress) -> Answer:
@@ -80,10 +84,10 @@ class Holding:
 
         if upload.offset:
             self._intake.counts.count("resumed", "tus")
-        body = Stretch(upload, checksum, self._intake.store)
-        return Work(body, max(limit - upload.offset, 0), answer, _refusal_of, "tus", upload.lock)
+        body = self._shelf.stretch(upload, checksum)
+        return Work(body, max(limit - upload.offset, 0), answer, _refusal_of, "tus", upload.listen)
 
-    def _expires(self, upload: Upload) -> tuple[tuple[bytes, bytes], ...]:
+    def _expires(self, upload: AnyUpload) -> tuple[tuple[bytes, bytes], ...]:
         if upload.published:
             return ()
         return ((b"Upload-Expires", datetimeToString(time() + self._expire)),)

@@ -11,58 +11,43 @@ All of this blocks and belongs in a thread.
 
 import os
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
 import msgspec
+from twisted.internet.interfaces import IReactorFDSet
 
 from ..part import MODE, Published, sync_folder
 from ..quota import own
 from ..store import Store
-from .bell import Lock, make, try_lock
+from .bell import Listening, Lock, make, try_lock
+from .concat import concatenate
+from .heads import Checksum
+from .info import Info, Standing
+from .stretch import Stretch
 
-__all__ = ["KEPT_AFTER_USE", "SHELF", "Info", "Shelf", "Standing", "Upload"]
+__all__ = ["AGAIN", "KEPT_AFTER_USE", "SHELF", "Shelf", "Upload"]
 
 SHELF = ".tus"
 """Sub-folder of the store's root; no upload can have that name."""
 KEPT_AFTER_USE = 600.0
 """Seconds that the parts of a concatenation are kept: the client may not have got the answer, and asks again."""
+AGAIN = 0.05
+"""Seconds between tries to get hold of an upload."""
 HALF_MADE = 60.0
 """Seconds after which a folder without `info` is what a crash has left."""
-
-
-class Info(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What an upload is to be."""
-
-    name: str
-    length: int | None = None
-    metadata: str = ""
-    user: str = ""
-    partial: bool = False
-    concat: str = ""
-    """Upload-Concat of the end of a concatenation."""
-    exclusive: bool = False
-    """Whether nothing may stand under its name."""
-
-
-class Standing(msgspec.Struct, frozen=True):
-    """How far an upload is."""
-
-    offset: int
-    length: int | None
-    done: bool
 
 
 class Upload:
     """One upload, whose lock is ours until `release`."""
 
-    def __init__(self, folder: Path, lock: Lock) -> None:
+    def __init__(self, folder: Path, lock: Lock, store: Store) -> None:
         """
         Raises:
             FileNotFoundError: it is being removed, or was not made in full.
         """
-        self.folder, self.lock = folder, lock
+        self.folder, self.lock, self._store = folder, lock, store
         self.data = folder / "data"
         self.info = msgspec.json.decode((folder / "info").read_bytes(), type=Info)
         self._settle_doubts()
@@ -126,7 +111,7 @@ class Upload:
         os.truncate(self.data, sure)
         self.trust()
 
-    def publish(self, store: Store) -> Published | None:
+    def publish(self) -> Published | None:
         """Make a whole upload a file; None where there is nothing to publish. May be called again after a crash.
 
         Raises:
@@ -137,7 +122,7 @@ class Upload:
             return None
         info = self.info
         self._make_durable()
-        return store.publish(self.data, name=info.name, exclusive=info.exclusive, sha256=None, user=info.user)
+        return self._store.publish(self.data, name=info.name, exclusive=info.exclusive, sha256=None, user=info.user)
 
     def _make_durable(self) -> None:
         """Its last bytes may be those of a request that was broken off, by the client or a crash, before it could do that."""
@@ -157,9 +142,15 @@ class Upload:
     def release(self) -> None:
         self.lock.release()
 
+    def listen(self, reactor: IReactorFDSet, rung: Callable[[], None]) -> Listening:
+        """Call `rung` when another request wants it."""
+        return Listening(self.lock, reactor, rung)
+
 
 class Shelf:
     """All uploads in the making that go to one store."""
+
+    again = AGAIN
 
     def __init__(self, store: Store) -> None:
         self.store = store
@@ -189,7 +180,7 @@ class Shelf:
         own(folder / "data", info.user)
         _write(folder / "info", msgspec.json.encode(info))
         sync_folder(self.folder)
-        return Upload(folder, lock)
+        return Upload(folder, lock, self.store)
 
     def open(self, upload_id: str, ring: bool = True) -> Upload | None:
         """The upload, locked; None where somebody works at it, who has been asked to let go.
@@ -202,7 +193,7 @@ class Shelf:
         if lock is None:
             return None
         try:
-            return Upload(folder, lock)
+            return Upload(folder, lock, self.store)
         except OSError:
             lock.release()
             raise
@@ -221,6 +212,14 @@ class Shelf:
         except FileNotFoundError:
             return Standing(info.length or 0, info.length, True)
         return Standing(size, info.length, info.partial and size == info.length)
+
+    def stretch(self, upload: Upload, checksum: Checksum | None) -> Stretch:
+        """The body of a request for an upload that is ours."""
+        return Stretch(upload, checksum)
+
+    def concatenate(self, info: Info, parts: Sequence[Upload], max_size: int) -> str:
+        """See `concat.concatenate`."""
+        return concatenate(self, info, parts, max_size)
 
     def sweep(self, now: float, expire: float) -> int:
         """Remove what nobody has touched for `expire` seconds; returns how many were not whole."""

@@ -4,13 +4,15 @@ import hmac
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from ..part import Published, write_all
 from ..splicing import Moved, Pipe, into_file
-from ..store import Store
 from ..sums import Sums
 from .heads import ALGORITHMS, Checksum
-from .shelf import Upload
+
+if TYPE_CHECKING:
+    from .shelf import Upload
 
 __all__ = ["ChecksumMismatch", "Progress", "Stretch"]
 
@@ -30,8 +32,8 @@ class Progress:
 class Stretch:
     """A way in (see `sink.Body`) for an upload whose lock is ours; at the end the lock is free."""
 
-    def __init__(self, upload: Upload, checksum: Checksum | None, store: Store) -> None:
-        self._upload, self._store = upload, store
+    def __init__(self, upload: "Upload", checksum: Checksum | None) -> None:
+        self._upload = upload
         self._checksum = checksum
         self._sums = Sums({} if checksum is None else {checksum.algorithm: ALGORITHMS[checksum.algorithm]})
         self._start, self._size = upload.offset, 0
@@ -83,7 +85,7 @@ class Stretch:
             os.fsync(self._fd)
             self._upload.trust()
         offset = self._start + size
-        published = self._upload.publish(self._store)
+        published = self._upload.publish()
         self._close()
         return Progress(offset, published)
 

@@ -15,7 +15,7 @@ from requests.auth import AuthBase, HTTPBasicAuth, HTTPDigestAuth
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import ClientConnection
 
-from .support.payload import MIB, Payload, digest_of_rest
+from .support.payload import MIB, WISH, Payload, digest_of_rest
 from .support.programs import program
 from .support.site import ROOT, Site
 
@@ -93,7 +93,7 @@ def test_a_chunked_upload_of_unknown_length(site: Site) -> None:
     def pieces() -> Iterator[bytes]:
         yield from payload
 
-    created = site.ask("PUT", path, data=pieces(), auth=site.login)
+    created = site.ask("PUT", path, data=pieces(), auth=site.login, headers=WISH)
     assert created.status_code == 201
     assert payload.sha256 in created.text
     assert hashlib.sha256(site.get(path).content).hexdigest() == payload.sha256
@@ -120,7 +120,7 @@ def test_files_of_a_form_arrive(site: Site) -> None:
     payload, path = Payload(3 * MIB + 17), name_for_upload()
     file = (path.rpartition("/")[2], b"".join(payload))
     assert site.ask("POST", "/uploads/", files={"file": file}, data={"note": "hello"}).status_code == 401
-    answer = site.ask("POST", "/uploads/", files={"file": file}, data={"note": "hello"}, auth=site.login)
+    answer = site.ask("POST", "/uploads/", files={"file": file}, data={"note": "hello"}, auth=site.login, headers=WISH)
     assert answer.status_code == 201
     assert [found["sha256"] for found in answer.json()] == [payload.sha256]
     assert hashlib.sha256(site.get(path).content).hexdigest() == payload.sha256
@@ -163,6 +163,7 @@ def test_curl_uploads_with_a_login(site: Site, scheme: str, tmp_path: Path) -> N
     payload, path, file = Payload(3 * MIB + 17), name_for_upload(), tmp_path / "file"
     file.write_bytes(b"".join(payload))
     command = [program("curl"), "-sS", "-m", "60", scheme, *site.curl_flags, "-K", "-", "-T", str(file), site.url + path]
+    command += [part for name, value in WISH.items() for part in ("-H", f"{name}: {value}")]
     login = f'user = "admin:{site.password}"\n'
     done = subprocess.run(command, input=login, capture_output=True, text=True, timeout=90, check=False)
     assert payload.sha256 in done.stdout, done.stderr

@@ -1,112 +1,41 @@
 """`python -m bench.uploads`: raw PUT, side by side: ours through the router, nginx (dav), aiohttp, Starlette on uvicorn.
 
-Each round sends the same file to each of them, one after the other, so that what else the machine does meets all alike. The
-folder decides what is measured: on a tmpfs the programs, on a disk the disk. Ours does more than the others: it takes the
-SHA-256, makes the file durable (fsync), and publishes it whole.
+Each round sends the same files to each of them, one after the other, so that what else the machine does meets all alike, and
+compares what lies on the disk with what was sent. The folder decides what is measured: on a tmpfs the programs, on a disk the
+disk. Ours does more than the others: it makes the file durable (fsync, which costs nothing on a tmpfs), and publishes it whole.
 """
 
 import argparse
-import os
-import shutil
-import socket
-import statistics
-import subprocess
-import sys
-import tempfile
-import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+import json
 from pathlib import Path
+from typing import Any
 
-from tests.resumes.runs import make_file
-from tests.resumes.stage import stage
-from tests.support.site import free_port, wait_for_listener
-
-PEERS = ("nginx", "aiohttp", "starlette")
+from .run import LOADS, run
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.uploads", description=__doc__)
     parser.add_argument("--folder", type=Path, default=Path("/dev/shm"), help="where the files go (default: /dev/shm)")  # noqa: S108
-    parser.add_argument("--size", type=int, default=2 << 30, help="bytes of the file (default: 2 GiB)")
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--no-sha256", action="store_true", help="ours without the SHA-256, which no other takes")
+    parser.add_argument("--sizes", default=",".join(LOADS), help=f"of files: {', '.join(LOADS)} (default: all), or bytes")
+    parser.add_argument("--rounds", type=int, default=5, help="(5)")
+    parser.add_argument("--json", type=Path, help="file for the figures")
     chosen = parser.parse_args()
-    with ExitStack() as stack:
-        sources = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-", dir="/dev/shm")))
-        short = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-")))
-        target = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-", dir=chosen.folder)))
-        make_file(sources / "source", chosen.size)
-        made = stack.enter_context(stage(short / "s", target / "portico", keep_free=0, sha256=not chosen.no_sha256))
-        ports = {"portico": made.port}
-        programs = {"portico": [made.router.process.pid, made.replicas[0].process.pid]}
-        for peer in PEERS:
-            if peer != "nginx" or shutil.which("nginx"):
-                ports[peer], pid = stack.enter_context(serving(peer, target / peer))
-                programs[peer] = [pid, *children(pid)]
-        rates: dict[str, list[float]] = {name: [] for name in ports}
-        costs: dict[str, list[float]] = {name: [] for name in ports}
-        for _ in range(chosen.rounds):
-            for name, port in ports.items():
-                before = cpu(programs[name])
-                rates[name].append(chosen.size / put(port, sources / "source") / 1e6)
-                costs[name].append((cpu(programs[name]) - before) / chosen.size * 1e9)
-                for path in target.glob("*/**/x"):
-                    path.unlink()
-            print("  ".join(f"{name} {rate[-1]:.0f}" for name, rate in rates.items()), flush=True)
-        report(rates, costs)
+    result = run(chosen.sizes.split(","), chosen.rounds, chosen.folder, lambda text: print(text, flush=True))
+    for size, found in result["sizes"].items():
+        _print(size, found)
+    if chosen.json is not None:
+        chosen.json.write_text(json.dumps(result, indent=2) + "\n")
 
 
-@contextmanager
-def serving(peer: str, folder: Path) -> Iterator[tuple[int, int]]:
-    folder.mkdir()
-    (folder / "uploads").mkdir()
-    port = free_port()
-    where = folder if peer == "nginx" else folder / "uploads"
-    process = subprocess.Popen([sys.executable, Path(__file__).with_name("servers.py"), peer, str(port), where])  # noqa: S603
-    try:
-        wait_for_listener("127.0.0.1", port)
-        yield port, process.pid
-    finally:
-        process.terminate()
-        process.wait(15)
-
-
-def children(pid: int) -> list[int]:
-    """nginx's workers."""
-    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-
-
-def cpu(pids: list[int]) -> float:
-    """Seconds of processor that they have used so far."""
-    fields = [Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split() for pid in pids]
-    return sum(int(found[11]) + int(found[12]) for found in fields) / os.sysconf("SC_CLK_TCK")
-
-
-def put(port: int, source: Path) -> float:
-    """Seconds for one PUT, with its answer."""
-    size = source.stat().st_size
-    fd = os.open(source, os.O_RDONLY)
-    began = time.perf_counter()
-    with socket.create_connection(("127.0.0.1", port)) as sock:
-        sock.sendall(b"PUT /uploads/x HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % size)
-        at = 0
-        while at < size:
-            at += os.sendfile(sock.fileno(), fd, at, min(size - at, 4 << 20))
-        answer = sock.recv(4096)
-    os.close(fd)
-    if answer.split(b" ")[1] not in (b"200", b"201", b"204"):
-        raise SystemExit(f"port {port} answered {answer!r}")
-    return time.perf_counter() - began
-
-
-def report(rates: dict[str, list[float]], costs: dict[str, list[float]]) -> None:
-    """The median of each, and what ours is to it, round by round."""
-    print(f"\n{'':10} {'median':>8} {'best':>8} {'ours to it':>11} {'CPU':>8}   MB/s, seconds of processor for a GB")
-    for name, found in rates.items():
-        ratio = statistics.median(ours / other for ours, other in zip(rates["portico"], found, strict=True))
+def _print(size: str, found: dict[str, Any]) -> None:
+    print(f"\n{size:27} {'files/s':>9} {'MB/s':>7} {'to nginx':>9} {'least, most':>12} {'portico to it':>14} {'CPU, ms':>8}")
+    for name, each in found["contenders"].items():
+        rate = each["rate"]["median"]
+        nginx = each.get("to_nginx", {"median": 0.0, "least": 0.0, "most": 0.0})
+        apart = f"{nginx['least']:.2f}, {nginx['most']:.2f}"
         print(
-            f"{name:10} {statistics.median(found):8.0f} {max(found):8.0f} {ratio:11.2f} {statistics.median(costs[name]):8.2f}"
+            f"  {name:25} {rate:9.1f} {rate * found['bytes'] / 1e6:7.1f} {nginx['median']:9.2f} {apart:>12} "
+            f"{each['portico_to_it']['median']:14.2f} {each['cpu']['median'] * 1e3:8.2f}"
         )
 
 

@@ -12,14 +12,14 @@ def run_aiohttp(port: int, folder: Path) -> None:
     from aiohttp import web
 
     async def put(request: web.Request) -> web.Response:
-        with (folder / request.match_info["name"]).open("wb", 0) as file:
+        with (folder / "uploads" / request.match_info["name"]).open("wb", 0) as file:
             async for piece in request.content.iter_any():
                 file.write(piece)
         return web.Response(status=201)
 
     app = web.Application(client_max_size=1 << 40)
     app.router.add_put("/uploads/{name}", put)
-    web.run_app(app, host="127.0.0.1", port=port, print=None)
+    web.run_app(app, host="127.0.0.1", port=port, access_log=None, print=None)
 
 
 def run_starlette(port: int, folder: Path) -> None:
@@ -30,7 +30,7 @@ def run_starlette(port: int, folder: Path) -> None:
     from starlette.routing import Route
 
     async def put(request: Request) -> Response:
-        with (folder / request.path_params["name"]).open("wb", 0) as file:
+        with (folder / "uploads" / request.path_params["name"]).open("wb", 0) as file:
             async for piece in request.stream():
                 file.write(piece)
         return Response(status_code=201)
@@ -40,7 +40,7 @@ def run_starlette(port: int, folder: Path) -> None:
 
 
 NGINX = """
-daemon off; worker_processes auto; pid {folder}/nginx.pid; error_log {folder}/nginx.log;
+daemon off; worker_processes 1; pid {folder}/nginx.pid; error_log {folder}/nginx.log;
 user root;
 events {{ worker_connections 512; }}
 http {{

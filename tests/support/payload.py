@@ -5,9 +5,11 @@ import http.client
 import os
 from collections.abc import Iterator
 
-__all__ = ["MIB", "Payload", "digest_of_rest"]
+__all__ = ["MIB", "WISH", "Payload", "digest_of_rest"]
 
 MIB = 1024 * 1024
+WISH = {"Want-Repr-Digest": "sha-256=1"}
+"""The header that asks for the SHA-256 of what is uploaded."""
 _BLOCK = os.urandom(MIB - 1)  # odd in size, so that no boundary of a buffer falls together with one of the block
 
 
@@ -29,10 +31,12 @@ class Payload:
             yield piece
 
     def put(self, connection: http.client.HTTPConnection, path: str, authorization: str) -> http.client.HTTPResponse:
-        """Upload it piece by piece, with the header `Authorization`; the response."""
+        """Upload it piece by piece, with the header `Authorization`; the response, which has its SHA-256."""
         connection.putrequest("PUT", path)
         connection.putheader("Authorization", authorization)
         connection.putheader("Content-Length", str(self.size))
+        for name, value in WISH.items():
+            connection.putheader(name, value)
         connection.endheaders()
         for piece in self:
             connection.send(piece)

@@ -24,7 +24,8 @@ END = f"--{B}--\r\n".encode()
 @pytest.mark.parametrize(("body", "step"), [(b"", 7), (BODY, 7000), (LARGE, 3 * 10**6)])
 def test_put_and_get(anywhere: Any, body: bytes, step: int) -> None:
     connection = anywhere.connect()
-    request = b"PUT /uploads/a%%20b HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(body) + body
+    head = b"PUT /uploads/a%%20b HTTP/1.1\r\nHost: x\r\nWant-Repr-Digest: sha-256=1\r\nContent-Length: %d\r\n\r\n"
+    request = head % len(body) + body
     for at in range(0, len(request), step):
         if at + step >= len(request):
             assert anywhere.finals() == {}
@@ -152,7 +153,7 @@ def test_the_list(anywhere: Any, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_told_of(make_anywhere: Callable[..., Any], tmp_path: Any) -> None:
-    service = make_anywhere(spool=str(tmp_path / "spool"))
+    service = make_anywhere(spool=str(tmp_path / "spool"), sha256="always")
     journal = service.site.intake.store.journal
     service.connect().ask("PUT", "/uploads/x", b"abc")
     assert service.connect().ask("PUT", "/uploads/x", b"abc", If_None_Match="*")[0] == 412

@@ -187,7 +187,7 @@ def test_a_line_that_the_disk_has_cut_is_told_whole(store: Store, tmp_path: Path
 
 
 def test_all_ways_in_are_told_of(make_uploads: Callable[..., Any], tmp_path: Path) -> None:
-    service = make_uploads(spool=str(tmp_path / "spool"))
+    service = make_uploads(spool=str(tmp_path / "spool"), sha256="always")
     connection = service.connect()
     connection.ask("PUT", "/uploads/a", b"abc")
     form = b'--b\r\nContent-Disposition: form-data; name="f"; filename="b"\r\n\r\nabc\r\n--b--\r\n'

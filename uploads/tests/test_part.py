@@ -19,7 +19,7 @@ def hidden(tmp_path: Path) -> Path:
 
 
 def test_published_as_it_was_written(tmp_path: Path, hidden: Path) -> None:
-    part = Part(tmp_path, hidden)
+    part = Part(tmp_path, hidden, hashes=True)
     part.append([b"abc", bytearray(b"def")])
     part.append([b"g"])
     assert not (tmp_path / "x").exists() and len(list(hidden.iterdir())) == 1

@@ -9,6 +9,8 @@ import pytest
 from uploadsvc.request import LINGER
 from uploadsvc.sink import HIGH
 
+from svckit import web
+
 BODY = bytes(range(256)) * 40
 HEAD = b"PUT /uploads/x HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(BODY)
 CHUNKED = b"PUT /uploads/x HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -395,3 +397,11 @@ def test_logged_once_each(service: Any, monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(service.site, "log", lambda request: logged.append((request.method, request.code)))
     early(service, HEAD + BODY + b"PUT /uploads/.x HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc").lose()
     assert logged == [(b"PUT", 201), (b"PUT", 400)]
+
+
+def test_not_logged_where_nobody_wants_it(make_uploads: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    lines: list[str] = []
+    monkeypatch.setattr(web.access_log, "info", lambda text, **event: lines.append(event["method"]))
+    for log_requests in (True, False):
+        assert make_uploads(log_requests=log_requests).connect().ask("PUT", "/uploads/x", b"abc")[0] in (200, 201)
+    assert lines == ["PUT"]

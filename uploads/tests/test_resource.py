@@ -15,7 +15,7 @@ SHA = hashlib.sha256(DATA)
 
 
 def test_put_tells_what_it_took(service: Any) -> None:
-    status, headers, body = service.connect().ask("PUT", "/uploads/a%20b.txt", DATA)
+    status, headers, body = service.connect().ask("PUT", "/uploads/a%20b.txt", DATA, Want_Repr_Digest="sha-256=1")
     assert status == 201
     assert json.loads(body) == {"name": "a b.txt", "size": len(DATA), "sha256": SHA.hexdigest()}
     assert headers["repr-digest"] == "sha-256=:" + base64.b64encode(SHA.digest()).decode() + ":"

@@ -108,7 +108,7 @@ class Child:
         """Upload that much, as fast as it goes."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
         blocks = (BLOCK for _ in range(mib))
-        connection.request("PUT", path, blocks, {"Content-Length": str(mib * MIB)})
+        connection.request("PUT", path, blocks, {"Content-Length": str(mib * MIB), "Want-Repr-Digest": "sha-256=1"})
         response = connection.getresponse()
         assert response.status == 201
         answer: dict[str, Any] = json.loads(response.read())

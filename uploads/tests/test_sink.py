@@ -193,10 +193,11 @@ def test_a_full_disk_is_told_at_once_and_leaves_nothing(held: Any) -> None:
 
 
 @pytest.mark.parametrize("where", ["append", "commit"])
-def test_failure_after_the_body_goes_to_who_finishes(held: Any, where: str) -> None:
+@pytest.mark.parametrize("last", [False, True])
+def test_failure_after_the_body_goes_to_who_finishes(held: Any, where: str, last: bool) -> None:
     part, flow = FailingPart(**{where: errno.ENOSPC}), Recorder()
     sink = Sink(part, held, flow)  # type: ignore[arg-type]
-    sink.write(b"abc")
+    sink.write(b"abc", last)
     failures: list[Failure] = []
     sink.finish("x", False).addErrback(failures.append)
     held.run_all()
@@ -227,3 +228,23 @@ def test_jobs_that_run_at_once(store: Store) -> None:
         sink.write(b"x" * COALESCE)
     sink.finish("x", False)
     assert (store.root / "x").stat().st_size == 5000 * COALESCE
+
+
+def test_a_small_body_takes_one_job(store: Store, held: Any) -> None:
+    sink = Sink(store.new_part(), held, Recorder())
+    sink.write(b"all", followed=True)
+    assert held.jobs == []
+    published: list[Published] = []
+    sink.finish("x").addCallback(published.append)
+    held.run_one()
+    assert published[0].size == 3 and (store.root / "x").read_bytes() == b"all" and sink.closed.called
+
+
+def test_a_turn_comes_behind_what_waits(store: Store, held: Any) -> None:
+    sink = Sink(part := store.new_part(), held, flow := Recorder())
+    sink.write(b"x" * (HIGH + 1), followed=True)
+    turned = sink.turn(lambda: part._size)
+    held.run_one()
+    assert turned.result == HIGH + 1 and flow.told == ["full"], "whoever had the turn lets the flow go on"
+    sink.abort()
+    held.run_all()

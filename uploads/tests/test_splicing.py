@@ -1,7 +1,6 @@
 """Bodies that go from socket to file inside the kernel: every byte, every end, and what comes behind."""
 
 import errno
-import hashlib
 import os
 import socket
 from collections.abc import Iterator
@@ -32,12 +31,12 @@ def file(tmp_path: Path) -> Iterator[int]:
     os.close(fd)
 
 
-def move_all(pipe: Pipe, file: int, limit: int, sums: list[Any]) -> tuple[int, bool]:
+def move_all(pipe: Pipe, file: int, limit: int) -> tuple[int, bool]:
     at = 0
 
     def put(out: int, count: int) -> None:
         nonlocal at
-        into_file(out, file, count, at, sums)
+        into_file(out, file, count)
         at += count
 
     while at < limit:
@@ -47,16 +46,16 @@ def move_all(pipe: Pipe, file: int, limit: int, sums: list[Any]) -> tuple[int, b
     return at, False
 
 
-def test_what_arrives_is_moved_and_hashed(ends: Any, file: int) -> None:
+def test_what_arrives_is_moved(ends: Any, file: int) -> None:
     client, server = ends
-    pipe, digest = Pipe(server.fileno()), hashlib.sha256()
+    pipe = Pipe(server.fileno())
     assert pipe.move(100, lambda *_: None) == 0, "nothing has arrived"
     client.sendall(DATA)
-    assert move_all(pipe, file, 1000, [digest]) == (1000, False)
+    assert move_all(pipe, file, 1000) == (1000, False)
     client.sendall(DATA)
     assert server.recv(5) == DATA[1000:1005], "what is beyond the limit stays in the socket"
     pipe.close()
-    assert os.pread(file, 2000, 0) == DATA[:1000] and digest.digest() == hashlib.sha256(DATA[:1000]).digest()
+    assert os.pread(file, 2000, 0) == DATA[:1000]
 
 
 @pytest.mark.parametrize("hard", [False, True])
@@ -68,14 +67,14 @@ def test_the_end_is_told_and_left_to_others(ends: Any, file: int, hard: bool) ->
     else:
         client.sendall(DATA[:10])
     client.close()
-    moved, ended = move_all(pipe, file, 1000, [])
+    moved, ended = move_all(pipe, file, 1000)
     pipe.close()
     assert (moved, ended) == (0 if hard else 10, True)
 
 
 def test_a_file_system_without_splice(ends: Any, file: int, monkeypatch: pytest.MonkeyPatch) -> None:
     client, server = ends
-    pipe, digest, real = Pipe(server.fileno()), hashlib.sha256(), os.splice
+    pipe, real = Pipe(server.fileno()), os.splice
 
     def splice(source: int, target: int, count: int, **more: Any) -> int:
         if target == file:
@@ -84,9 +83,9 @@ def test_a_file_system_without_splice(ends: Any, file: int, monkeypatch: pytest.
 
     monkeypatch.setattr(os, "splice", splice)
     client.sendall(DATA)
-    assert move_all(pipe, file, len(DATA), [digest])[0] == len(DATA)
+    assert move_all(pipe, file, len(DATA))[0] == len(DATA)
     pipe.close()
-    assert os.pread(file, len(DATA) + 1, 0) == DATA and digest.digest() == hashlib.sha256(DATA).digest()
+    assert os.pread(file, len(DATA) + 1, 0) == DATA
 
 
 def test_a_full_disk(ends: Any, file: int, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -101,14 +100,5 @@ def test_a_full_disk(ends: Any, file: int, monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(os, "splice", splice)
     client.sendall(DATA)
     with pytest.raises(OSError, match="full"):
-        move_all(pipe, file, len(DATA), [])
+        move_all(pipe, file, len(DATA))
     pipe.close()
-
-
-def test_a_file_that_was_cut_is_no_file(ends: Any, file: int) -> None:
-    out, into = os.pipe()
-    os.write(into, b"abc")
-    with pytest.raises(OSError, match="shorter"):
-        into_file(out, file, 3, 10, [hashlib.sha256()])
-    os.close(out)
-    os.close(into)

@@ -35,6 +35,8 @@ class AskingRequest(GuardedRequest, ABC):
     sink: Sink | None = None
     decided: Refusal | Answer | Watch | None = None
     """Set where the head has decided all and there is no body to be rid of: the resource answers with it."""
+    _fields: dict[bytes, bytes] | None = None
+    """The head, once somebody has looked: names in small letters."""
     _tus: TusAsked | None = None
     _login_runs = False
     _asking: "Deferred[None] | None" = None
@@ -154,8 +156,9 @@ class AskingRequest(GuardedRequest, ABC):
             self._refuse_now(of_error(reason.value))
 
     def _header(self, name: bytes) -> bytes | None:
-        values = self.requestHeaders.getRawHeaders(name)
-        return None if values is None else b", ".join(values)
+        if self._fields is None:  # a PUT is asked about ten of them, and has three
+            self._fields = {field.lower(): b", ".join(values) for field, values in self.requestHeaders.getAllRawHeaders()}
+        return self._fields.get(name.lower())
 
 
 def _replaces(judged: Ticket | Work) -> tuple[str, ...] | None:

@@ -1,4 +1,4 @@
-"""Content-Digest and Repr-Digest (RFC 9530): what a body must come to. Pure.
+"""Content-Digest, Repr-Digest, Want-Repr-Digest (RFC 9530): what a body must come to, and who wants to know. Pure.
 
 A body is sent as it is (no content coding, no ranges), so the two say the same of a PUT. Algorithms that the registry calls
 insecure, or that are not known here, are ignored, as the RFC asks.
@@ -16,13 +16,16 @@ from svckit.conditional import Header
 
 from .refusals import Refusal, WrongDigest
 
-__all__ = ["ALGORITHMS", "BAD_DIGEST", "Digests", "WrongDigest", "check", "digests_of"]
+__all__ = ["ALGORITHMS", "BAD_DIGEST", "Digests", "WrongDigest", "check", "digests_of", "wants_sha256"]
 
 BAD_DIGEST = Refusal(400, "Content-Digest or Repr-Digest is malformed.")
 ALGORITHMS: dict[str, Callable[[], Any]] = {"sha-256": hashlib.sha256, "sha-512": hashlib.sha512}
 
 # A member of a structured dictionary (RFC 9651) whose value is a byte sequence.
 _MEMBER = re.compile(r"([a-z*][a-z0-9_.*-]*)=:([A-Za-z0-9+/]*={0,2}):[ \t]*(?:,[ \t]*|\Z)")
+
+# A member whose value is how much it is wanted, 0 to 10; without one it is wanted, too.
+_WISH = re.compile(r"([a-z*][a-z0-9_.*-]*)(?:=([0-9]|10))?[ \t]*(?:,[ \t]*|\Z)")
 
 Digests = dict[str, bytes]
 """The digests to check, by algorithm."""
@@ -44,13 +47,27 @@ def digests_of(header: Header) -> Digests | Refusal:
     return found
 
 
-def check(digests: Digests, sums: dict[str, Any]) -> None:
+def wants_sha256(header: Header) -> bool:
+    """Whether the answer is to have the SHA-256 of what was sent (Want-Repr-Digest); a malformed wish is none."""
+    text = (header(b"Want-Repr-Digest") or b"").decode("latin-1").strip()
+    wished, at = False, 0
+    while at < len(text):
+        member = _WISH.match(text, at)
+        if member is None:
+            return False
+        if member[1] == "sha-256":
+            wished = member[2] != "0"
+        at = member.end()
+    return wished
+
+
+def check(digests: Digests, digest_of: Callable[[str], bytes]) -> None:
     """
     Raises:
-        WrongDigest: one of `digests` is not that of the hash object in `sums`.
+        WrongDigest: one of `digests` is not what `digest_of` says.
     """
     for name, digest in digests.items():
-        if not hmac.compare_digest(sums[name].digest(), digest):
+        if not hmac.compare_digest(digest_of(name), digest):
             raise WrongDigest(name)
 
 

@@ -15,6 +15,7 @@ from multipart import MultipartError, ParserLimitReached, PushMultipartParser, p
 from svckit.conditional import Header
 
 from . import refusals
+from .digests import wants_sha256
 from .names import BadName, of_text, quoted
 from .part import Published
 from .refusals import Refusal
@@ -67,7 +68,8 @@ def judge_form(header: Header, length: int | None, store: AnyStore, max_size: in
     if length is not None and length > room:
         return refusals.TOO_LARGE
     exclusive = (header(b"If-None-Match") or b"").strip() == b"*"
-    form = Form(partial(store.new_part, user=user), boundary, max_size, exclusive, partial(store.order_of, user=user))
+    new_part = partial(store.new_part, user=user, hashes=wants_sha256(header))
+    form = Form(new_part, boundary, max_size, exclusive, partial(store.order_of, user=user))
     return Work(form, room, _answer, _refusal_of, "form")
 
 

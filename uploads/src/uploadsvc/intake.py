@@ -11,7 +11,7 @@ from svckit.paths import BadTarget, normalise
 from . import refusals
 from .about import About, Holds
 from .counts import Counts
-from .digests import Digests, digests_of
+from .digests import Digests, digests_of, wants_sha256
 from .form import judge_form
 from .names import BadName, from_segment
 from .refusals import Refusal
@@ -67,6 +67,8 @@ class Ticket:
     name: str
     exclusive: bool
     digests: Digests = field(default_factory=dict)
+    hashes: bool = False
+    """Whether the client asks for the SHA-256."""
     holds: Holds | None = field(default=None, compare=False)
     """The preconditions, which have to hold at the end as well: a body takes its time."""
 
@@ -163,7 +165,7 @@ class Intake:
             return refusals.BUSY
         if (full := self.no_space(length, name)) is not None:
             return full
-        return Ticket(name, (header(b"If-None-Match") or b"").strip() == b"*", digests, holds)
+        return Ticket(name, (header(b"If-None-Match") or b"").strip() == b"*", digests, wants_sha256(header), holds)
 
     def busy(self) -> Refusal | None:
         """Whether no more bodies are taken for now."""

@@ -44,7 +44,7 @@ class Event(msgspec.Struct, frozen=True):
     name: str
     size: int
     sha256: str | None
-    """None for one that came in several requests."""
+    """None for one that came in several requests, or of which nobody asked for it."""
     user: str
     inode: int
     """Of the file; 0 where it lies in an object store."""

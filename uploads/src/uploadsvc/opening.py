@@ -30,7 +30,7 @@ def make_stores(settings: Settings, options: "Options", run: Run) -> tuple[AnySt
     root = Path(options.root) if options.root else settings.state / "files"
     quota = Quota(root, options.total_size, options.user_size, options.keep_free)
     store = Store(root, quota, Journal(root) if tells else None)
-    store.hashes = options.sha256
+    store.hashes = options.sha256 == "always"
     return store, Shelf(store)
 
 
@@ -53,7 +53,7 @@ def _afar(settings: Settings, options: "Options", run: Run, tells: bool) -> tupl
         raise BadOptions(f"{settings.service}: store: {error}") from None
     root = Path(options.root) if options.root else settings.state / "s3"
     store = S3Store(bucket, root, options.max_size)
-    store.hashes = options.sha256
+    store.hashes = options.sha256 == "always"
     store.journal = Journal(root, store.has_happened) if tells else None
     return store, S3Shelf(store, run)
 

@@ -8,7 +8,6 @@ Everything here blocks and belongs in a thread; one thread at a time.
 """
 
 import fcntl
-import hashlib
 import os
 import uuid
 from collections.abc import Sequence
@@ -16,13 +15,14 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from svckit.conditional import etag_of
 from twisted.logger import Logger
 
 from .digests import ALGORITHMS, Digests, check
 from .splicing import Moved, Pipe, into_file
+from .sums import Sums
 
 __all__ = ["MODE", "Part", "Publish", "Published", "put_in_place", "settle_folder", "sync_folder", "write_all"]
 
@@ -40,7 +40,7 @@ class Published:
     name: str
     size: int
     sha256: bytes | None
-    """None where the file has come in several requests, or nobody wanted it."""
+    """None where the file has come in several requests, or nobody asked for it."""
     etag: bytes
     replaced: bool
 
@@ -60,19 +60,18 @@ class Part:
     """Goes to `folder`/NAME by way of `hidden`."""
 
     def __init__(
-        self, folder: Path, hidden: Path, digests: Digests | None = None, publish: "Publish | None" = None, hashes: bool = True
+        self, folder: Path, hidden: Path, digests: Digests | None = None, publish: "Publish | None" = None, hashes: bool = False
     ) -> None:
         """`digests` are what its bytes must come to; `publish` puts it in place, in some other way than the plain one.
 
-        `hashes`: whether its SHA-256 is taken although nobody demands it.
+        `hashes`: whether its SHA-256 is taken although no digest is checked.
         """
         self._publish = publish or partial(put_in_place, folder=folder)
         self._path = hidden / f"{uuid.uuid4().hex}.part"
         self._fd = -1
         self._digests = digests or {}
-        self._sums: dict[str, Any] = {"sha-256": hashlib.sha256()} if hashes else {}
-        for name in self._digests:
-            self._sums.setdefault(name, ALGORITHMS[name]())
+        wanted = {*self._digests, "sha-256"} if hashes else {*self._digests}
+        self._sums = Sums({name: ALGORITHMS[name] for name in wanted})
         self._size = 0
 
     def append(self, pieces: Sequence[bytes | bytearray]) -> None:
@@ -82,9 +81,7 @@ class Part:
             OSError: the disk is full, or worse.
         """
         self._open()
-        for piece in pieces:
-            for total in self._sums.values():
-                total.update(piece)
+        self._sums.add(pieces)
         self._size += write_all(self._fd, pieces)
 
     def splice(self, pipe: Pipe, limit: int) -> Moved:
@@ -97,7 +94,8 @@ class Part:
         return pipe.move(limit, self._put)
 
     def _put(self, pipe: int, count: int) -> None:
-        into_file(pipe, self._fd, count, self._size, self._sums.values())
+        into_file(pipe, self._fd, count)
+        self._sums.follow(self._fd, self._size, count)
         self._size += count
 
     def commit(self, size: int, name: str, exclusive: bool = False) -> Published:
@@ -115,7 +113,7 @@ class Part:
             self._path,
             name=name,
             exclusive=exclusive,
-            sha256=self._sums["sha-256"].digest() if "sha-256" in self._sums else None,
+            sha256=self._sums.digest("sha-256") if "sha-256" in self._sums else None,
         )
         os.close(self._fd)
         self._fd = -1
@@ -131,13 +129,14 @@ class Part:
         self._open()
         if self._size != size:
             raise OSError(f"{self._size} bytes written of {size}")
-        check(self._digests, self._sums)
+        check(self._digests, self._sums.digest)
         os.fsync(self._fd)
 
     def discard(self) -> None:
         """Remove what is there, unless it is published; also right when nothing is there."""
         if self._fd < 0:
             return
+        self._sums.stop()
         with suppress(FileNotFoundError):
             self._path.unlink()
         os.close(self._fd)

@@ -97,7 +97,8 @@ class UploadRequest(AskingRequest):
         if isinstance(judged, Ticket):
             self.ticket = judged
             intake = self.channel.site.intake
-            self.sink = intake.begin(self, intake.store.new_part(judged.digests, self._user_name, judged.holds, judged.name))
+            part = intake.store.new_part(judged.digests, self._user_name, judged.holds, judged.hashes, judged.name)
+            self.sink = intake.begin(self, part)
         elif isinstance(judged, Work):
             self.work = judged
             self.sink = self.channel.site.intake.begin(self, judged.body, judged.way)
@@ -121,8 +122,10 @@ class UploadRequest(AskingRequest):
             self.sink.abort()
             self._refuse_now(TOO_LARGE)
             return
-        self.sink.write(data)
-        if self._replayed:
+        received = self.sink.received + len(data)
+        splices = self._replayed and self._splices(received)
+        self.sink.write(data, splices or received == self._length)
+        if splices:
             self._splice()
 
     def requestReceived(self, command: bytes, path: bytes, version: bytes) -> None:
@@ -178,12 +181,19 @@ class UploadRequest(AskingRequest):
 
     def _splice(self) -> None:
         """Take the rest of the body past Python, where that can be and is worth it."""
-        sink, channel = self.sink, self.channel
-        if self._splicing is not None or self._length is None or sink is None or not channel.site.splices:
-            return
-        left = self._length - sink.received
-        if left >= LEAST and hasattr(sink.body, "splice") and can_splice(channel.transport):
-            self._splicing = Splicing(channel, sink, left, self)
+        sink = self.sink
+        if sink is not None and self._length is not None and self._splices(sink.received):
+            self._splicing = Splicing(self.channel, sink, self._length - sink.received, self)
+
+    def _splices(self, received: int) -> bool:
+        return (
+            self._splicing is None
+            and self._length is not None
+            and self._length - received >= LEAST
+            and self.channel.site.splices
+            and hasattr(getattr(self.sink, "body", None), "splice")
+            and can_splice(self.channel.transport)
+        )
 
     def _taken_over(self) -> None:
         """Another request wants this upload: what has come stays, the rest is the other's."""

@@ -72,10 +72,12 @@ class Options:
     """Threads that write; an upload uses one at a time."""
     expire: Annotated[float, Meta(gt=0)] = 24 * 3600.0
     """Seconds without a byte after which an unfinished resumable upload is removed."""
-    sha256: bool = True
-    """Whether the SHA-256 of each PUT and form is taken; a digest that a request brings is checked all the same."""
+    sha256: Literal["asked", "always"] = "asked"
+    """When the SHA-256 of a PUT or form is taken; a digest that a request brings is checked all the same."""
     splice: bool = True
     """Whether large bodies of known length go from socket to file inside the kernel."""
+    log_requests: bool = True
+    """Whether each request is a line in the log."""
     writes: Literal["login", "anyone"] = "login"
     """Who may put and delete: users with a login, or anyone. Anyone may get and list."""
 
@@ -178,7 +180,14 @@ def make_site(settings: Settings, reactor: Reactor, run: Run) -> UploadSite:
         log.info("{count} abandoned parts swept away", count=swept)
     intake = Intake(store, run, options.max_size, options.parallel, settings.replica)
     desk = Desk(intake, shelf, reactor, options.expire)
-    return UploadSite(Uploads(intake), reactor, intake, desk, writers, options.splice, timeout=options.idle_timeout)
+    site = UploadSite(Uploads(intake), reactor, intake, desk, writers, options.splice, timeout=options.idle_timeout)
+    if not options.log_requests:
+        site.log = _say_nothing  # type: ignore[method-assign]
+    return site
+
+
+def _say_nothing(request: object) -> None:
+    """For those who do not want a line for each request."""
 
 
 def keep_counts(intake: Intake, reactor: Reactor) -> None:

@@ -78,8 +78,8 @@ class Sink:
         self.committed = False
         self.closed: Deferred[None] = Deferred()
 
-    def write(self, data: bytes) -> None:
-        """Take a piece; never blocks."""
+    def write(self, data: bytes, followed: bool = False) -> None:
+        """Take a piece; never blocks. `followed`: `finish` or `turn` comes at once, and one job will do for both."""
         if self._broken:
             return
         self.received += len(data)
@@ -88,7 +88,8 @@ class Sink:
         if self._waiting > min(HIGH, self._share()):
             self._full = True
             self._flow.full()
-        self._next()
+        if not followed:
+            self._next()
 
     def finish(self, *how: Any) -> "Deferred[Any]":
         """All pieces are there: write the rest and commit; what `commit` gives or raises is the result."""
@@ -127,16 +128,17 @@ class Sink:
         if self._broken:
             self._discarding = True
             self._start(self.body.discard, self._close)
-        elif self._queue:
-            batch, self._queue = self._queue, []
-            self._start(partial(self.body.append, batch), partial(self._written, sum(map(len, batch))))
-        elif self._turn is not None:
-            job, done = self._turn
-            self._turn = None
-            self._start(job, partial(self._turned, done))
+            return
+        batch, self._queue = self._queue, []
+        size = sum(map(len, batch))
+        if self._turn is not None:
+            (job, done), self._turn = self._turn, None
+            self._start(partial(self._after, batch, job), partial(self._turned, done, size))
         elif self._finish is not None:
             commit, committed = self._finish
-            self._start(commit, partial(self._committed, committed))
+            self._start(partial(self._after, batch, commit), partial(self._committed, committed))
+        elif batch:
+            self._start(partial(self.body.append, batch), partial(self._written, size))
 
     def _start(self, job: Callable[[], T], then: Callable[[T], Any]) -> None:
         self._busy = True
@@ -150,6 +152,11 @@ class Sink:
         done.addCallbacks(then, self._fail)
         done.addErrback(lambda reason: self.log.failure("an upload's sink failed", reason))
 
+    def _after(self, batch: Sequence[bytes | bytearray], job: Callable[[], T]) -> T:
+        if batch:
+            self.body.append(batch)
+        return job()
+
     def _written(self, size: int, _: None) -> None:
         self._waiting -= size
         if self._full and self._waiting < min(LOW, self._share()) and not self._broken:
@@ -157,7 +164,9 @@ class Sink:
             self._flow.flowing()
         self._next()
 
-    def _turned(self, done: "Deferred[Any]", result: Any) -> None:
+    def _turned(self, done: "Deferred[Any]", size: int, result: Any) -> None:
+        self._waiting -= size
+        self._full = False  # whoever had the turn lets the flow go on
         if not self._broken:
             done.callback(result)
         self._next()

@@ -14,9 +14,8 @@ import fcntl
 import os
 import select
 import socket
-import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from typing import Any
@@ -28,11 +27,12 @@ from .sink import Sink
 
 __all__ = ["LEAST", "PER_JOB", "Moved", "Pipe", "Splicing", "can_splice", "into_file"]
 
-LEAST = 1 << 20
+LEAST = 128 << 10
 """Bytes still to come below which the ordinary way is as quick."""
 PER_JOB = 16 << 20
 """Most bytes that are moved before the reactor has its turn: timeouts and the end of the connection are its business."""
 _PIPE = 1 << 20
+_PIECE = 128 * 1024
 _F_SETPIPE_SZ = 1031
 _A_MOMENT = 5
 """Milliseconds that a thread waits for more, as handing over twice costs more than that on a busy machine."""
@@ -97,21 +97,11 @@ class Pipe:
         return result
 
 
-class _Buffer(threading.local):
-    """For reading back: one for each thread, as there are few of them and many uploads."""
-
-    def __init__(self) -> None:
-        self.bytes = memoryview(bytearray(128 * 1024))
-
-
-_buffer = _Buffer()
 _NOT_HERE = frozenset({errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP})
 
 
-def into_file(pipe: int, fd: int, count: int, at: int, sums: Iterable[Any]) -> None:
-    """`count` bytes from `pipe` into `fd`, whose position is `at`; the hash objects `sums` learn of them.
-
-    For these the bytes are read back from the file, out of the kernel's cache, where they have just been put.
+def into_file(pipe: int, fd: int, count: int) -> None:
+    """`count` bytes from `pipe` into `fd`.
 
     Raises:
         OSError: the disk is full, or worse.
@@ -123,20 +113,10 @@ def into_file(pipe: int, fd: int, count: int, at: int, sums: Iterable[Any]) -> N
         except OSError as error:
             if error.errno not in _NOT_HERE:
                 raise
-            data = os.read(pipe, min(left, len(_buffer.bytes)))  # a file system without it
+            data = os.read(pipe, min(left, _PIECE))  # a file system without it
             left -= len(data)
             while data:
                 data = data[os.write(fd, data) :]
-    if not sums:
-        return
-    end = at + count
-    while at < end:
-        read = os.preadv(fd, [_buffer.bytes[: min(end - at, len(_buffer.bytes))]], at)
-        if not read:
-            raise OSError(errno.EIO, "the file has become shorter")
-        for each in sums:
-            each.update(_buffer.bytes[:read])
-        at += read
 
 
 class Splicing:

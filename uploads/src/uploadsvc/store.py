@@ -45,8 +45,8 @@ class Store:
         self.hidden = root / HIDDEN
         self.quota = quota or Quota(root)
         self.journal = journal
-        self.hashes = True
-        """Whether the SHA-256 of files is taken although nobody demands it."""
+        self.hashes = False
+        """Whether the SHA-256 of files is taken although nobody asks for it."""
 
     def prepare(self, now: float) -> int:
         """Make the folders, sweep what a crash has left; returns how many parts that were.
@@ -63,12 +63,19 @@ class Store:
         """Remove the parts that nobody writes any more; returns how many. A part that is being written is locked."""
         return sum(_sweep(path, now) for path in self.hidden.glob("*.part"))
 
-    def new_part(self, digests: Digests | None = None, user: str = "", holds: Holds | None = None, name: str = "") -> Part:
+    def new_part(
+        self,
+        digests: Digests | None = None,
+        user: str = "",
+        holds: Holds | None = None,
+        hashes: bool = False,
+        name: str = "",
+    ) -> Part:
         """A file to be, whose bytes must come to `digests`; it takes no space before its first bytes.
 
-        `name` is what it will be called; here nobody has to know that yet.
+        `hashes`: somebody asks for its SHA-256. `name` is what it will be called; here nobody has to know that yet.
         """
-        return Part(self.root, self.hidden, digests, partial(self.publish, user=user, holds=holds), self.hashes)
+        return Part(self.root, self.hidden, digests, partial(self.publish, user=user, holds=holds), hashes or self.hashes)
 
     def order_of(self, sizes: Mapping[str, int], exclusive: bool, user: str) -> list[str]:
         """In which order files of these names and sizes can be published, where all are to be there or none.

@@ -55,7 +55,12 @@ class AnyStore(Protocol):
     def about(self, name: str) -> About | None: ...
 
     def new_part(
-        self, digests: Digests | None = None, user: str = "", holds: Holds | None = None, name: str = ""
+        self,
+        digests: Digests | None = None,
+        user: str = "",
+        holds: Holds | None = None,
+        hashes: bool = False,
+        name: str = "",
     ) -> AnyPart: ...
 
     def order_of(self, sizes: Mapping[str, int], exclusive: bool, user: str) -> list[str]: ...

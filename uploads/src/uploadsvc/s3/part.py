@@ -1,13 +1,13 @@
 """A file in the making: parts of an object, which is not there before it is completed. Blocks; one thread at a time."""
 
-import hashlib
 import uuid
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ..about import Holds
 from ..digests import ALGORITHMS, Digests, check
 from ..part import Published
+from ..sums import Sums
 from .bucket import Bucket, Piece
 from .spool import Spool
 
@@ -21,13 +21,19 @@ class S3Part:
     """Goes to `name`. As `part.Part` is for a folder."""
 
     def __init__(
-        self, bucket: Bucket, store: "S3Store", name: str, digests: Digests | None, user: str, holds: Holds | None
+        self,
+        bucket: Bucket,
+        store: "S3Store",
+        name: str,
+        digests: Digests | None,
+        user: str,
+        holds: Holds | None,
+        hashes: bool,
     ) -> None:
         self._bucket, self._store, self._name, self._user, self._holds = bucket, store, name, user, holds
         self._digests = digests or {}
-        self._sums: dict[str, Any] = {"sha-256": hashlib.sha256()} if store.hashes else {}
-        for algorithm in self._digests:
-            self._sums.setdefault(algorithm, ALGORITHMS[algorithm]())
+        wanted = {*self._digests, "sha-256"} if hashes else {*self._digests}
+        self._sums = Sums({name: ALGORITHMS[name] for name in wanted})
         self._id = uuid.uuid4().hex
         self._spool = Spool(store.root, store.part_size)
         self._upload = ""
@@ -40,9 +46,7 @@ class S3Part:
         Raises:
             OSError: the disk is full, the store fails, or worse.
         """
-        for piece in pieces:
-            for total in self._sums.values():
-                total.update(piece)
+        self._sums.add(pieces)
         self._size += sum(map(len, pieces))
         for _ in self._spool.fill(pieces):
             self._send()
@@ -66,7 +70,7 @@ class S3Part:
             name=name,
             size=size,
             exclusive=exclusive,
-            sha256=self._sums["sha-256"].digest() if "sha-256" in self._sums else None,
+            sha256=self._sums.digest("sha-256") if "sha-256" in self._sums else None,
             user=self._user,
             ident=self._id,
             holds=self._holds,
@@ -90,7 +94,7 @@ class S3Part:
         """
         if self._size != size:
             raise OSError(f"{self._size} bytes written of {size}")
-        check(self._digests, self._sums)
+        check(self._digests, self._sums.digest)
         if self._upload and self._spool.size:
             self._send()
 

@@ -45,7 +45,7 @@ class S3Store:
         self.bucket, self.root, self.journal = bucket, root, journal
         self.part_size = part_size(max_size)
         self.quota = Boundless(root)
-        self.hashes = True
+        self.hashes = False
 
     def prepare(self, now: float) -> int:
         """Make the folder, and see whether the store does what everything rests on.
@@ -71,9 +71,16 @@ class S3Store:
         """Of an object that upload `ident` of `user` makes."""
         return {IDENT: ident, USER: quote(user, safe="")}
 
-    def new_part(self, digests: Digests | None = None, user: str = "", holds: Holds | None = None, name: str = "") -> S3Part:
-        """The file `name` to be, whose bytes must come to `digests`."""
-        return S3Part(self.bucket, self, name, digests, user, holds)
+    def new_part(
+        self,
+        digests: Digests | None = None,
+        user: str = "",
+        holds: Holds | None = None,
+        hashes: bool = False,
+        name: str = "",
+    ) -> S3Part:
+        """The file `name` to be, whose bytes must come to `digests`; `hashes`: somebody asks for its SHA-256."""
+        return S3Part(self.bucket, self, name, digests, user, holds, hashes or self.hashes)
 
     def order_of(self, sizes: Mapping[str, int], exclusive: bool, user: str) -> list[str]:
         """

@@ -4,10 +4,11 @@ import hmac
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ..part import Published, write_all
 from ..splicing import Moved, Pipe, into_file
+from ..sums import Sums
 from .heads import ALGORITHMS, Checksum
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ class Stretch:
     def __init__(self, upload: "Upload", checksum: Checksum | None) -> None:
         self._upload = upload
         self._checksum = checksum
-        self._digest: Any = None if checksum is None else ALGORITHMS[checksum.algorithm]()
+        self._sums = Sums({} if checksum is None else {checksum.algorithm: ALGORITHMS[checksum.algorithm]})
         self._start, self._size = upload.offset, 0
         self._fd = -1
 
@@ -44,9 +45,7 @@ class Stretch:
             OSError: the disk is full, or worse.
         """
         self._open()
-        if self._digest is not None:
-            for piece in pieces:
-                self._digest.update(piece)
+        self._sums.add(pieces)
         self._size += write_all(self._fd, pieces)
 
     def splice(self, pipe: Pipe, limit: int) -> Moved:
@@ -59,12 +58,13 @@ class Stretch:
         return pipe.move(limit, self._put)
 
     def _put(self, pipe: int, count: int) -> None:
-        into_file(pipe, self._fd, count, self._start + self._size, [] if self._digest is None else [self._digest])
+        into_file(pipe, self._fd, count)
+        self._sums.follow(self._fd, self._start + self._size, count)
         self._size += count
 
     def _open(self) -> None:
         if self._fd < 0:
-            if self._digest is not None:
+            if self._checksum is not None:
                 self._upload.doubt()
             self._fd = os.open(self._upload.data, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)  # splice(2) and O_APPEND exclude
             os.lseek(self._fd, self._start, os.SEEK_SET)  # each other; the lock keeps others from writing here
@@ -77,7 +77,9 @@ class Stretch:
             FileExistsError: nothing may stand under its name, and something does.
             OSError: worse.
         """
-        if self._checksum is not None and not hmac.compare_digest(self._digest.digest(), self._checksum.digest):
+        if self._checksum is not None and not hmac.compare_digest(
+            self._sums.digest(self._checksum.algorithm), self._checksum.digest
+        ):
             raise ChecksumMismatch
         if self._fd >= 0:
             os.fsync(self._fd)
@@ -89,8 +91,9 @@ class Stretch:
 
     def discard(self) -> None:
         """It will not be whole; what has come stays, unless a checksum was to prove it."""
+        self._sums.stop()
         try:
-            if self._fd >= 0 and self._digest is not None:
+            if self._fd >= 0 and self._checksum is not None:
                 os.ftruncate(self._fd, self._start)
                 self._upload.trust()
         finally:

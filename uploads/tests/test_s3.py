@@ -10,6 +10,7 @@ from twisted.internet.defer import maybeDeferred
 from twisted.internet.task import Clock
 from twisted.logger import capturedLogs
 from uploadsvc import fetching
+from uploadsvc.journal import Event, Journal
 from uploadsvc.s3.address import Address
 from uploadsvc.s3.bucket import Bucket
 from uploadsvc.s3.calls import StoreFailed
@@ -199,3 +200,22 @@ def test_a_spool(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
     spool.close()
     spool.close()
+
+
+# -- events
+
+
+def test_what_a_crash_has_cut_short_is_looked_up_in_the_store(
+    make_in_bucket: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service = make_in_bucket(spool="/unused")
+    journal: Journal = service.site.intake.store.journal
+    monkeypatch.setattr(Journal, "_carry_on", lambda *_: None)  # as if it had died there
+    for name in ("stands", "replaced"):
+        assert service.connect().ask("PUT", f"/uploads/{name}", b"abc")[0] == 201
+    monkeypatch.undo()
+    service.bucket.client.put_object(Bucket=service.bucket.name, Key="some/where/replaced", Body=b"another")
+    journal._write(Event.of("never", 3, None, "", source="0" * 32), "intent")
+    journal.settle(1e12)
+    (left,) = journal.folder.iterdir()
+    assert left.suffix == ".spool" and b'"name":"stands"' in left.read_bytes()

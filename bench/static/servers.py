@@ -150,8 +150,8 @@ def _python(folder: Path, stack: ExitStack) -> list[Server]:
         wait_for_listener("127.0.0.1", port)
         found.append(Server(name, port, [process.pid]))
     port = free_port()
-    # not /dev/null: this log is rotated at 1 MB, by renaming it, whatever it is
-    log = f"{folder}/twistd-access.log"
+    # A file of its own, though nobody reads it: its log is rotated, and /dev/null would be, too.
+    log = f"{folder}/twistd.log"
     web = ["web", "--path", f"{folder}/root", "--listen", f"tcp:{port}:interface=127.0.0.1", "--logfile", log]
     process = _run(stack, folder, "twistd", [str(BIN / "twistd"), "-n", "--pidfile=", *web])
     wait_for_listener("127.0.0.1", port)

@@ -11,7 +11,6 @@ from portico.pump import Pipes
 
 from .support.wires import tcp_pair
 
-
 BULK = 40_000
 """Bytes that a socket takes at once."""
 

@@ -13,17 +13,19 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from .pump import Pipes
 
-__all__ = ["DONTWAIT", "FIRST", "PIPE_SIZE", "RESET", "SMALL", "THIN", "TURNS", "Flow", "SinkLost"]
+__all__ = ["DONTWAIT", "FIRST", "PIPE_SIZE", "RESET", "SMALL", "SMALLER_PIPE", "Flow", "SinkLost"]
 
 SMALL = 65_536
 """Bytes; a read that fills this much switches to splice."""
 FIRST = 16_384
 """Bytes asked for where a head is awaited: a smaller buffer costs less, and most of what begins with a head is small."""
-PIPE_SIZE = 262_144
-"""Bytes asked for each pipe; an unprivileged user has 64 MiB of pipes in all."""
+PIPE_SIZE = 1 << 20
+"""Bytes asked for a pipe: what goes through in larger pieces costs less. An unprivileged user has 64 MiB of pipes in all."""
+SMALLER_PIPE = 1 << 18
+"""The same where there are many."""
 THIN = 4_096
 """Bytes; a splice that moves less switches back."""
-TURNS = 16
+TURNS = 8
 """Splices of one flow in one go, so that others get their turn."""
 
 DONTWAIT = int(socket.MSG_DONTWAIT)
@@ -42,7 +44,7 @@ class SinkLost(ConnectionError):
 class Flow:
     """Bytes on their way to `sink`."""
 
-    __slots__ = ("_in_pipe", "_pending", "_pipe", "_pipes", "moved", "sink")
+    __slots__ = ("_in_pipe", "_pending", "_pipe", "_pipes", "moved", "sink", "thin")
 
     def __init__(self, sink: RawSocket, pipes: "Pipes") -> None:
         self.sink, self._pipes = sink, pipes
@@ -51,6 +53,8 @@ class Flow:
         self._in_pipe = 0
         self.moved = 0
         """Bytes that the sink has taken."""
+        self.thin = False
+        """What was spliced last was not worth it."""
 
     @property
     def held(self) -> bool:
@@ -80,7 +84,9 @@ class Flow:
         return True
 
     def splice(self, source: int, most: int) -> int:
-        """Move up to `most` bytes from the socket `source`; returns how many it gave, 0 at its end. Not while bytes are held.
+        """Move up to `most` bytes from the socket `source`; how many it gave, 0 at its end. Not while bytes are held.
+
+        Ends early where the sink takes less, where little comes (`thin`: what remains is for copying), and after `TURNS`.
 
         Raises:
             BlockingIOError: the source has nothing now.
@@ -89,11 +95,34 @@ class Flow:
         """
         assert self._pipe is not None
         assert not self.held
-        got = os.splice(source, self._pipe[1], most, flags=_SPLICE)
-        if got:
-            self._in_pipe = got
-            self._empty_pipe()
-        return got
+        (outlet, inlet), sink, splice = self._pipe, self.sink.fileno(), os.splice
+        moved, self.thin = 0, False
+        for _ in range(TURNS):
+            try:
+                got = splice(source, inlet, min(most - moved, PIPE_SIZE), flags=_SPLICE)
+            except BlockingIOError:
+                if moved:
+                    break
+                raise
+            if not got:
+                break  # where something has moved before it, the end is found again
+            moved += got
+            try:
+                gone = splice(outlet, sink, got, flags=_SPLICE)
+            except (BlockingIOError, InterruptedError):
+                gone = 0
+            except OSError as error:
+                raise SinkLost(*error.args) from None
+            self.moved += gone
+            if gone < got:
+                self._in_pipe = got - gone
+                self._empty_pipe()
+                if self._in_pipe:
+                    break
+            self.thin = got < THIN
+            if self.thin or most - moved < SMALL:
+                break
+        return moved
 
     def can_splice(self) -> bool:
         """Get a pipe; False if there is none to be had: copying costs more, and works."""
@@ -103,6 +132,12 @@ class Flow:
             except OSError:
                 return False
         return True
+
+    def rest(self) -> None:
+        """Give an empty pipe back: what comes next is copied, and most connections are idle for most of the time."""
+        if self._pipe is not None and not self._in_pipe:
+            self._pipes.put(self._pipe, True)
+            self._pipe = None
 
     def flush(self) -> bool:
         """Send what is held; whether all is out.

@@ -20,12 +20,13 @@ from collections.abc import Callable
 
 from .arrival import do_not_wait
 from .core.termination import CLIENT, CLIENT_TIME, DATA, NORMAL, SERVER, SERVER_TIME, Who
-from .flow import PIPE_SIZE, SMALL, THIN, TURNS, Flow, SinkLost
+from .flow import PIPE_SIZE, SMALL, SMALLER_PIPE, Flow, SinkLost
 from .poller import ERROR, HANGUP, READ, WRITE, Poller
 
 __all__ = ["NO_PIPES", "PIPE_SIZE", "SMALL", "Pipes", "Tunnel", "join"]
 
 _DONTWAIT = int(socket.MSG_DONTWAIT)
+_ANY = 1 << 62
 _RESET = b"\1\0\0\0\0\0\0\0"
 
 Ended = Callable[[str, int, int], None]
@@ -36,9 +37,13 @@ class Pipes:
     """Pipes for reuse. One with bytes left in it is never used again."""
 
     KEPT = 64
+    """Pipes that wait for use."""
+    LARGE = 32
+    """Pipes in use of the full size, half of what an unprivileged user may have. Who is over that gets two pages."""
 
     def __init__(self) -> None:
         self._free: list[tuple[int, int]] = []
+        self._made = 0
 
     def get(self) -> tuple[int, int]:
         """An empty non-blocking pipe.
@@ -49,8 +54,9 @@ class Pipes:
         if self._free:
             return self._free.pop()
         pipe = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        self._made += 1
         with contextlib.suppress(OSError):  # over the user's share: the default size works too
-            fcntl.fcntl(pipe[1], fcntl.F_SETPIPE_SZ, PIPE_SIZE)
+            fcntl.fcntl(pipe[1], fcntl.F_SETPIPE_SZ, PIPE_SIZE if self._made <= self.LARGE else SMALLER_PIPE)
         return pipe
 
     def put(self, pipe: tuple[int, int], empty: bool) -> None:
@@ -58,6 +64,7 @@ class Pipes:
         if empty and len(self._free) < self.KEPT and not _bytes_in(pipe):
             self._free.append(pipe)
         else:
+            self._made -= 1
             os.close(pipe[0])
             os.close(pipe[1])
 
@@ -154,17 +161,13 @@ class End(Flow):
             self._splicing = True
 
     def _splice(self) -> None:
-        for _ in range(TURNS):
-            got = self.splice(self._descriptor, PIPE_SIZE)
-            if not got:
-                self._end_of_file()
-                return
-            if self.held:
-                self._wait_for_peer()
-                return
-            if got < THIN:
-                self._splicing = False
-                return
+        if not self.splice(self._descriptor, _ANY):
+            self._end_of_file()
+        elif self.held:
+            self._wait_for_peer()
+        elif self.thin:
+            self._splicing = False
+            self.rest()
 
     def _wait_for_peer(self) -> None:
         self.want(self._wanted & ~READ)

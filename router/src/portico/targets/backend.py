@@ -13,7 +13,7 @@ from ..core.forwarding import response_head
 from ..core.framing import TUNNEL, ResponseFrame, frame_response
 from ..core.response import ResponseHead, ResponseReader, read_response
 from ..core.termination import CLIENT, DATA, ROUTER
-from ..flow import DONTWAIT, FIRST, PIPE_SIZE, SMALL, THIN, TURNS, Flow, SinkLost
+from ..flow import DONTWAIT, FIRST, SMALL, Flow, SinkLost
 from ..poller import ERROR, HANGUP, READ, WRITE, Poller
 from .connect import Replica
 from .watched import Watched
@@ -250,21 +250,19 @@ class Backend(Watched):
 
     def _splice(self, session: "Session", body: Body) -> None:
         down = session.down
-        for _ in range(TURNS):
-            taken = down.splice(self._descriptor, min(body.bulk, PIPE_SIZE))
-            if not taken:
-                session.server_ended(reset=False)
-                return
-            body.skip(taken)
-            if down.held:
-                self._wait_for(session)
-            self._bulky = taken >= THIN
-            if body.complete:
-                self._body = None
-                session.answered(self, self._keep)
-                return
-            if down.held or not self._bulky or body.bulk < SMALL:
-                return
+        taken = down.splice(self._descriptor, body.bulk)
+        if not taken:
+            session.server_ended(reset=False)
+            return
+        body.skip(taken)
+        if down.held:
+            self._wait_for(session)
+        elif body.complete or down.thin:
+            down.rest()
+        self._bulky = not down.thin
+        if body.complete:
+            self._body = None
+            session.answered(self, self._keep)
 
     def _send(self, session: "Session", piece: bytes) -> None:
         if not session.down.send(piece):

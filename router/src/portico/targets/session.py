@@ -227,6 +227,7 @@ class Session(Leaving):
         if self._backend is not None:
             self._backend.resume()
         elif self._connecting is None:
+            self.down.rest()
             self._next()
 
     def closes_after(self, endless: bool) -> bool:

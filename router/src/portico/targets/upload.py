@@ -6,7 +6,7 @@ Its boundaries are followed, so nothing that belongs to the next request goes to
 from ..arrival import RawSocket
 from ..core.body import Body
 from ..core.chunked import MALFORMED
-from ..flow import DONTWAIT, PIPE_SIZE, SMALL, THIN, TURNS, Flow
+from ..flow import DONTWAIT, SMALL, Flow
 
 __all__ = ["ENDED", "Upload"]
 
@@ -38,14 +38,13 @@ class Upload:
         if not (self._bulky and self._spliced and body.bulk >= SMALL and up.can_splice()):
             return self._copy(source, up)
         descriptor = source.fileno()
-        for _ in range(TURNS):
-            taken = up.splice(descriptor, min(body.bulk, PIPE_SIZE))
-            if not taken:
-                return ENDED
-            body.skip(taken)
-            self._bulky = taken >= THIN
-            if up.held or not self._bulky or body.bulk < SMALL:
-                break
+        taken = up.splice(descriptor, body.bulk)
+        if not taken:
+            return ENDED
+        body.skip(taken)
+        self._bulky = not up.thin
+        if up.thin or body.complete:
+            up.rest()
         return 0
 
     def _copy(self, source: RawSocket, up: Flow) -> int:

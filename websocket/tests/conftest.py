@@ -13,6 +13,8 @@ from twisted.python.failure import Failure
 from websocketsvc.masking import mask
 from websocketsvc.sharedhub import SharedHub
 
+from tests.support.redis_server import RedisServer
+
 from .support.memory_broker import Memory
 from .support.served import Served
 from .support.shared_rooms import shared_hub
@@ -192,3 +194,11 @@ def memory() -> Memory:
 def start(memory: Memory, clock: Clock) -> Callable[..., SharedHub]:
     """Begins a replica of rooms whose broker is `memory`; it is given RoomOptions."""
     return lambda **options: shared_hub(memory, clock, **options)
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    """A Redis of the tests' own."""
+    running = RedisServer(tmp_path_factory.mktemp("redis"))
+    yield running
+    running.stop()

@@ -61,7 +61,7 @@ def over_a_backplane(rounds: int, rooms: int, clients: int, seconds: float) -> i
         with tempfile.TemporaryDirectory(prefix="b") as folder:
             outcome, _ = two_hosts(Path(folder), rooms, clients, seconds)
         failed = failed or bool(outcome.wrong)
-        print(f"round {number + 1}, two hosts, their Redis and a replica killed: {outcome}", flush=True)
+        print(f"round {number + 1}, two hosts, their Redis and a replica killed, another drained: {outcome}", flush=True)
     return int(failed)
 
 

@@ -1,4 +1,4 @@
-"""Rooms that span two hosts, over a real Redis that is killed while all talk."""
+"""Rooms that span two hosts, over a real Redis that is killed while all talk, and replicas that die and drain."""
 
 import asyncio
 import os
@@ -13,7 +13,7 @@ __all__ = ["span_hosts", "two_hosts"]
 
 
 def two_hosts(folder: Path, rooms: int, clients: int, seconds: float) -> tuple[Outcome, str]:
-    """`span_hosts` with a Redis and hosts of its own; what was seen, and what the replicas have written."""
+    """`span_hosts` with a Redis and hosts of its own; what was seen, and what all of them have written."""
     server = RedisServer(folder / "redis")
     address = folder / "address"
     address.touch(0o600)
@@ -21,13 +21,13 @@ def two_hosts(folder: Path, rooms: int, clients: int, seconds: float) -> tuple[O
     try:
         with host(0.2, address) as one, host(0.2, address) as other:
             outcome = asyncio.run(span_hosts((one, other), server, rooms, clients, seconds))
-            return outcome, one.written + other.written
+            return outcome, one.all_written + other.all_written
     finally:
         server.stop()
 
 
 async def span_hosts(hosts: tuple[Host, Host], server: RedisServer, rooms: int, clients: int, seconds: float) -> Outcome:
-    """Members of each room on both; the Redis is killed, and started again, and a replica is killed, each after `seconds`."""
+    """Members of each room on both; the Redis is killed and started again, one replica is killed, one drains."""
     speak = asyncio.Event()
     members = [
         Member(hosts[number % 2].url(f"room-{number // 2 % rooms}"), f"client-{number}", speak) for number in range(clients)
@@ -44,8 +44,11 @@ async def span_hosts(hosts: tuple[Host, Host], server: RedisServer, rooms: int, 
         before = sum(len(member.acknowledged) for member in members)
         await until(lambda: sum(len(member.acknowledged) for member in members) > before, "it is taken up again")
         await asyncio.sleep(seconds)
-        await asyncio.to_thread(hosts[0].add)
+        for each in hosts:
+            await asyncio.to_thread(each.add)
         await asyncio.to_thread(hosts[0].kill)
+        leaving = hosts[1].remove()
+        assert await asyncio.to_thread(leaving.wait, 60) == 0, leaving.log
         await asyncio.sleep(seconds)
         speak.clear()
         await until(lambda: all(member.settled for member in members), "all is acknowledged")

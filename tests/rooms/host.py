@@ -79,10 +79,15 @@ class Host:
         """The logs of the replicas that are there."""
         return "".join(replica.log for replica in self.replicas)
 
+    @property
+    def all_written(self) -> str:
+        """The logs of all that ever were."""
+        return "".join(each.log for each in self._all)
+
     def log(self) -> str:
         """Of all replicas that ever were: what went wrong."""
         wrong = ("critical", "error", "Traceback")
-        return "\n".join(line for each in self._all for line in each.log.splitlines() if any(word in line for word in wrong))
+        return "\n".join(line for line in self.all_written.splitlines() if any(word in line for word in wrong))
 
     def stop(self) -> None:
         for each in self._all:

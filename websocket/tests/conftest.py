@@ -17,6 +17,8 @@ from websocketsvc.mounts import Mount
 from websocketsvc.options import AutobahnOptions
 from websocketsvc.sharedhub import SharedHub
 
+from tests.support.redis_server import RedisServer
+
 from .autobahn_setup import Chat
 from .support.memory_broker import Memory
 from .support.served import Served
@@ -223,3 +225,11 @@ def memory() -> Memory:
 def start(memory: Memory, clock: Clock) -> Callable[..., SharedHub]:
     """Begins a replica of rooms whose broker is `memory`; it is given RoomOptions."""
     return lambda **options: shared_hub(memory, clock, **options)
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    """A Redis of the tests' own."""
+    running = RedisServer(tmp_path_factory.mktemp("redis"))
+    yield running
+    running.stop()

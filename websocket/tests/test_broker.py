@@ -1,86 +1,15 @@
 """What a broker owes, held against the one in memory and against Redis."""
 
-import contextlib
-import queue
-import time
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Iterator
 
 import pytest
-from twisted.internet.defer import Deferred
-from twisted.python.failure import Failure
-from websocketsvc.backplane import Anew, BrokerAway, Came, Left, Present, Refused, Said
-from websocketsvc.redisbroker import RedisBroker, read_step
-from websocketsvc.roomoptions import RoomOptions
+from websocketsvc.backplane import Anew, Came, Left, Present, Refused, Said
+from websocketsvc.redisbroker import read_step
 
-from tests.support.redis_server import RedisServer
-
+from .support.brokers import Site
 from .support.memory_broker import Memory
 
-WAIT = 20.0
 BODY = b'{"member":"m","data":"x y"}'
-
-
-class Calls:
-    """A reactor's thread, as far as a broker needs one: the test's own."""
-
-    def __init__(self) -> None:
-        self._queue: queue.Queue[tuple[Callable[..., None], tuple[Any, ...]]] = queue.Queue()
-
-    def callFromThread(self, function: Callable[..., None], *arguments: Any) -> None:
-        self._queue.put((function, arguments))
-
-    def until(self, condition: Callable[[], bool]) -> None:
-        end = time.monotonic() + WAIT
-        while not condition():
-            function, arguments = self._queue.get(timeout=max(end - time.monotonic(), 0.01))
-            function(*arguments)
-
-
-class Site:
-    """Brokers as replicas have them."""
-
-    def __init__(self, memory: Memory, server: RedisServer | None) -> None:
-        self.calls, self._memory, self.server = Calls(), memory, server
-        self.made: list[Any] = []
-
-    def broker(self, **options: Any) -> Any:
-        name, chosen = f"replica{len(self.made)}", RoomOptions(**options)
-        if self.server is None:
-            broker: Any = self._memory.connect("", "", name, chosen, None)
-        else:
-            broker = RedisBroker(self.server.url, "test:/ws/rooms", name, chosen, self.calls)
-        self.made.append(broker)
-        broker.steps, broker.backs = [], 0
-
-        def back() -> None:
-            broker.backs += 1
-
-        broker.start(lambda *step: broker.steps.append(step), back)
-        self.calls.until(lambda: broker.backs == 1)
-        return broker
-
-    def get(self, deferred: "Deferred[Any]") -> Any:
-        """Its result; raises what it failed with."""
-        found: list[Any] = []
-        deferred.addBoth(found.append)
-        self.calls.until(lambda: bool(found))
-        if isinstance(found[0], Failure):
-            found[0].raiseException()
-        return found[0]
-
-    def told(self, broker: Any, count: int) -> list[Any]:
-        """The first steps that it has been told."""
-        self.calls.until(lambda: len(broker.steps) >= count)
-        steps: list[Any] = broker.steps
-        return steps
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
-    running = RedisServer(tmp_path_factory.mktemp("redis"))
-    yield running
-    running.stop()
 
 
 @pytest.fixture(params=["memory", "redis"])
@@ -213,36 +142,6 @@ def test_rooms_that_are_closed_are_not_heard_of(site: Site) -> None:
     assert [event for _, _, _, event in site.told(broker, 1)] == [Said(2, "b", BODY)]
 
 
-def test_a_redis_that_is_killed_and_comes_back(server: RedisServer, memory: Memory) -> None:
-    site = Site(memory, server)
-    server.ask("FLUSHALL")
-    broker = site.broker()
-    epoch = site.get(broker.open("lobby", 0)).epoch
-    for number in range(100):
-        site.get(broker.publish("lobby", epoch, str(number), BODY))
-    under_way = [broker.publish("lobby", epoch, f"more {number}", BODY) for number in range(400)]
-    server.kill()
-    kept = set(range(1, 101))
-    for each in under_way:
-        with contextlib.suppress(BrokerAway):
-            kept.add(site.get(each))
-    with pytest.raises(BrokerAway):
-        site.get(broker.publish("lobby", epoch, "later", BODY))
-    server.start()
-    site.calls.until(lambda: broker.backs == 2)
-    found = site.get(broker.open("lobby", 0))
-    assert found.epoch == epoch and kept <= {said.seq for said in found.said} | set(range(found.gone + 1))
-    broker.stop()
-
-
-@pytest.mark.parametrize(
-    "line", [b"", b"e 1 said", b"e x said 1 k b", b"e 1 sung 1 k b", b"e 1 said 1 k", b"e 1 came m", b"e 1 left m"]
-)
-def test_lines_that_are_not_ours(line: bytes) -> None:
-    assert read_step(line) is None
-
-
-def test_addresses_of_redis_are_checked_at_the_start() -> None:
-    with pytest.raises(TypeError, match="malformed") as caught:
-        RedisBroker("redis://:geheim@h/0?socket_timeout=x", "n", "r", RoomOptions(), Calls())
-    assert "geheim" not in str(caught.value)
+def test_lines_that_are_not_ours() -> None:
+    lines = "", "e 1 said", "e x said 1 k b", "e 1 sung 1 k b", "e 1 said 1 k", "e 1 came m", "e 1 left m", "e 1 anew x"
+    assert [read_step(line.encode()) for line in lines] == [None] * len(lines)

@@ -24,13 +24,11 @@ def _get(result: Result, measure: str, contender: str, field: str) -> float | No
     return None if found is None else found[field]
 
 
-def moved(measure: str, contender: str) -> Find:
-    """Processor time for a GiB, beyond what the router uses anyway in that time when it rests."""
+def moved(way: str, contender: str) -> Find:
+    """Processor time for a GiB in the midst of a transfer, beyond what the router uses when it rests."""
 
     def find(result: Result) -> float | None:
-        cost, rate = (_get(result, measure, contender, field) for field in ("cpu", "rate"))
-        resting = result.get("resting", {}).get(contender)
-        return None if cost is None or not rate or resting is None else max(0.0, cost - resting / rate)
+        return result.get("passing", {}).get(contender, {}).get(way)  # type: ignore[no-any-return]
 
     return find
 

@@ -8,14 +8,14 @@ from dataclasses import asdict
 from typing import Any
 
 from .form import Form
-from .router import contenders, holding
+from .router import bulk, contenders, holding
 from .router import growth as growing
 from .router.measures import Load
 from .router.sample import Failed
 from .router.stage import Missing, Running, Stage
 from .router.starting import first_connection
 
-__all__ = ["growth", "memory", "resting", "starts"]
+__all__ = ["growth", "memory", "passing", "resting", "starts"]
 
 Say = Callable[[str], None]
 GROWING = ("portico handoff", "portico tcp split", "HAProxy tcp", "nginx http")
@@ -30,6 +30,19 @@ def resting(running: dict[str, Running], seconds: float) -> dict[str, float]:
     time.sleep(seconds)
     passed = time.monotonic() - began
     return {name: (running[name].cpu() - cpu) / passed for name, cpu in before.items() if name != contenders.DIRECT}
+
+
+def passing(running: dict[str, Running], seconds: float, rest: dict[str, float], say: Say) -> dict[str, dict[str, float]]:
+    """Processor time for a GiB in the midst of a transfer, beyond what the router uses anyway."""
+    found: dict[str, dict[str, float]] = {}
+    for name, each in running.items():
+        try:
+            for way, service in (("down", "static-bulk"), ("up", "uploads-bulk")):
+                moved, passed, cost = bulk.passing(each.port(service), way == "up", seconds, each.cpu)
+                found.setdefault(name, {})[way] = max(0.0, cost - rest.get(name, 0.0) * passed) / moved
+        except (Failed, OSError, ZeroDivisionError) as error:
+            say(f"  {name}, in the midst of a transfer: {error}")
+    return found
 
 
 def memory(stage: Stage, form: Form, names: list[str], say: Say, deadline: float) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -40,12 +40,14 @@ def run(form: Form, only: frozenset[str], say: Say) -> dict[str, Any]:
             for name in absent:
                 by_name.pop(name, None)
         figures = {key: {name: figure(taken) for name, taken in by.items() if taken} for key, by in samples.items()}
+        say("in the midst of transfers")
+        passing = quiet.passing(running, form.seconds * 2, resting, say)
+        say("growth")
+        grown = quiet.growth(stage, form, running, load, say, deadline)
         say("idle connections and slow readers")
         idle, slow = quiet.memory(stage, form, list(running), say, deadline)
         say("a replica's first connection")
         start = quiet.starts(stage, form, list(running), say, deadline)
-        say("growth")
-        grown = quiet.growth(stage, form, running, load, say, deadline)
     said = {}
     if form.services:
         for name in services.PROGRAMS:
@@ -66,6 +68,7 @@ def run(form: Form, only: frozenset[str], say: Say) -> dict[str, Any]:
         "seconds": round(time.monotonic() - began),
         "contenders": {name: absent.get(name, "") for name in contenders.ALL},
         "resting": resting,
+        "passing": passing,
         "measures": figures,
         "idle": idle,
         "slow": slow,

@@ -3,16 +3,20 @@
 import os
 import socket
 import time
+from collections.abc import Callable
 
 from .backend import large_file
 from .clients import connect, get, head_of, status
 from .replies import FILE
 from .sample import Failed, Sample
 
-__all__ = ["download", "upload"]
+__all__ = ["download", "passing", "upload"]
 
 _buffer = bytearray(1 << 20)
+_piece = bytes(1 << 20)
 _big = -1
+WARM = 0.3
+"""Seconds of a transfer that are not looked at."""
 
 
 def download(port: int, size: int, seconds: float) -> Sample:
@@ -68,6 +72,36 @@ def upload(port: int, size: int, seconds: float) -> Sample:
                 raise Failed(f"an upload of {size} bytes: {answer[-40:]!r}")
         count += 1
     return Sample(count * size / (1 << 30), time.monotonic() - began)
+
+
+def passing(port: int, up: bool, seconds: float, cpu: Callable[[], float]) -> tuple[float, float, float]:
+    """GiB, seconds, and what `cpu` went up by, in the midst of a transfer: without its beginning and its end.
+
+    Raises:
+        Failed: it did not go on.
+    """
+    moved, began, before = 0, 0.0, 0.0
+    head = (
+        f"POST /uploads/x HTTP/1.1\r\nHost: bench\r\nContent-Length: {1 << 40}\r\n\r\n".encode()
+        if up
+        else get(f"/static/n/{1 << 40}")
+    )
+    with connect(port) as sock:
+        sock.sendall(head)
+        if not up:
+            head_of(sock)
+        start = time.monotonic()
+        while not began or time.monotonic() < began + seconds:
+            if up:
+                moved += sock.send(_piece)
+            else:
+                got = sock.recv_into(_buffer, len(_buffer), socket.MSG_TRUNC)
+                if not got:
+                    raise Failed("a transfer ended before its time")
+                moved += got
+            if not began and time.monotonic() > start + WARM:
+                moved, began, before = 0, time.monotonic(), cpu()
+        return moved / (1 << 30), time.monotonic() - began, cpu() - before
 
 
 def _timeval(seconds: int) -> bytes:

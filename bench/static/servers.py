@@ -7,6 +7,7 @@ import sys
 from contextlib import ExitStack
 from pathlib import Path
 
+from bench.machine import cpu
 from tests.support.one_process import OneProcess
 from tests.support.site import free_port, wait_for_file, wait_for_listener
 
@@ -71,11 +72,7 @@ class Server:
 
     def cpu(self) -> float:
         """Seconds of processor that its threads have used so far."""
-        found = 0
-        for pid in self.pids:
-            for task in Path(f"/proc/{pid}/task").iterdir():
-                found += int((task / "schedstat").read_text().split()[0])
-        return found / 1e9
+        return sum(cpu(pid) for pid in self.pids)
 
     def peak_memory(self) -> int:
         """Kibibytes, of all its processes."""

@@ -39,7 +39,7 @@ def collect(name: str) -> str:
 
 
 def _end(process: subprocess.Popen[str]) -> None:
-    """It ends what it has started when it is interrupted; what is then left in its session is killed."""
+    """It ends what it has started when it is interrupted; what is then left in its group is killed."""
     process.send_signal(signal.SIGINT)
     with contextlib.suppress(subprocess.TimeoutExpired):
         process.wait(30)

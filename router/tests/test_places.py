@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from portico import places as module
 from portico.arrival import Arrival
 from portico.core.clienthello import TlsFacts
-from portico.places import SHARE, ClientSocket, Places, TwistedClientSocket
+from portico.places import SHARE, ClientSocket, Places, TwistedClientSocket, uncounted
 
 AT = ("127.0.0.1", 80)
 ANY = 1 << 40
@@ -104,7 +104,7 @@ def test_what_is_detached_has_left(places: Places) -> None:
 
 
 def test_a_hand_back_counts_and_is_let_in_whatever_the_limits_say(places: Places) -> None:
-    back = [Arrival(RawSocket(fileno=descriptor()), ("192.0.2.1", 5), AT, 0.0, returned=True) for _ in range(4)]
+    back = [Arrival(uncounted(descriptor()), ("192.0.2.1", 5), AT, 0.0, returned=True) for _ in range(4)]
     for each in back:
         places.take_back(each)
     assert (places.held, places.of("192.0.2.1")) == (4, 4)
@@ -117,7 +117,7 @@ def test_a_hand_back_counts_and_is_let_in_whatever_the_limits_say(places: Places
 
 
 def test_the_plain_side_of_tls_is_no_clients_socket(places: Places) -> None:
-    back = Arrival(RawSocket(fileno=descriptor()), ("192.0.2.1", 5), AT, 0.0, returned=True)
+    back = Arrival(uncounted(descriptor()), ("192.0.2.1", 5), AT, 0.0, returned=True)
     back.tls_facts = TlsFacts(None, ())
     places.take_back(back)
     assert places.held == 0
@@ -191,7 +191,7 @@ def test_the_count_is_that_of_the_open_sockets(steps: list[Step]) -> None:
             arrival = arrive(places, host)
             here.append((arrival, arrival.sock, None))
         elif step == "back":
-            arrival = Arrival(RawSocket(fileno=descriptor()), (host, 5), AT, 0.0, returned=True)
+            arrival = Arrival(uncounted(descriptor()), (host, 5), AT, 0.0, returned=True)
             places.take_back(arrival)
             here.append((arrival, arrival.sock, host))
         elif step == "limits":

@@ -88,7 +88,9 @@ class Link:
         self.connecting, self.draining, self.ended = True, False, False
         self.drained = False
         """An operator wants no new connections to go there."""
-        self.capacity = self._reported = 0
+        self.capacity = 0
+        self.load = 0
+        """Connections that the replica has, or has on their way. No property: balancing asks each link for each connection."""
         self._progress = 0.0  # when TAKEN was last said
         self._custody: Custody[Arrival] = Custody()
         self._unsent: deque[bytes] = deque()
@@ -108,11 +110,6 @@ class Link:
     # -- what the balancing looks at
 
     @property
-    def load(self) -> int:
-        """Connections that the replica has, or has on their way."""
-        return self._reported + len(self._custody)
-
-    @property
     def name(self) -> str:
         """Of the replica; every router knows it by that."""
         return self.replica
@@ -120,7 +117,7 @@ class Link:
     @property
     def willing(self) -> bool:
         """Whether a connection may be offered now."""
-        return self.has_a_future and not (self.connecting or self._blocked)
+        return not (self.draining or self.ended or self.drained or self._revoked or self.connecting or self._blocked)
 
     @property
     def has_a_future(self) -> bool:
@@ -175,6 +172,7 @@ class Link:
             return False
         arrival.handed_at = self._clock()
         self._custody.sent(arrival)
+        self.load += 1
         return True
 
     def _block(self) -> None:
@@ -305,9 +303,9 @@ class Link:
                 self._progress = self._clock()
                 for arrival in self._custody.taken(number):
                     self._owner.taken(self, arrival)
-                self._reported = open_
+                self._reports(open_)
             case Load(open_):
-                self._reported = open_
+                self._reports(open_)
             case Draining():
                 if not self.draining:
                     self.draining = True
@@ -325,6 +323,9 @@ class Link:
                 self._owner.ready(self)
             case _:
                 raise Malformed(f"{type(message).__name__} is not a replica's to send now")
+
+    def _reports(self, open_: int) -> None:
+        self.load = open_ + len(self._custody)
 
     # -- the end
 

@@ -23,7 +23,7 @@ from .core.hashkey import by_client
 if TYPE_CHECKING:
     from .arrival import Arrival
 
-__all__ = ["ClientSocket", "Places", "TwistedClientSocket"]
+__all__ = ["ClientSocket", "Places", "TwistedClientSocket", "uncounted"]
 
 SHARE = 4
 """No more than one of so many descriptors is reserved, however low the process' limit is."""
@@ -88,8 +88,9 @@ class Places:
     def take_back(self, arrival: "Arrival") -> None:
         """It was handed back: it counts, and is let in whatever the limits say, as it is nothing new."""
         sock = arrival.sock
-        if type(sock) is RawSocket and arrival.tls_facts is None:  # others have never left, or are no client's
-            arrival.sock = self.hold(sock.detach())
+        if isinstance(sock, ClientSocket) and sock.places is None and arrival.tls_facts is None:
+            sock.places = self  # others have never left, or are no client's
+            self.held += 1
             who = _who(arrival.client[0])
             self._count(arrival, who, self._clients.get(who, 0))
 
@@ -148,6 +149,19 @@ _NO_LIMIT = 1 << 62
 def _who(host: str) -> bytes:
     """What counts as one client: an IPv4 address, or the /64 of an IPv6 address."""
     return by_client((host, 0))
+
+
+def uncounted(descriptor: int) -> "ClientSocket":
+    """The socket of a connection that comes back, and is counted (`Places.take_back`) once it is known whose it is.
+
+    Made once: each object made of a descriptor costs a getsockname(2).
+
+    Raises:
+        OSError: it is no socket.
+    """
+    sock = ClientSocket(socket.AF_INET, socket.SOCK_STREAM, 0, descriptor)
+    sock.places = sock.who = None
+    return sock
 
 
 class ClientSocket(RawSocket):

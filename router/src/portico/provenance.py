@@ -31,6 +31,7 @@ from .arrival import Arrival, HandedBack
 from .core.answers import LEFT, STRANGE, STRANGE_AND_SILENT, TWICE
 from .doubts import Doubts, Foreign
 from .listener import plain
+from .places import uncounted
 
 __all__ = ["HANDED_BACK_BYTES", "SEAL_SIZE", "Foreign", "Provenance", "key_from"]
 
@@ -103,7 +104,7 @@ class Provenance:
             Foreign: the descriptor is none that a router gives, or too much is doubted already; it is still the caller's.
         """
         try:
-            sock = RawSocket(socket.AF_INET, socket.SOCK_STREAM, 0, descriptor)
+            sock = uncounted(descriptor)
         except OSError:
             raise Foreign("what it hands back is no socket") from None
         try:

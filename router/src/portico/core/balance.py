@@ -5,6 +5,7 @@ for when it refuses. `core.rendezvous` is one more, for what should always meet 
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from operator import attrgetter
 from typing import Protocol, TypeVar
 
 __all__ = ["Loaded", "least_connections", "random_two", "round_robin"]
@@ -22,6 +23,8 @@ class Loaded(Protocol):
 
 L = TypeVar("L", bound=Loaded)
 
+_load = attrgetter("load")
+
 
 def least_connections(replicas: Sequence[L], turn: int) -> Iterable[L]:
     """The replicas with room, the one with the fewest connections first.
@@ -32,14 +35,7 @@ def least_connections(replicas: Sequence[L], turn: int) -> Iterable[L]:
     if len(replicas) == 1:
         only = replicas[0]
         return (only,) if only.load < only.capacity else ()
-    count = len(replicas)
-    ranked = [
-        (load, (place - turn) % count, replica)
-        for place, replica in enumerate(replicas)
-        if (load := replica.load) < replica.capacity
-    ]
-    ranked.sort()  # never by the replicas themselves: no two have the same place
-    return [replica for _, _, replica in ranked]
+    return sorted(round_robin(replicas, turn), key=_load)  # which keeps the order of equals
 
 
 def round_robin(replicas: Sequence[L], turn: int) -> Iterable[L]:

@@ -1,4 +1,4 @@
-"""One epoll of the router's own, of which the Twisted reactor sees a single descriptor.
+"""One epoll of the router's own. The Twisted reactor sees one descriptor of it, or is one in it (`portico.turning`).
 
 The router's connections need no transports: no write buffers, no producers, no protocols, only "call me when this descriptor
 is readable". Asking epoll directly costs a fraction of what a reactor's descriptor object costs, and the reactor still

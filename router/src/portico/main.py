@@ -47,7 +47,8 @@ def run(
     `state`: see `Application`; `read_again` reads the file when `hangup` says so; `end_without_network`: see `portico.network`;
     `keeper` is the address of the one that lends the ports; `worker` is this process's number where it has a parent.
     """
-    turning.install()
+    if state is None:
+        turning.install()  # services in this process are served a little sooner by Twisted's own
     from twisted.internet import reactor as _reactor
 
     reactor = cast(Reactor, _reactor)

@@ -2,8 +2,8 @@
 
 As a reader of the reactor the poller costs two waits for each wake-up, one in the other, and all that Twisted does around a
 reader's call: a log context, a look at the descriptor, whether it has ended. For a router that is not busy, which wakes up for
-one or two packets, that was a tenth of its processor time. Timers, threads, signals and services in this process have what they
-have in any reactor.
+one or two packets, that was a tenth of its processor time. Timers, threads and signals have what they have in any reactor.
+Its own descriptors cost 2 us more at each turn, so a router with services in its process has Twisted's reactor as it is.
 """
 
 import sys

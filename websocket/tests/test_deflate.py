@@ -124,3 +124,22 @@ def test_bombs_cost_bounded_memory(serve, tools) -> None:
         ((opcode, payload),) = tools.server_frames(frames)
         assert (opcode, payload[:2]) == (CLOSE, b"\x03\xf1")
     assert served.memory() - before < 16 << 20
+
+
+@pytest.mark.parametrize("more", [0, 1, 100, 300])
+@pytest.mark.parametrize("pieces", [1, 3])
+def test_what_is_just_too_much_is_not_cut_to_fit(connect, tools, more: int, pieces: int) -> None:
+    """It ends in zlib, of which all input is taken when the limit is reached; Autobahn looks at the input that is left."""
+    client = connect(max_message=100_000)
+    data = packed(b"a" * (100_000 + more))
+    step = -(-len(data) // pieces)
+    for at in range(0, len(data), step):
+        client.send(
+            tools.client_frame(0 if at else BINARY, data[at : at + step], fin=at + step >= len(data), rsv=0 if at else PACKED)
+        )
+    answer = client.received()
+    if more:
+        ((opcode, payload),) = tools.server_frames(answer)
+        assert (opcode, payload[:2]) == (CLOSE, b"\x03\xf1")
+    else:
+        assert unpacked(answer[4 if answer[1] == 126 else 2 :]) == b"a" * 100_000

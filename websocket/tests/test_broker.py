@@ -242,7 +242,8 @@ def test_lines_that_are_not_ours(line: bytes) -> None:
     assert read_step(line) is None
 
 
-def test_addresses_of_redis_are_checked_at_the_start() -> None:
+@pytest.mark.parametrize("query", ["socket_timeout=x", "colour=red", "protocol=9"])
+def test_addresses_of_redis_are_checked_at_the_start(query: str) -> None:
     with pytest.raises(TypeError, match="malformed") as caught:
-        RedisBroker("redis://:geheim@h/0?socket_timeout=x", "n", "r", RoomOptions(), Calls())
+        RedisBroker(f"redis://:geheim@h/0?{query}", "n", "r", RoomOptions(), Calls())
     assert "geheim" not in str(caught.value)

@@ -113,6 +113,15 @@ def test_the_client_has_left_and_the_server_does_not_read(setup) -> None:
     assert bridge.reactor.getDelayedCalls() == []
 
 
+def test_when_both_have_ended_nothing_is_left(setup) -> None:
+    bridge = setup()
+    client = bridge.client()
+    server, _ = bridge.answer()
+    server.connectionLost(Failure(ConnectionDone()))
+    client.lose()
+    assert bridge.reactor.getDelayedCalls() == []
+
+
 def test_the_server_cannot_be_reached(setup) -> None:
     bridge = setup()
     client = bridge.client()

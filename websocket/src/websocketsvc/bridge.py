@@ -92,6 +92,7 @@ class Bridge(Protocol):
 
     def server_gone(self) -> None:
         """The server has ended its connection: what it said last goes out, then the Close."""
+        self._server = None
         if self._late is not None and self._late.active():
             self._late.cancel()
         if not self._gone:

@@ -6,7 +6,9 @@ import pytest
 from portico.admin import make_site
 from portico.draining import NotThere, Undrainable
 from portico.drainpage import LARGEST
+from twisted.internet.error import ConnectionDone
 from twisted.internet.testing import StringTransport
+from twisted.python.failure import Failure
 
 from .support.wires import parse_response
 
@@ -37,6 +39,7 @@ class Operator:
         wire = f"{head}\r\n\r\n".encode() + body
         for at in range(0, len(wire), pieces or len(wire)):
             channel.dataReceived(wire[at : at + (pieces or len(wire))])
+        channel.connectionLost(Failure(ConnectionDone()))
         response, said = parse_response(transport.value())
         return response.status, response.headers.get("Content-Type", ""), said
 
@@ -90,6 +93,7 @@ def test_no_other_method(operator: Operator, method: str, path: str) -> None:
     transport = StringTransport()
     channel.makeConnection(transport)
     channel.dataReceived(f"{method} {path} HTTP/1.1\r\nHost: h\r\nOrigin: http://evil.example\r\n\r\n".encode())
+    channel.connectionLost(Failure(ConnectionDone()))
     assert int(transport.value().split(b" ")[1]) in (405, 501)
     assert b"access-control" not in transport.value().lower()
     assert operator.done == []

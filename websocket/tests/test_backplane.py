@@ -24,7 +24,16 @@ def test_a_log_has_no_password(address: str, told: str) -> None:
 
 @pytest.mark.parametrize(
     "address",
-    ["localhost:6379", f"http://:{SECRET}@h/", f"redis://:{SECRET}@/0", f"redis://:{SECRET}@h:x/0", "unix://", "redis://["],
+    [
+        "localhost:6379",
+        "redis://h/x",
+        f"redis://user:12/{SECRET}@h:6379/0",
+        f"http://:{SECRET}@h/",
+        f"redis://:{SECRET}@/0",
+        f"redis://:{SECRET}@h:x/0",
+        "unix://",
+        "redis://[",
+    ],
 )
 def test_what_is_no_address(settings, clock, address: str) -> None:
     with pytest.raises(BadOptions, match="backplane: expected") as caught:

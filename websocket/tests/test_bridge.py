@@ -96,6 +96,32 @@ def test_the_client_ends(setup, tools) -> None:
     assert (wire.value(), wire.disconnecting) == (b"bye", True)
 
 
+def test_the_client_has_left_and_the_server_does_not_read(setup) -> None:
+    bridge = setup(stall_timeout=30)
+    client = bridge.client()
+    server, wire = bridge.answer()
+    client.lose()
+    bridge.reactor.advance(29)
+    assert (wire.disconnecting, wire.aborted) == (True, False), "it may still read what was said last"
+    bridge.reactor.advance(1)
+    assert wire.aborted
+
+    client = bridge.client()
+    server, wire = bridge.answer()
+    client.lose()
+    server.connectionLost(Failure(ConnectionDone()))
+    assert bridge.reactor.getDelayedCalls() == []
+
+
+def test_when_both_have_ended_nothing_is_left(setup) -> None:
+    bridge = setup()
+    client = bridge.client()
+    server, _ = bridge.answer()
+    server.connectionLost(Failure(ConnectionDone()))
+    client.lose()
+    assert bridge.reactor.getDelayedCalls() == []
+
+
 def test_the_server_cannot_be_reached(setup) -> None:
     bridge = setup()
     client = bridge.client()

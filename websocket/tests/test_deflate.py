@@ -45,6 +45,7 @@ def extensions(client) -> bytes | None:
     ("offer", "agreed"),
     [
         (OFFER, b"permessage-deflate; client_no_context_takeover"),
+        ("permessage-deflate; client_max_window_bits=8", b"permessage-deflate; client_no_context_takeover"),
         ("permessage-deflate", b"permessage-deflate; client_no_context_takeover"),
         ("permessage-deflate; server_max_window_bits=10",
          b"permessage-deflate; server_max_window_bits=10; client_no_context_takeover"),
@@ -58,9 +59,24 @@ def test_what_is_agreed_to(connect, offer: str, agreed: bytes | None) -> None:
     assert extensions(client) == agreed
 
 
-@pytest.mark.parametrize("offer", ["permessage-deflate; colour=red", "permessage-deflate; server_max_window_bits=99"])
-def test_a_malformed_offer(connect, offer: str) -> None:
-    assert connect(offer).answer[9:12] == b"400"
+@pytest.mark.parametrize(
+    "offer",
+    [
+        "permessage-deflate; colour=red",
+        "permessage-deflate; server_max_window_bits=99",
+        "permessage-deflate; server_max_window_bits=8",  # a right one, but no window of zlib's
+        "permessage-deflate; server_max_window_bits",
+        "permessage-deflate; server_no_context_takeover=1",
+        "permessage-deflate; client_no_context_takeover; client_no_context_takeover",
+        "permessage-bzip2; client_max_compress_level=99",
+        "; =, ,",
+    ],
+)
+def test_an_offer_that_cannot_be_accepted_is_declined(connect, offer: str) -> None:
+    """And the next one is looked at."""
+    alone = connect(offer)
+    assert (alone.answer[9:12], extensions(alone)) == (b"101", None)
+    assert extensions(connect(f"{offer}, permessage-deflate")) == b"permessage-deflate; client_no_context_takeover"
 
 
 def test_it_can_be_switched_off(connect) -> None:
@@ -124,3 +140,22 @@ def test_bombs_cost_bounded_memory(serve, tools) -> None:
         ((opcode, payload),) = tools.server_frames(frames)
         assert (opcode, payload[:2]) == (CLOSE, b"\x03\xf1")
     assert served.memory() - before < 16 << 20
+
+
+@pytest.mark.parametrize("more", [0, 1, 100, 300])
+@pytest.mark.parametrize("pieces", [1, 3])
+def test_what_is_just_too_much_is_not_cut_to_fit(connect, tools, more: int, pieces: int) -> None:
+    """It ends in zlib, of which all input is taken when the limit is reached; Autobahn looks at the input that is left."""
+    client = connect(max_message=100_000)
+    data = packed(b"a" * (100_000 + more))
+    step = -(-len(data) // pieces)
+    for at in range(0, len(data), step):
+        client.send(
+            tools.client_frame(0 if at else BINARY, data[at : at + step], fin=at + step >= len(data), rsv=0 if at else PACKED)
+        )
+    answer = client.received()
+    if more:
+        ((opcode, payload),) = tools.server_frames(answer)
+        assert (opcode, payload[:2]) == (CLOSE, b"\x03\xf1")
+    else:
+        assert unpacked(answer[4 if answer[1] == 126 else 2 :]) == b"a" * 100_000

@@ -95,6 +95,15 @@ def test_a_look_that_fails_is_not_the_end(factory, clock, routers) -> None:
     assert held(transport) == [2]
 
 
+def test_a_status_that_cannot_be_summed_up_is_not_the_end(factory, clock, routers) -> None:
+    routers.answer = Deferred()
+    _, transport = listen(factory)
+    routers.answer.callback([{"services": 5}])
+    routers.answer = None
+    clock.advance(1)
+    assert held(transport) == [2]
+
+
 def test_a_client_that_does_not_read_misses_lines(factory, clock) -> None:
     (listener, transport), (_, other) = listen(factory), listen(factory)
     listener.pauseProducing()

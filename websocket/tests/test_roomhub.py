@@ -173,3 +173,18 @@ def test_quiet_rooms_are_looked_for(replicas, clock) -> None:
     hub._now = lambda: 1e12
     clock.advance(600)
     assert list(replicas.folder.iterdir()) == []
+
+
+def test_whatever_keeps_a_room_from_coming_is_told_and_tried_again(replicas, monkeypatch) -> None:
+    hub = replicas.add()
+
+    def fail(*_: object) -> None:
+        raise RecursionError
+
+    with monkeypatch.context() as patch:
+        patch.setattr("websocketsvc.roomhub.RoomLog", fail)
+        for _ in range(2):
+            (why,) = want(hub)
+            assert why.check(RecursionError)
+    (room,) = want(hub)
+    assert room.name == "lobby"

@@ -1,5 +1,5 @@
 import pytest
-from websocketsvc.roomwords import Join, Publish, message, read
+from websocketsvc.roomwords import DEEPEST, Join, Publish, message, read
 
 
 def test_words() -> None:
@@ -25,3 +25,17 @@ def test_what_is_none(text: bytes) -> None:
 def test_data_that_cannot_be_written_again() -> None:
     with pytest.raises(ValueError, match="surrogate"):
         message(1, {}, 0.0, "\ud800")
+
+
+@pytest.mark.parametrize(("opening", "closing"), [(b"[", b"]"), (b'{"a":', b"}"), (b'[0,[],{"b":', b"}]")])
+def test_data_may_be_nested_so_deep(opening: bytes, closing: bytes) -> None:
+    """Deeper ones might not be read again from the disk, by whoever takes the room there."""
+    each = opening.count(b"[0") + 1
+    for deep, taken in ((DEEPEST // each, True), (DEEPEST // each + 1, False), (200, False)):
+        found = read(b'{"type":"publish","id":"1","data":' + opening * deep + b"1" + closing * deep + b"}")
+        assert isinstance(found, Publish) == taken
+        assert taken or f"nested {DEEPEST} deep" in str(found)
+
+
+def test_much_that_is_not_nested() -> None:
+    assert isinstance(read(b'{"type":"publish","id":"1","data":[' + b"[[]]," * 1000 + b'"[[[["]}'), Publish)

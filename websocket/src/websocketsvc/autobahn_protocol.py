@@ -18,7 +18,7 @@ from twisted.python.failure import Failure
 from . import codes
 from .autobahn_parts import Timers, Utf8, join_pieces
 from .conversation import Ending
-from .deflate import WORTH_PACKING, Frugal, accept
+from .deflate import WORTH_PACKING, Frugal, accept, understood
 from .flow import Flow
 from .handshake import Handshake
 from .options import Limits
@@ -64,6 +64,9 @@ class Hardened(WebSocketServerProtocol):
         except ValueError:  # a status that the user's onConnect made up
             answer = Refusal(403, reason).encode()
         self.sendData(answer)
+
+    def _parseExtensionsHeader(self, header: str, removeQuotes: bool = True) -> Any:
+        return understood(super()._parseExtensionsHeader(header, removeQuotes))
 
     def onConnect(self, request: ConnectionRequest) -> Any:
         """What the user's class says; where it chooses no subprotocol, the first of the client's that the mount has."""

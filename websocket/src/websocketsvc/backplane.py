@@ -6,6 +6,7 @@ So every replica that has members of a room follows the same steps from the same
 `redisbroker` has one, by Redis. Everything here is called and calls back in the reactor's thread.
 """
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
@@ -21,6 +22,8 @@ __all__ = [
     "address_from", "shown",
 ]  # fmt: skip
 
+_NUMBER = re.compile(r"(/[0-9]*)?").fullmatch
+"""Of a database. Anything else may be the rest of a password with a `/` that was not quoted."""
 SCHEMES = ("redis", "rediss", "unix")
 
 
@@ -154,6 +157,7 @@ def shown(address: str) -> str:
         port = f":{parts.port}" if parts.port else ""
     except ValueError:
         parts = urlsplit("")
-    if parts.scheme not in SCHEMES or not (parts.path if parts.scheme == "unix" else parts.hostname):
+    right = parts.path if parts.scheme == "unix" else parts.hostname and _NUMBER(parts.path)
+    if parts.scheme not in SCHEMES or not right:
         raise TypeError("backplane: expected redis://HOST:PORT/NUMBER, rediss://HOST:PORT/NUMBER or unix:///PATH")
     return f"unix:{parts.path}" if parts.scheme == "unix" else f"{parts.scheme}://{parts.hostname}{port}{parts.path}"

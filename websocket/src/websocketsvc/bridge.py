@@ -15,7 +15,7 @@ from twisted.internet.endpoints import (
     TCP6ClientEndpoint,
     UNIXClientEndpoint,
 )
-from twisted.internet.interfaces import IStreamClientEndpoint
+from twisted.internet.interfaces import IDelayedCall, IStreamClientEndpoint
 from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -61,6 +61,7 @@ class Bridge(Protocol):
     _server: Server | None = None
     _connecting: "Deferred[Any] | None" = None
     _gone = False
+    _late: IDelayedCall | None = None
 
     def begun(self) -> None:
         """The WebSocket is open."""
@@ -91,6 +92,9 @@ class Bridge(Protocol):
 
     def server_gone(self) -> None:
         """The server has ended its connection: what it said last goes out, then the Close."""
+        self._server = None
+        if self._late is not None and self._late.active():
+            self._late.cancel()
         if not self._gone:
             self.transport.unregisterProducer()
             self.transport.loseConnection()
@@ -104,6 +108,8 @@ class Bridge(Protocol):
             assert self._server.transport is not None
             self._server.transport.unregisterProducer()  # type: ignore[attr-defined]
             self._server.transport.loseConnection()
+            # It has yet to read what the client said last, and may never do so.
+            self._late = self.factory.call_later(self.factory.patience, self._server.transport.abortConnection)  # type: ignore[attr-defined]
 
 
 class BridgeOptions(Struct, forbid_unknown_fields=True, frozen=True):
@@ -123,18 +129,20 @@ class BridgeFactory(Factory):
     own_pages_only = True
     """What a server lets this host do, a stranger's page in a user's browser may not do: `*` in `origins` is the site's own."""
 
-    def __init__(self, servers: dict[str, str], timeout: float, reactor: Any) -> None:
-        """
+    def __init__(self, servers: dict[str, str], timeout: float, patience: float, reactor: Any) -> None:
+        """`timeout`: seconds for a server to accept; `patience`: to read what a client that has left said last, then it is cut.
+
         Raises:
             TypeError: an address is malformed.
         """
+        self.patience, self.call_later = patience, reactor.callLater
         self._endpoints = {name: address_of(where, timeout, reactor) for name, where in servers.items()}
 
     @classmethod
     def for_mount(cls, place: Place) -> "BridgeFactory":
         """With the mount's options."""
         options = place.options_as(BridgeOptions)
-        return cls(options.servers, options.connect_timeout, place.reactor)
+        return cls(options.servers, options.connect_timeout, place.limits.stall_timeout, place.reactor)
 
     def judge_name(self, name: str) -> str | None:
         """What is wrong with a name; the list is not told."""

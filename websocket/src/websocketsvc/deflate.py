@@ -8,11 +8,15 @@ A message that unpacks to more than `max_message` bytes is given up when it reac
 """
 
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Any
 
 from autobahn.websocket.compress import PerMessageDeflate, PerMessageDeflateOffer, PerMessageDeflateOfferAccept
 
-__all__ = ["WORTH_PACKING", "Frugal", "accept"]
+__all__ = ["WORTH_PACKING", "Frugal", "accept", "understood"]
+
+Extension = tuple[str, dict[str, list[Any]]]
+"""Its name, and its parameters as Autobahn has read them: text, or True where there is no value."""
 
 WORTH_PACKING = 256
 """Bytes from which on a message is packed: a small one hardly shrinks, and setting up a compressor takes its time."""
@@ -28,6 +32,20 @@ def accept(offers: Iterable[Any]) -> PerMessageDeflateOfferAccept | None:
             accepted.request_no_context_takeover = True  # its own check wants it offered; section 7.1.1.2 does not
             return accepted
     return None
+
+
+def understood(extensions: Iterable[Extension]) -> list[Extension]:
+    """Those offers of permessage-deflate that can be accepted. Others are to be declined (RFC 7692 section 7.1), where Autobahn
+    would refuse the connection; of extensions that it should not speak, too."""
+    found = []
+    for name, parameters in extensions:
+        if parameters.get("client_max_window_bits") == ["8"]:  # zlib has no such window, but that is the client's to keep
+            parameters = {**parameters, "client_max_window_bits": [True]}
+        with suppress(Exception):  # it raises just that
+            if name == PerMessageDeflateOffer.EXTENSION_NAME:
+                PerMessageDeflateOffer.parse(parameters)
+                found.append((name, parameters))
+    return found
 
 
 class Frugal(PerMessageDeflate):
@@ -50,6 +68,13 @@ class Frugal(PerMessageDeflate):
         packed = super().end_compress_message()
         self._compressor = None
         return packed
+
+    def decompress_message_data(self, data: bytes, max_output_len: int | None = None) -> Any:
+        """One byte more than may be, so that Autobahn, which counts what comes out, sees what is too much.
+
+        It looks for input that is left, too; but zlib, stopped at a limit, may have taken all and hold back what comes of it.
+        """
+        return super().decompress_message_data(data, None if max_output_len is None else max_output_len + 1)
 
     def end_decompress_message(self) -> None:
         super().end_decompress_message()

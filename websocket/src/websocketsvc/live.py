@@ -102,7 +102,7 @@ class LiveFactory(Factory):
 
     def _ask(self) -> None:
         self._next, self._asking = None, True
-        Deferred.fromCoroutine(self._look()).addCallbacks(self._heard, self._failed)
+        Deferred.fromCoroutine(self._look()).addCallback(self._heard).addErrback(self._failed)
 
     def _heard(self, statuses: list[dict[str, object]]) -> None:
         self._line = msgspec.json.encode({"type": "status", "time": round(self._now(), 3), **summary(statuses)}) + b"\n"

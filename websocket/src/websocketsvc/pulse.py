@@ -21,7 +21,10 @@ class Pulse:
         give_up: Callable[[], None],
         listening: Callable[[], bool],
     ) -> None:
-        """`interval`: seconds, 0 for never. `listening`: whether we read at all; while we do not, silence means nothing."""
+        """`interval`: seconds, 0 for never. `listening`: whether we read at all; while we do not, silence means nothing.
+
+        A ping goes out all the same then: who does not read learns only by writing that nobody is there any more.
+        """
         self._clock, self._interval = clock, interval
         self._ping, self._give_up, self._listening = ping, give_up, listening
         self._call: IDelayedCall | None = None
@@ -41,7 +44,10 @@ class Pulse:
 
     def _tick(self) -> None:
         self._call = None
-        if self.heard or not self._listening():
+        if not self._listening():
+            self.heard = self._asked = False
+            self._ping()
+        elif self.heard:
             self.heard = self._asked = False
         elif self._asked:
             self._give_up()

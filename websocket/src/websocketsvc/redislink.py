@@ -12,8 +12,8 @@ from contextlib import suppress
 from threading import Thread
 from typing import Any
 
-from redis.asyncio.connection import parse_url
-from redis.exceptions import ResponseError
+from redis.asyncio import ConnectionPool
+from redis.exceptions import RedisError, ResponseError
 from twisted.internet.defer import Deferred, fail
 from twisted.logger import Logger
 
@@ -41,8 +41,8 @@ class Link:
             TypeError: the address is malformed.
         """
         try:
-            parse_url(address)
-        except ValueError:
+            ConnectionPool.from_url(address).make_connection()  # connects nowhere
+        except (ValueError, TypeError, RedisError):
             raise TypeError("backplane: the address is malformed") from None
         self._address, self._names, self._replica, self._reactor = address, names, replica, reactor
         self._where = shown(address)

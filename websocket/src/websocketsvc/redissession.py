@@ -26,6 +26,8 @@ SILENCE = 7.0
 """Seconds in which the feed brings nothing, not even the sign of life; then the link is given up."""
 AT_ONCE = 64
 """Scripts in one piece."""
+CANCEL_EACH = 0.1
+"""Seconds between two tries to cancel a task at the end of a session."""
 
 
 @dataclass(slots=True)
@@ -83,9 +85,7 @@ class Session:
             for task in done:
                 task.result()
         finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await _cancelled(tasks)
 
     async def end(self) -> None:
         """Close both connections."""
@@ -152,3 +152,13 @@ class Session:
                 await self._feed.subscribe(channel)
         if self._coming:
             await asyncio.wait_for(asyncio.gather(*self._coming.values()), ANSWER_TIME)
+
+
+async def _cancelled(tasks: "list[asyncio.Task[None]]") -> None:
+    """Cancel tasks until they are. Once is not enough: where an answer or a timeout comes in the same moment, which it does for
+    a process that was stopped for a while, the cancellation is lost in it (`wait_for` until Python 3.12, the client)."""
+    while running := [task for task in tasks if not task.done()]:
+        for task in running:
+            task.cancel()
+        await asyncio.wait(running, timeout=CANCEL_EACH)
+    await asyncio.gather(*tasks, return_exceptions=True)

@@ -18,7 +18,7 @@ from twisted.logger import Logger
 from . import codes
 from .room import Room
 from .roombell import Bell
-from .roomlog import SUFFIX, NoMoreRooms, RoomLog, TakenElsewhere, sweep
+from .roomlog import SUFFIX, RoomLog, TakenElsewhere, sweep
 from .roomoptions import RoomOptions
 from .roomwords import Join, Publish
 from .seats import MemberLike, RoomFull, Seat
@@ -119,7 +119,7 @@ class Hub:
             if tries % RING_EACH == 0:
                 self._bell.ring(name)
             self._calls[name] = self._clock.callLater(LOOK, self._try, name, tries + 1)
-        except (NoMoreRooms, OSError) as problem:
+        except Exception as problem:  # whatever it is, those who wait are told, and the next one may try
             self._fail(name, problem)
         else:
             room = Room(name, log, self._now, options.max_members)

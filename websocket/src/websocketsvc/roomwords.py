@@ -2,15 +2,20 @@
 
 from collections.abc import Sequence
 from hashlib import blake2b
+from itertools import chain
 from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta, Struct
 
 __all__ = [
-    "Join", "Publish", "Word", "acknowledged", "body", "error", "joined", "key_of", "member_of", "message", "numbered",
-    "presence", "read",
+    "DEEPEST", "Join", "Publish", "Word", "acknowledged", "body", "error", "joined", "key_of", "member_of", "message",
+    "numbered", "presence", "read",
 ]  # fmt: skip
+
+DEEPEST = 64
+"""Lists and objects within each other in `data`. The reader of JSON gives up at a depth that depends on who calls it, so what
+was taken in without a bound might not be read again from the disk, and the room with it."""
 
 Name = Annotated[str, Meta(min_length=1, max_length=64)]
 Secret = Annotated[str, Meta(min_length=8, max_length=64)]
@@ -41,9 +46,22 @@ _encode = msgspec.json.Encoder().encode
 def read(text: bytes) -> Word | str:
     """A client's word, or what is wrong with it."""
     try:
-        return _decoder.decode(text)
+        word = _decoder.decode(text)
     except (msgspec.MsgspecError, RecursionError, UnicodeError) as problem:
         return str(problem)
+    if text.count(b"[") + text.count(b"{") > DEEPEST and isinstance(word, Publish) and _is_too_deep(word.data):
+        return f"`data` may be nested {DEEPEST} deep"
+    return word
+
+
+def _is_too_deep(data: Any) -> bool:
+    level = [data] if isinstance(data, dict | list) else []
+    for _ in range(DEEPEST):
+        inner = (each.values() if isinstance(each, dict) else each for each in level)
+        level = [each for each in chain.from_iterable(inner) if isinstance(each, dict | list)]
+        if not level:
+            return False
+    return bool(level)
 
 
 def member_of(epoch: str, secret: str) -> str:

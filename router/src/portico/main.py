@@ -16,7 +16,7 @@ from twisted.logger import Logger
 
 from svckit import logs
 
-from . import balancing, drains, provenance, turning
+from . import balancing, drains, provenance
 from .application import Application
 from .certificates import BadCertificates
 from .config import BadConfig, Config
@@ -47,8 +47,6 @@ def run(
     `state`: see `Application`; `read_again` reads the file when `hangup` says so; `end_without_network`: see `portico.network`;
     `keeper` is the address of the one that lends the ports; `worker` is this process's number where it has a parent.
     """
-    if state is None:
-        turning.install()  # services in this process are served a little sooner by Twisted's own
     from twisted.internet import reactor as _reactor
 
     reactor = cast(Reactor, _reactor)

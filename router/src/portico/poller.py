@@ -1,4 +1,4 @@
-"""One epoll of the router's own. The Twisted reactor sees one descriptor of it, or is one in it (`portico.turning`).
+"""One epoll of the router's own, of which the Twisted reactor sees a single descriptor.
 
 The router's connections need no transports: no write buffers, no producers, no protocols, only "call me when this descriptor
 is readable". Asking epoll directly costs a fraction of what a reactor's descriptor object costs, and the reactor still
@@ -10,7 +10,6 @@ Level-triggered. EPOLLHUP and EPOLLERR cannot be masked, so a descriptor from wh
 import contextlib
 import select
 from collections.abc import Callable
-from typing import Protocol, runtime_checkable
 
 from svckit.reactors import Reactor
 from twisted.logger import Logger
@@ -30,14 +29,6 @@ Callback = Callable[[int], None]
 """Called with the epoll events that are there."""
 
 
-@runtime_checkable
-class Waits(Protocol):
-    """A reactor that waits in a poller: `portico.turning`."""
-
-    def put_first(self, poller: "Poller") -> None: ...
-    def put_back(self, poller: "Poller") -> None: ...
-
-
 class Poller:
     """Descriptors and what to call when something happens on them."""
 
@@ -54,18 +45,12 @@ class Poller:
         return len(self._callbacks)
 
     def start(self, reactor: Reactor) -> None:
-        """Become a reader of the reactor, or what it waits for (`portico.turning`)."""
-        if isinstance(reactor, Waits):
-            reactor.put_first(self)
-        else:
-            reactor.addReader(self)  # type: ignore[arg-type]
+        """Become a reader of the reactor."""
+        reactor.addReader(self)  # type: ignore[arg-type]
 
     def stop(self, reactor: Reactor) -> None:
         """Leave the reactor."""
-        if isinstance(reactor, Waits):
-            reactor.put_back(self)
-        else:
-            reactor.removeReader(self)  # type: ignore[arg-type]
+        reactor.removeReader(self)  # type: ignore[arg-type]
 
     def add(self, descriptor: int, events: int, callback: Callback) -> None:
         """Watch `descriptor`; with `events` 0 only remember the callback."""
@@ -111,14 +96,9 @@ class Poller:
 
     def doRead(self) -> None:
         """Handle what has happened. Nothing may escape: the reactor would drop this reader, which is every connection."""
-        self.handle(0)
-
-    def handle(self, timeout: float) -> None:
-        """Handle what has happened, or what happens first within `timeout` seconds; less than 0: whenever it does."""
         callbacks = self._callbacks
         for _ in range(ROUNDS):
-            ready = self._epoll.poll(timeout, EVENTS_AT_ONCE)
-            timeout = 0
+            ready = self._epoll.poll(0, EVENTS_AT_ONCE)
             for descriptor, events in ready:
                 callback = callbacks.get(descriptor)  # an earlier event of this batch may have removed it
                 try:

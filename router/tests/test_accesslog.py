@@ -1,14 +1,17 @@
 """The access log: one JSON line for each connection that leaves the router, written in batches."""
 
+import errno
+import os
 from datetime import datetime, timedelta, timezone
 from select import PIPE_BUF
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
-from portico.accesslog import FLUSH_DELAY
+from portico.accesslog import FLUSH_DELAY, LINES_AT_ONCE
 from portico.arrival import Arrival
 from portico.core.answers import BAD_REQUEST, LEFT, SILENT
+from twisted.logger import ILogObserver, LogEvent, globalLogPublisher
 
 from .support.reactor import HandReactor
 from .support.wires import Logged, arrive
@@ -142,3 +145,29 @@ def test_flush_writes_at_once_and_only_once(reactor: HandReactor, logged: Logged
     assert reactor.getDelayedCalls() == []
     reactor.advance(1)
     assert logged.stream.getvalue().count("\n") == 1
+
+
+def test_a_full_disk_costs_lines_and_no_connection(
+    reactor: HandReactor, logged: Logged, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever writes the line that is one too many goes on with its connection."""
+
+    def full(text: str) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    said: list[LogEvent] = []
+    observer = cast(ILogObserver, said.append)
+    globalLogPublisher.addObserver(observer)
+    arrival = arrived()
+    with monkeypatch.context() as patch:
+        patch.setattr(logged.stream, "write", full)
+        for _ in range(2 * LINES_AT_ONCE):
+            logged.log.answered(arrival, BAD_REQUEST)
+        reactor.advance(FLUSH_DELAY)
+    globalLogPublisher.removeObserver(observer)
+    assert [event["why"] for event in said] == ["No space left on device"]  # once
+    assert logged.stream.getvalue() == ""
+    logged.log.answered(arrival, LEFT)
+    reactor.advance(FLUSH_DELAY)
+    assert [line["why"] for line in logged.lines] == [LEFT.why]
+    assert reactor.getDelayedCalls() == []

@@ -220,3 +220,14 @@ def _do(step: str, at: int, here: list[tuple[Arrival, RawSocket | socket.socket,
         end: dict[str, Callable[[], object]] = {"close": sock.close, "detach": lambda: socket.close(sock.detach())}
         end[step]()
         sock.close()
+
+
+def test_what_is_dropped_has_left(places: Places) -> None:
+    """As it is where something fails that had it in its hands."""
+    arrival = arrive(places)
+    places.admit(arrival)
+    there = arrival.sock.fileno()
+    del arrival
+    assert places.held == 0
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        RawSocket(socket.AF_INET, socket.SOCK_STREAM, 0, there).getpeername()

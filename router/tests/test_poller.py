@@ -108,6 +108,36 @@ def test_a_descriptor_removed_by_an_earlier_callback_of_the_batch_is_not_called(
         other.close()
 
 
+@pytest.mark.parametrize("common", [False, True])
+def test_an_event_does_not_reach_what_has_the_descriptor_since(reactor: HandReactor, poller: Poller, common: bool) -> None:
+    """One callback of a batch closes another's descriptor, and something that begins then gets that number."""
+    pairs = [socket.socketpair() for _ in range(2)]
+    fresh, fresh_end = socket.socketpair()
+    late: list[int] = []
+    poller.common = lambda descriptor, events: late.append(events)
+
+    def callback(index: int) -> None:
+        pairs[index][0].recv(1)
+        other = pairs[1 - index][0].fileno()
+        poller.remove(other)
+        os.dup2(fresh.fileno(), other)
+        if common:
+            poller.add_common(other, READ)
+        else:
+            poller.add(other, READ, late.append)
+
+    for index, (one, end) in enumerate(pairs):
+        poller.add(one.fileno(), READ, lambda _, index=index: callback(index))  # type: ignore[misc]
+        end.send(b"x")
+    reactor.turn()
+    assert late == []
+    fresh_end.send(b"y")
+    reactor.turn()
+    assert late == [READ]  # nothing of its own is lost
+    for sock in (fresh, fresh_end, *pairs[0], *pairs[1]):
+        sock.close()
+
+
 def test_change_in_and_out_of_epoll(reactor: HandReactor, poller: Poller, ends: tuple[socket.socket, socket.socket]) -> None:
     one, other = ends
     calls = Calls(one)

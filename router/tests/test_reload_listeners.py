@@ -151,6 +151,18 @@ def test_a_proxy_header_under_way_survives_a_reload(alone: Ways) -> None:
     alone.reactor.until(client.holds(b"alpha /a/x 203.0.113.9 40000 443"))
 
 
+@pytest.mark.parametrize("proxy", ['proxy = ["127.0.0.1"]', ""])
+def test_a_drain_ends_a_proxy_header_under_way_of_before_a_reload(alone: Ways, proxy: str) -> None:
+    own_port(alone)
+    alone.reload(listening(alone, at(alone, 0, 'proxy = ["127.0.0.1"]')))
+    client = alone.connect()
+    client.sock.send(b"PROXY TCP4 203.0.113.9 ")
+    alone.reactor.until(lambda: alone.deployment.application.status()["held"] == 1)
+    alone.reload(listening(alone, at(alone, 0, proxy)))
+    alone.deployment.stop()
+    alone.reactor.until(client.has_ended)
+
+
 def test_a_reload_reads_certificates(alone: Ways, folder: Path) -> None:
     own_port(alone)
     alone.reload(listening(alone, at(alone, 0, TLS)))

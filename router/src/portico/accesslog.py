@@ -14,6 +14,7 @@ from typing import Protocol
 import msgspec
 from svckit.reactors import Reactor
 from twisted.internet.interfaces import IDelayedCall
+from twisted.logger import Logger
 
 from .arrival import Arrival
 from .core.answers import Answer
@@ -62,12 +63,15 @@ class Stream(Protocol):
 class AccessLog:
     """Writes lines to `stream`, in batches, and counts in `measures`."""
 
+    log = Logger()
+
     def __init__(self, reactor: Reactor, stream: Stream = sys.stdout) -> None:
         self._reactor, self._stream = reactor, stream
         self.measures = Measures()
         self._lines: list[bytes] = []
         self._encode = msgspec.json.Encoder().encode
         self._flush_call: IDelayedCall | None = None
+        self._failing = False
         self._millisecond = self._second = -1  # of the last line: many fall into one
         self._date = self._text = ""
 
@@ -141,15 +145,21 @@ class AccessLog:
         return self._text
 
     def flush(self) -> None:
-        """Write what has gathered."""
+        """Write what has gathered. What cannot be written is lost: a full disk must not cost a connection its answer."""
         if self._flush_call is not None and self._flush_call.active():
             self._flush_call.cancel()
         self._flush_call = None
         if self._lines:
             lines, self._lines = self._lines, []
-            for chunk in _chunks(lines):
-                self._stream.write(chunk.decode())
-                self._stream.flush()
+            try:
+                for chunk in _chunks(lines):
+                    self._stream.write(chunk.decode())
+                    self._stream.flush()
+                self._failing = False
+            except OSError as error:
+                if not self._failing:
+                    self.log.error("the access log cannot be written, and lines are lost: {why}", why=error.strerror)
+                self._failing = True
 
 
 def _after_host(fields: bytes) -> int:

@@ -51,7 +51,7 @@ class Entrance:
         self.settings = settings
         self.sessions: set[TlsSession] = set() if old is None else old.sessions
         """TLS clients, those of earlier configurations too; the drain waits for them."""
-        self._proxy: ProxyStage | None = None
+        self._proxy: ProxyStage | None = None if old is None else old._proxy
         self._refresher: LoopingCall | None = None
         admit: Callable[[Arrival], None] = router.admit
         if settings.tls is not None:
@@ -65,7 +65,7 @@ class Entrance:
         itself, admit = admit, ClientStage(router.places, router.access, admit, settings.tls is None).accept
         if settings.proxy:
             trusted = networks(settings.proxy)
-            self._proxy = ProxyStage(trusted, limits.proxy_deadline, poller, reactor, admit, router.answer, itself)
+            self._proxy = ProxyStage(trusted, limits.proxy_deadline, poller, reactor, admit, router.answer, itself, self._proxy)
             admit = self._proxy.accept
         self._admit = admit
         self._taken_over = old is not None

@@ -75,7 +75,7 @@ class Patience:
             self.settle(arrival, preface, found)
             return
         if len(self) >= self.limits.waiting:
-            self._oldest().make_room()
+            self._make_room()
         waiter = Waiter(arrival, preface, self, self._due(arrival))
         waiter.listen(found)
         self._keep(waiter, False)
@@ -90,6 +90,14 @@ class Patience:
         if self.hurry is not None:
             due = min(due, now + (self.hurry.begun if arrival.preface else self.hurry.silent))
         return due
+
+    def _make_room(self) -> None:
+        waiter = self._oldest()
+        try:
+            waiter.make_room()
+        except BaseException:
+            self._lose(waiter)
+            raise
 
     def _oldest(self) -> Waiter:
         """Who has waited for longest; there is one."""

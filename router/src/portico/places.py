@@ -181,6 +181,10 @@ class ClientSocket(RawSocket):
             places.left(self.who)
         RawSocket.close(self)
 
+    def __del__(self) -> None:
+        if self.fileno() >= 0:  # something has failed that had it: the descriptor would go, and its place stay taken
+            self.close()
+
     def detach(self) -> int:
         places = self.places
         if places is not None:

@@ -37,9 +37,11 @@ class Poller:
     def __init__(self) -> None:
         self._epoll = select.epoll()
         self._callbacks: dict[int, Callback] = {}
+        self._fresh: set[int] = set()
+        """Descriptors added since the last look: an event of that look is of something else, which had their number before."""
         self.common: Callable[[int, int], None] | None = None
         """Called with descriptor and events of those that have no callback of their own. It may get an event that is out of
-        date: one of the same batch may have closed that descriptor."""
+        date: one of the same batch may have ended that connection."""
 
     def __len__(self) -> int:
         return len(self._callbacks)
@@ -55,6 +57,7 @@ class Poller:
     def add(self, descriptor: int, events: int, callback: Callback) -> None:
         """Watch `descriptor`; with `events` 0 only remember the callback."""
         self._callbacks[descriptor] = callback
+        self._fresh.add(descriptor)
         if events:
             self._epoll.register(descriptor, events)
 
@@ -75,6 +78,7 @@ class Poller:
 
     def add_common(self, descriptor: int, events: int) -> None:
         """Watch `descriptor` for `common`: a thousand of them take no memory here."""
+        self._fresh.add(descriptor)
         self._epoll.register(descriptor, events)
 
     def remove_common(self, descriptor: int) -> None:
@@ -96,10 +100,13 @@ class Poller:
 
     def doRead(self) -> None:
         """Handle what has happened. Nothing may escape: the reactor would drop this reader, which is every connection."""
-        callbacks = self._callbacks
+        callbacks, fresh = self._callbacks, self._fresh
         for _ in range(ROUNDS):
             ready = self._epoll.poll(0, EVENTS_AT_ONCE)
+            fresh.clear()
             for descriptor, events in ready:
+                if descriptor in fresh:
+                    continue  # level-triggered: what it has itself comes with the next look
                 callback = callbacks.get(descriptor)  # an earlier event of this batch may have removed it
                 try:
                     if callback is not None:

@@ -37,13 +37,17 @@ class ProxyStage:
         go_on: Callable[[Arrival], None],
         answer: Callable[[Arrival, Answer], None],
         itself: Callable[[Arrival], None] | None = None,
+        earlier: "ProxyStage | None" = None,
     ) -> None:
-        """`deadline` in seconds, from the connection's start. `itself` takes a sender that speaks for nobody but itself."""
+        """`deadline` in seconds, from the connection's start. `itself` takes a sender that speaks for nobody but itself.
+
+        `earlier` was in this one's place: those that wait there are ended with those that wait here.
+        """
         self._trusted = tuple(trusted)
         self.deadline, self.poller, self.reactor = deadline, poller, reactor
         self.go_on, self.answer = go_on, answer
         self._itself = itself or go_on
-        self._waiting: set[_Waiting] = set()
+        self._waiting: set[_Waiting] = set() if earlier is None else earlier._waiting
 
     def accept(self, arrival: Arrival) -> None:
         """Read the header if the sender is trusted."""

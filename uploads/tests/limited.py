@@ -9,7 +9,7 @@ __all__ = ["files_of"]
 
 @contextmanager
 def files_of(most: int) -> Iterator[None]:
-    """While no file of this process may grow beyond `most` bytes; a write that crosses that is cut there, the next one fails."""
+    """While no file of this process may grow beyond `most` bytes; a write that crosses it is cut there, the next one fails."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (most, hard))
     try:

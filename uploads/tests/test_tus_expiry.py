@@ -66,6 +66,13 @@ def test_parts_that_were_used_go_sooner_and_what_is_half_made(service: Any, clie
     assert shelf.sweep(now, 36000) == 1 and not half_made.exists()
 
 
+def test_one_that_a_crash_has_left_something_in_can_be_ended(service: Any, client: Client) -> None:
+    where = client.create()
+    folder = service.root / ".tus" / where.rpartition("/")[2]
+    (folder / "info.new").write_bytes(b"{")
+    assert client.ask("DELETE", where)[0] == 204 and not folder.exists()
+
+
 def test_what_is_known_of_an_upload_is_there_in_full_or_not_at_all(service: Any, client: Client) -> None:
     with files_of(100):
         status, _, _ = client.ask(

@@ -134,10 +134,8 @@ class Upload:
 
     def remove(self) -> None:
         """Forget it; what is published stays."""
-        for name in ("info", "doubtful", "used", "data", "bell"):  # without `info` it is no upload any more
-            with suppress(FileNotFoundError):
-                (self.folder / name).unlink()
-        self.folder.rmdir()
+        (self.folder / "info").unlink(missing_ok=True)  # without it, it is no upload any more
+        _remove_half_made(self.folder)
 
     def release(self) -> None:
         self.lock.release()

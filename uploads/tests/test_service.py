@@ -193,8 +193,12 @@ def test_a_large_body_where_no_descriptors_are_left_for_a_pipe(start: Callable[.
     assert b"100 Continue" in sock.recv(1000)
     used = {int(name) for name in os.listdir(f"/proc/{child.process.pid}/fd")}
     limit = next(n for n in range(3, 1000) if n - len(used & set(range(n))) == 2)  # one for the file, and one to spare
-    resource.prlimit(child.process.pid, resource.RLIMIT_NOFILE, (limit, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
-    sock.sendall(BLOCK)
+    before = resource.prlimit(child.process.pid, resource.RLIMIT_NOFILE)
+    resource.prlimit(child.process.pid, resource.RLIMIT_NOFILE, (limit, before[1]))
+    sock.sendall(BLOCK[:100_000])
+    until(lambda: [part.stat().st_size for part in child.parts()] == [100_000])
+    resource.prlimit(child.process.pid, resource.RLIMIT_NOFILE, before)
+    sock.sendall(BLOCK[100_000:])
     assert b" 201 " in sock.recv(1000)
     sock.close()
     assert (child.root / "x").read_bytes() == BLOCK and child.parts() == []

@@ -84,6 +84,7 @@ def test_written_as_it_arrives_and_published_at_the_end(service: Any) -> None:
         (file("x" * 5000, b"abc") + END, 413, "too long"),
         (file("x", b"abc").replace(b"Content-Type", b"\r\n\r\n") + END, 201, "x"),
         (file("x", b"abc").replace(b"\r\n", b"\n") + END, 400, "malformed"),
+        (file("x", b"abc").replace(b'"x"', b'"\xff"') + END, 400, "malformed: Segment header failed to decode.\n"),
     ],
 )
 def test_forms_that_cannot_be_taken(make_uploads: Callable[..., Any], body: bytes, status: int, words: str) -> None:

@@ -12,6 +12,8 @@ import pytest
 from uploadsvc.journal import PATIENCE, Journal
 from uploadsvc.store import Store
 
+from .limited import files_of
+
 
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
@@ -42,6 +44,15 @@ def left(store: Store) -> list[str]:
 
 def told(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def test_an_event_that_cannot_be_written_in_full_is_none(store: Store) -> None:
+    name = "n" * 200
+    with files_of(100), pytest.raises(OSError):
+        publish(store, name)
+    assert not (store.root / name).exists()
+    journal_of(store).settle(time.time() + 2 * PATIENCE)
+    assert left(store) == []
 
 
 def test_told_once_in_order(store: Store, tmp_path: Path) -> None:

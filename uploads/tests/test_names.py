@@ -54,6 +54,8 @@ def test_good_names(segment: bytes, name: str) -> None:
         "a\u2028b".encode(),
         "exe.\u202etxt".encode(),
         "\u200fa".encode(),
+        "a\uffff".encode(),
+        "\ufffe".encode(),
         b"\xff",
         b"\xc0\xae\xc0\xae",  # an overlong ".."
         b"\xed\xa0\x80",  # a surrogate

@@ -46,6 +46,9 @@ def test_addresses(url: str, address: Address) -> None:
         ("s3://b?endpoint=http://key:hidden@h", "credentials do not belong"),
         ("s3://b?endpoint=ftp://h", "endpoint: expected"),
         ("s3://b?secret_key=hidden", "unknown parameter 'secret_key'"),
+        ("s3://b?key:hidden", "parameters as NAME=VALUE"),
+        ("s3://key:hidden\u2100@b", "s3://BUCKET/PREFIX"),
+        ("s3://b?endpoint=http://key:hidden\u2100@h", "endpoint: expected"),
         ("s3://b?style=other", "style: expected one of auto, path, virtual"),
     ],
 )

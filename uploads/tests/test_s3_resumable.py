@@ -11,6 +11,7 @@ from uploadsvc.s3.calls import StoreFailed
 from uploadsvc.s3.listening import LOOK
 from uploadsvc.s3.record import Handle, Lost
 from uploadsvc.s3.shelf import FORCE, S3Shelf
+from uploadsvc.s3.store import PROBE
 from uploadsvc.s3.upload import S3Upload
 from uploadsvc.tus.shelf import KEPT_AFTER_USE
 
@@ -250,6 +251,7 @@ def test_the_janitor(pair: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     assert patch(pair[0], going_on, 0, LARGE[: 9 * MIB]) == 204
     pair[0].connect().send(b"PUT /uploads/dead HTTP/1.1\r\nHost: x\r\nContent-Length: 50000\r\n\r\n" + LARGE[: 9 * MIB])
     kept.bucket.put(".tus/" + "0" * 32 + "/tail-3", b"of what was half removed", {})
+    kept.bucket.put(f"{PROBE}-of-one-that-was-killed", b"", {})
     written = max(found.modified for found in kept.bucket.listing())
 
     def there() -> set[str]:

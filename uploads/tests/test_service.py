@@ -4,6 +4,7 @@ import hashlib
 import http.client
 import json
 import os
+import resource
 import signal
 import socket
 import subprocess
@@ -183,6 +184,25 @@ def test_what_comes_behind_a_large_body_is_answered(start: Callable[..., Child],
             answer += data
     assert [answer.count(b"HTTP/1.1 %d " % status) for status in (201, 200, 206)] == [1, 1, 2]
     assert answer.count(b"\r\n\r\n" + BLOCK[:4]) == 2 and child.get_sha256() == sha256_of(3)
+
+
+def test_a_large_body_where_no_descriptors_are_left_for_a_pipe(start: Callable[..., Child]) -> None:
+    child = start()
+    sock = child.connect()
+    sock.sendall(b"PUT /uploads/x HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: %d\r\n\r\n" % MIB)
+    assert b"100 Continue" in sock.recv(1000)
+    used = {int(name) for name in os.listdir(f"/proc/{child.process.pid}/fd")}
+    limit = next(n for n in range(3, 1000) if n - len(used & set(range(n))) == 2)  # one for the file, and one to spare
+    before = resource.prlimit(child.process.pid, resource.RLIMIT_NOFILE)
+    resource.prlimit(child.process.pid, resource.RLIMIT_NOFILE, (limit, before[1]))
+    sock.sendall(BLOCK[:100_000])
+    until(lambda: [part.stat().st_size for part in child.parts()] == [100_000])
+    resource.prlimit(child.process.pid, resource.RLIMIT_NOFILE, before)
+    sock.sendall(BLOCK[100_000:])
+    assert b" 201 " in sock.recv(1000)
+    sock.close()
+    assert (child.root / "x").read_bytes() == BLOCK and child.parts() == []
+    until(lambda: len(os.listdir(f"/proc/{child.process.pid}/fd")) < len(used))
 
 
 def test_a_resumable_upload_that_is_cut_and_taken_over_midway(start: Callable[..., Child]) -> None:

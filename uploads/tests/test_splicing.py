@@ -58,6 +58,18 @@ def test_what_arrives_is_moved(ends: Any, file: int) -> None:
     assert os.pread(file, 2000, 0) == DATA[:1000]
 
 
+@pytest.mark.parametrize("what", ["dup", "pipe2"])
+def test_where_no_descriptors_are_left_none_is_lost(ends: Any, what: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def none_left(*_: object) -> Any:
+        raise OSError(errno.EMFILE, "none left")
+
+    monkeypatch.setattr(os, what, none_left)
+    before = os.listdir("/proc/self/fd")
+    with pytest.raises(OSError, match="none left"):
+        Pipe(ends[1].fileno())
+    assert os.listdir("/proc/self/fd") == before
+
+
 @pytest.mark.parametrize("hard", [False, True])
 def test_the_end_is_told_and_left_to_others(ends: Any, file: int, hard: bool) -> None:
     client, server = ends

@@ -2,10 +2,12 @@
 
 import os
 import socket
+import threading
 import time
 from pathlib import Path
 
 import pytest
+from uploadsvc.about import About, Holds
 from uploadsvc.store import ABANDONED_AFTER, HIDDEN, Entry, Store
 
 
@@ -49,6 +51,25 @@ def test_sweep_survives_what_is_no_file(store: Store) -> None:
     (store.hidden / "folder.part").mkdir()
     assert store.prepare(time.time() + 10 * ABANDONED_AFTER) == 0
     assert os.path.exists("/etc/passwd")
+
+
+def test_nobody_comes_between_a_condition_and_what_it_is_for(store: Store) -> None:
+    def put(data: bytes, holds: Holds | None = None) -> None:
+        part = store.new_part(holds=holds)
+        part.append([data])
+        part.commit(len(data), "x")
+
+    put(b"old")
+    other = threading.Thread(target=put, args=(b"of somebody who minds nothing",))
+
+    def holds(about: About | None) -> bool:
+        other.start()
+        other.join(0.3)  # it is to come after us; where it has come by then, it is lost
+        return about is not None and about.size == 3
+
+    put(b"new", holds)
+    other.join(10)
+    assert (store.root / "x").read_bytes() == b"of somebody who minds nothing"
 
 
 def test_open(store: Store) -> None:

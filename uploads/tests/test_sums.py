@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -74,6 +75,42 @@ def test_after_the_end_nothing_is_read(file: int, reads: list[int], monkeypatch:
     other.follow(file, 0, 500)
     other.digest("sha-256")
     assert len(reads) == before + 1
+
+
+def test_one_that_is_never_caught_up_with_keeps_nobody_waiting(
+    file: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sums, "_TURN", 1 << 20)
+    goes_on = threading.Event()
+    goes_on.set()
+
+    class Endless:
+        """A file that grows as fast as it is read."""
+
+        def __init__(self) -> None:
+            self.sums = Sums({"endless": lambda: self})
+
+        def update(self, data: memoryview) -> None:
+            if goes_on.is_set():
+                self.sums.follow(endless, 0, len(data))
+
+    with (tmp_path / "endless").open("wb+", buffering=0) as sparse:
+        sparse.truncate(1 << 42)
+        endless, found = sparse.fileno(), list[bytes]()
+        running = [Endless().sums for _ in range(sums._pool._max_workers)]
+        for each in running:
+            each.follow(endless, 0, 4096)
+        late = Sums({"sha-256": hashlib.sha256})
+        late.follow(file, 0, len(DATA))
+        waiting = threading.Thread(target=lambda: found.append(late.digest("sha-256")))
+        waiting.start()
+        waiting.join(10)
+        answered = bool(found)
+        goes_on.clear()
+        waiting.join(10)
+        for each in running:
+            each.stop()
+    assert answered and found == [hashlib.sha256(DATA).digest()]
 
 
 def test_a_file_that_was_cut_has_no_sum(file: int) -> None:

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from uploadsvc.tus.shelf import HALF_MADE, KEPT_AFTER_USE, Shelf
 
-from .tus_client import BODY, BOTH, Client, final, finals, part, patch_head
+from .limited import files_of
+from .tus_client import BODY, BOTH, Client, final, finals, metadata, part, patch_head
 
 
 def age(service: Any, where: str, seconds: float) -> None:
@@ -63,6 +64,22 @@ def test_parts_that_were_used_go_sooner_and_what_is_half_made(service: Any, clie
     assert [client.ask("HEAD", where)[0] for where in (one, other)] == [404, 200] and half_made.exists()
     age(service, str(half_made), HALF_MADE + 10)
     assert shelf.sweep(now, 36000) == 1 and not half_made.exists()
+
+
+def test_one_that_a_crash_has_left_something_in_can_be_ended(service: Any, client: Client) -> None:
+    where = client.create()
+    folder = service.root / ".tus" / where.rpartition("/")[2]
+    (folder / "info.new").write_bytes(b"{")
+    assert client.ask("DELETE", where)[0] == 204 and not folder.exists()
+
+
+def test_what_is_known_of_an_upload_is_there_in_full_or_not_at_all(service: Any, client: Client) -> None:
+    with files_of(100):
+        status, _, _ = client.ask(
+            "POST", "/uploads/", b"", Upload_Length=5, Upload_Metadata=metadata(filename="x", of="y" * 200)
+        )
+    assert status == 413 and list((service.root / ".tus").iterdir()) == []
+    client.create()
 
 
 @BOTH

@@ -188,5 +188,5 @@ def _refusal_of(error: BaseException | None) -> Refusal:
     if isinstance(error, ParserLimitReached):
         return Refusal(413, f"The form has more than {MOST_PARTS} parts, or a head of one is too long.")
     if isinstance(error, MultipartError):
-        return Refusal(400, f"The form is malformed: {error}.")
+        return Refusal(400, f"The form is malformed: {error.args[0]}.")  # what follows is for its makers
     return refusals.of_error(error)

@@ -22,7 +22,7 @@ from pathlib import Path
 import msgspec
 from twisted.logger import Logger
 
-from .part import sync_folder
+from .part import sync_folder, write_all
 from .tus.bell import Lock
 
 __all__ = ["FOLDER", "PATIENCE", "Event", "Journal"]
@@ -192,7 +192,7 @@ class Journal:
         fresh = self._path(event, "new")
         fd = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         try:
-            os.write(fd, msgspec.json.encode(event))
+            write_all(fd, [msgspec.json.encode(event)])
             os.fsync(fd)
         finally:
             os.close(fd)

@@ -10,6 +10,8 @@ LONGEST_NAME = 255
 
 # Characters that turn the reading direction: they make "exe.txt" out of "txt.exe" for whoever looks at a list.
 _TURNING = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+_NO_CHARACTERS = frozenset("\ufffe\uffff")  # XML cannot have them, so an object store could not tell of such a file
+_REFUSED = _TURNING | _NO_CHARACTERS
 _CONTROLS = frozenset({"Cc", "Cs", "Zl", "Zp"})
 
 
@@ -51,7 +53,7 @@ def check(name: str) -> str:
         raise BadName("a name does not start with a dot")
     if "/" in name or "\\" in name:
         raise BadName("a name is one segment, without slashes")
-    if any(char in _TURNING or unicodedata.category(char) in _CONTROLS for char in name):
+    if any(char in _REFUSED or unicodedata.category(char) in _CONTROLS for char in name):
         raise BadName("a name has no control characters")
     if not unicodedata.is_normalized("NFC", name):
         raise BadName("a name is in NFC")

@@ -70,6 +70,7 @@ class UploadRequest(AskingRequest):
     _listening: Listening | None = None
     _length: int | None = None
     _splicing: Splicing | None = None
+    _no_pipe = False
     _lingering: IDelayedCall | None = None
     _paused = False
     _idle_time: float | None = None
@@ -183,11 +184,16 @@ class UploadRequest(AskingRequest):
         """Take the rest of the body past Python, where that can be and is worth it."""
         sink = self.sink
         if sink is not None and self._length is not None and self._splices(sink.received):
-            self._splicing = Splicing(self.channel, sink, self._length - sink.received, self)
+            try:
+                self._splicing = Splicing(self.channel, sink, self._length - sink.received, self)
+            except OSError:  # the ordinary way takes no further descriptors
+                self._no_pipe = True
+                sink.write(b"")
 
     def _splices(self, received: int) -> bool:
         return (
             self._splicing is None
+            and not self._no_pipe
             and self._length is not None
             and self._length - received >= LEAST
             and self.channel.site.splices

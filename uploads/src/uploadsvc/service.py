@@ -115,9 +115,9 @@ def make_service(settings: Settings, reactor: Reactor) -> IService:
 
     store, shelf = make_stores(settings, options, run)
     if isinstance(store, Store):
-        janitor = TimerService(SWEEP_INTERVAL, _sweep, store, shelf, options.expire)
+        janitor = TimerService(SWEEP_INTERVAL, _in_thread, run, partial(_sweep, store, shelf, options.expire))
     else:
-        janitor = TimerService(S3_SWEEP_INTERVAL, _sweep_afar, run, shelf, options.expire)
+        janitor = TimerService(S3_SWEEP_INTERVAL, _in_thread, run, partial(_sweep_shelf, shelf, options.expire))
     janitor.clock = reactor
     if store.journal is None:
         return janitor
@@ -154,8 +154,9 @@ def _sweep_shelf(shelf: AnyShelf, expire: float) -> None:
         log.info("{count} unfinished uploads have expired", count=expired)
 
 
-def _sweep_afar(run: Run, shelf: AnyShelf, expire: float) -> "Deferred[None]":
-    swept: Deferred[None] = run(partial(_sweep_shelf, shelf, expire))
+def _in_thread(run: Run, sweep: Callable[[], None]) -> "Deferred[None]":
+    """One that fails is not the last: the timer would stop."""
+    swept: Deferred[None] = run(sweep)
     return swept.addErrback(lambda reason: log.warn("the store could not be swept: {why}", why=reason.getErrorMessage()))
 
 

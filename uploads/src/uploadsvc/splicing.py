@@ -56,9 +56,18 @@ class Pipe:
     """Between a socket and files. Blocks; in one thread at a time."""
 
     def __init__(self, fd: int) -> None:
-        """`fd` is the socket's; a duplicate of it is kept until `close`."""
-        self._fd = os.dup(fd)
+        """`fd` is the socket's; a duplicate of it is kept until `close`.
+
+        Raises:
+            OSError: there are no descriptors left.
+        """
         self._out, self._in = os.pipe2(os.O_CLOEXEC)
+        try:
+            self._fd = os.dup(fd)
+        except OSError:
+            os.close(self._out)
+            os.close(self._in)
+            raise
         with suppress(OSError):  # users have a bound on it; the default size works, too
             fcntl.fcntl(self._in, _F_SETPIPE_SZ, _PIPE)
         self._poll = select.poll()
@@ -123,7 +132,11 @@ class Splicing:
     """One body on its way; begun when what came through twisted.web is in the sink."""
 
     def __init__(self, channel: Any, sink: Sink, left: int, flow: Any) -> None:
-        """`left` bytes are still in the socket; `flow` is stopped while a thread has it."""
+        """`left` bytes are still in the socket; `flow` is stopped while a thread has it.
+
+        Raises:
+            OSError: there are no descriptors left; nothing has changed then.
+        """
         self._channel, self._sink, self._left, self._flow = channel, sink, left, flow
         self._body: Any = sink.body  # one of those that have `splice`
         self._transport = channel.transport

@@ -147,18 +147,32 @@ class Store:
 
     @contextmanager
     def _while_it_holds(self, name: str, holds: Holds | None) -> Iterator[None]:
-        """With a lock of all replicas: of two requests that want the same file to be as it was, one comes first."""
-        if holds is None:
-            yield
-            return
-        fd = os.open(self.hidden, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        """With a lock of all replicas: who wants a file to be as it was is alone between looking and doing.
+
+        Those that do not mind how it was share the lock.
+        """
+        fd = self._lock(fcntl.LOCK_SH if holds is None else fcntl.LOCK_EX)
         try:
-            fcntl.flock(fd, fcntl.LOCK_EX)
-            if not holds(self.about(name)):
+            if holds is not None and not holds(self.about(name)):
                 raise HoldsNoLonger
             yield
         finally:
             os.close(fd)
+
+    def _lock(self, kind: int) -> int:
+        """A descriptor that holds the lock."""
+        turn = os.open(self.root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            fcntl.flock(turn, fcntl.LOCK_EX)  # else those that share it, one behind the other, would never let one be alone
+            fd = os.open(self.hidden, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            try:
+                fcntl.flock(fd, kind)
+            except OSError:
+                os.close(fd)
+                raise
+            return fd
+        finally:
+            os.close(turn)
 
     def listing(self, after: str, limit: int) -> tuple[list[Entry], bool]:
         """The first `limit` files behind the name `after`, in the order of their names, and whether there are more."""

@@ -18,6 +18,8 @@ LAG = 64 << 20
 """Bytes of one file that are written and not summed yet, at most; with more, writing waits."""
 _AT_ONCE = 128 * 1024
 """Bytes that are read back in one go: what a core's own cache holds."""
+_TURN = 16 << 20
+"""Bytes of one file after which the next one has its turn: as fast as it is written, it may never be caught up with."""
 
 
 class _Buffer(threading.local):
@@ -99,12 +101,16 @@ class Sums:
                 raise self._error
 
     def _run(self) -> None:
-        """In a thread of the pool: catch up."""
+        """In a thread of the pool: catch up, or go behind those that wait."""
+        left = _TURN
         while True:
             with self._state:
                 if self._at >= self._end:
                     self._runs = False
                     self._state.notify_all()
+                    return
+                if left <= 0:
+                    _pool.submit(self._run)
                     return
                 fd, at, most = self._fd, self._at, min(self._end - self._at, _AT_ONCE)
             try:
@@ -117,6 +123,7 @@ class Sums:
                 continue
             for each in self._sums.values():
                 each.update(_buffer.bytes[:read])
+            left -= read
             with self._state:
                 self._at += read
                 self._state.notify_all()

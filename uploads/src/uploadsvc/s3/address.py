@@ -5,7 +5,7 @@ gets them: from the environment, from a file that AWS_SHARED_CREDENTIALS_FILE na
 """
 
 from dataclasses import dataclass
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 __all__ = ["Address"]
 
@@ -32,14 +32,17 @@ class Address:
         Raises:
             ValueError: it is no address of a store; the text says what is wrong, and repeats nothing that may be a secret.
         """
-        parts = urlsplit(url)
+        parts = _split(url, "expected s3://BUCKET/PREFIX?endpoint=URL&region=NAME")
         if parts.scheme != "s3" or parts.fragment:
             raise ValueError("expected s3://BUCKET/PREFIX?endpoint=URL&region=NAME")
         if "@" in parts.netloc:
             raise ValueError("credentials do not belong in the URL: expected them in the environment or in a file")
         if not parts.netloc or ":" in parts.netloc:
             raise ValueError("expected the name of a bucket behind s3://")
-        given = dict(parse_qsl(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query)))
+        try:
+            given = dict(parse_qsl(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query)))
+        except ValueError:  # its text has what is wrong
+            raise ValueError("expected parameters as NAME=VALUE") from None
         unknown = sorted(set(given) - {"endpoint", "region", "style"})
         if unknown:
             raise ValueError(f"unknown parameter {unknown[0]!r}: expected endpoint, region, style")
@@ -52,10 +55,17 @@ class Address:
         )
 
 
+def _split(url: str, wrong: str) -> SplitResult:
+    try:
+        return urlsplit(url)
+    except ValueError:  # its text has the host, and what stands before it
+        raise ValueError(wrong) from None
+
+
 def _endpoint(url: str | None) -> str | None:
     if not url:
         return None
-    parts = urlsplit(url)
+    parts = _split(url, "endpoint: expected an http or https URL")
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ValueError("endpoint: expected an http or https URL")
     if parts.username is not None or parts.password is not None:

@@ -174,6 +174,9 @@ class S3Store:
 
     def sweep(self, oldest: float, live: Callable[[], Collection[str]]) -> int:
         """Abort the multipart uploads that have got no part since `oldest`, and are not among `live`; returns how many."""
+        for found in self.bucket.listing(PROBE):  # of a replica that was killed at its start
+            if found.modified <= oldest:
+                self.bucket.delete(found.key)
         since = datetime.fromtimestamp(oldest, timezone.utc)
         old = [(key, upload) for key, upload, begun in self.bucket.in_the_making() if begun < since]
         known = live() if old else ()

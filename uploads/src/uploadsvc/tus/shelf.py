@@ -18,7 +18,7 @@ from pathlib import Path
 import msgspec
 from twisted.internet.interfaces import IReactorFDSet
 
-from ..part import MODE, Published, sync_folder
+from ..part import MODE, Published, sync_folder, write_all
 from ..quota import own
 from ..store import Store
 from .bell import Listening, Lock, make, try_lock
@@ -134,10 +134,8 @@ class Upload:
 
     def remove(self) -> None:
         """Forget it; what is published stays."""
-        for name in ("info", "doubtful", "used", "data", "bell"):  # without `info` it is no upload any more
-            with suppress(FileNotFoundError):
-                (self.folder / name).unlink()
-        self.folder.rmdir()
+        (self.folder / "info").unlink(missing_ok=True)  # without it, it is no upload any more
+        _remove_half_made(self.folder)
 
     def release(self) -> None:
         self.lock.release()
@@ -167,10 +165,18 @@ class Shelf:
         """A new upload; without a name of its own its file is called as its identifier.
 
         Raises:
-            OSError: the disk is full, or worse.
+            OSError: the disk is full, or worse; nothing is left of it then.
         """
         folder = self.folder / uuid.uuid4().hex
         folder.mkdir(mode=0o750)
+        try:
+            return self._make(folder, info)
+        except OSError:
+            with suppress(OSError):
+                _remove_half_made(folder)
+            raise
+
+    def _make(self, folder: Path, info: Info) -> Upload:
         make(folder / "bell")
         lock = try_lock(folder / "bell")
         assert lock is not None  # nobody knows of it yet
@@ -271,7 +277,7 @@ def _write(path: Path, content: bytes) -> None:
     fresh = path.with_suffix(".new")
     fd = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:
-        os.write(fd, content)
+        write_all(fd, [content])
         os.fsync(fd)
     finally:
         os.close(fd)

@@ -35,6 +35,7 @@ def name_for_upload() -> str:
 
 def head_of_put(site: Site, path: str, size: int) -> str:
     fields = f"Host: portico.test\r\nAuthorization: {site.authorization}\r\nContent-Length: {size}"
+    fields += "".join(f"\r\n{name}: {value}" for name, value in WISH.items())
     return f"PUT {path} HTTP/1.1\r\n{fields}\r\n\r\n"
 
 

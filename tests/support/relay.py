@@ -46,10 +46,16 @@ class Relay(Listening):
 
 
 def _pass_on(source: socket.socket, sink: socket.socket) -> None:
-    """Bytes, and then the end: that of one direction as such, an error as the end of both."""
+    """Bytes, and then the end: that of one direction as such, a reset as the end of both.
+
+    A sink that takes no more may have said why before: that is the other direction's to pass on, and to end.
+    """
     try:
         while piece := source.recv(_PIECE):
-            sink.sendall(piece)
+            try:
+                sink.sendall(piece)
+            except OSError:
+                return
         sink.shutdown(socket.SHUT_WR)
     except OSError:
         for sock in (source, sink):

@@ -136,17 +136,15 @@ def test_sigterm_drains_and_the_pid_file_goes_last(place: Ground) -> None:
 def test_a_second_signal_ends_at_once_and_leaves_no_pid_file(place: Ground) -> None:
     port = low_port()
     daemon = portico(place, port).started()
-    under_way = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
-    under_way.putrequest("PUT", "/uploads/never")
-    under_way.putheader("Content-Length", "10")
-    under_way.endheaders(b"01234")
-    daemon.signal(signal.SIGTERM)
-    wait_until(lambda: "draining" in daemon.log, lambda: daemon.log)
-    daemon.signal(signal.SIGTERM)
-    wait_until(lambda: not daemon.runs)
-    assert not daemon.pidfile.exists()
-    assert "ending at once" in daemon.log
-    under_way.close()
+    with socket.create_connection(("127.0.0.1", port), 20) as under_way:
+        under_way.sendall(b"PUT /uploads/never HTTP/1.1\r\nHost: h\r\nContent-Length: 10\r\nExpect: 100-continue\r\n\r\n")
+        assert under_way.recv(12) == b"HTTP/1.1 100", "it is the service's, and waits for its body"
+        daemon.signal(signal.SIGTERM)
+        wait_until(lambda: "draining" in daemon.log, lambda: daemon.log)
+        daemon.signal(signal.SIGTERM)
+        wait_until(lambda: not daemon.runs)
+        assert not daemon.pidfile.exists()
+        assert "ending at once" in daemon.log
 
 
 def test_it_serves_on_when_the_log_cannot_be_written(place: Ground) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from ..support.redis_server import RedisServer
 from .client import Member
 from .host import Host, host
-from .runs import Outcome, by_room, even, judged, until
+from .runs import Outcome, heard_out, judged, until
 
 __all__ = ["span_hosts", "two_hosts"]
 
@@ -50,9 +50,7 @@ async def span_hosts(hosts: tuple[Host, Host], server: RedisServer, rooms: int, 
         leaving = hosts[1].remove()
         assert await asyncio.to_thread(leaving.wait, 60) == 0, leaving.log
         await asyncio.sleep(seconds)
-        speak.clear()
-        await until(lambda: all(member.settled for member in members), "all is acknowledged")
-        await until(lambda: all(even(room) for room in by_room(members).values()), "all have heard all")
+        await heard_out(members, speak)
     finally:
         for task in tasks:
             task.cancel()

@@ -9,7 +9,7 @@ from typing import Protocol
 from .client import Member
 from .host import Host
 
-__all__ = ["Outcome", "Reading", "by_room", "even", "judged", "scale_while_talking", "stopped_reader", "until"]
+__all__ = ["Outcome", "Reading", "heard_out", "judged", "scale_while_talking", "stopped_reader", "until"]
 
 SETTLE_TIME = 60.0
 
@@ -79,14 +79,19 @@ async def scale_while_talking(host: Replicas, rooms: int, clients: int, seconds:
         for replica in leaving:
             assert await asyncio.to_thread(replica.wait, 30) == 0, replica.log
         await asyncio.sleep(seconds)
-        speak.clear()
-        await until(lambda: all(member.settled for member in members), "all is acknowledged")
-        await until(lambda: all(even(room) for room in by_room(members).values()), "all have heard all")
+        await heard_out(members, speak)
     finally:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
     return judged(members)
+
+
+async def heard_out(members: list[Member], speak: asyncio.Event) -> None:
+    """Nobody says more, and all that was said is acknowledged and heard."""
+    speak.clear()
+    await until(lambda: all(member.settled for member in members), "all is acknowledged")
+    await until(lambda: all(even(room) for room in by_room(members).values()), "all have heard all")
 
 
 def by_room(members: list[Member]) -> dict[str, list[Member]]:

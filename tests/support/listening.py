@@ -3,11 +3,12 @@
 import contextlib
 import socket
 import threading
+from abc import ABC, abstractmethod
 
 __all__ = ["Listening"]
 
 
-class Listening:
+class Listening(ABC):
     """Listens on a port of this machine from its start; `_serve` says what becomes of a connection."""
 
     def __init__(self, backlog: int = 128) -> None:
@@ -26,6 +27,6 @@ class Listening:
                 client, peer = self._listener.accept()
                 threading.Thread(target=self._serve, args=(client, peer[1]), daemon=True).start()
 
+    @abstractmethod
     def _serve(self, client: socket.socket, port: int) -> None:
         """In a thread of its own; `client`, which came from `port`, is its to close."""
-        raise NotImplementedError

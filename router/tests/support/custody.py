@@ -2,6 +2,7 @@
 
 import os
 import socket
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
@@ -91,7 +92,7 @@ class NoPoller:
     def remove(self, *_: object) -> None: ...
 
 
-class Process:
+class Process(ABC):
     """What a router and a replica have in common: they hold connections, and they can die."""
 
     def __init__(self, walk: "Ledger") -> None:
@@ -112,8 +113,9 @@ class Process:
         if kill_at:
             self.die()
 
+    @abstractmethod
     def die(self) -> None:
-        raise NotImplementedError
+        """Without a word to anybody."""
 
 
 class RouterProcess(Process):

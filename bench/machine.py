@@ -1,10 +1,12 @@
 """What the machine is, what it does, and what processes cost: from /proc."""
 
+import contextlib
 import os
 import platform
+from collections.abc import Iterator
 from pathlib import Path
 
-__all__ = ["busy", "children", "cores", "cpu", "descriptors", "kind", "memory", "tcp_memory", "tree"]
+__all__ = ["busy", "children", "cores", "cpu", "descriptors", "kind", "memory", "pinned", "tcp_memory", "tree"]
 
 _TICK = os.sysconf("SC_CLK_TCK")
 
@@ -17,6 +19,18 @@ def cores() -> tuple[str, str, str]:
     if len(found) == 2:
         return str(found[0]), str(found[1]), str(found[1])
     return str(found[0]), str(found[1]), str(found[2])
+
+
+@contextlib.contextmanager
+def pinned(core: str) -> Iterator[None]:
+    """This process, which is the load, on its core."""
+    before = os.sched_getaffinity(0)
+    if core:
+        os.sched_setaffinity(0, {int(core)})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
 
 
 def children(pid: int) -> list[int]:

@@ -1,18 +1,18 @@
 """One run, from the first contender to the result."""
 
-import contextlib
 import datetime
 import os
 import shutil
 import statistics
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 from . import machine, namespace, quiet, services
 from .figures import figure
 from .form import Form
+from .machine import pinned
 from .router import contenders
 from .router.check import check
 from .router.measures import Load
@@ -29,7 +29,7 @@ def run(form: Form, only: frozenset[str], say: Say) -> dict[str, Any]:
     """The whole of it. `only`: names of contenders, besides those that are needed; empty: all."""
     began = time.monotonic()
     deadline = began + form.longest
-    with Stage() as stage, _pinned(stage.load_core):
+    with Stage() as stage, pinned(stage.load_core):
         running, absent = _begin(stage, only, say)
         load = Load(form.seconds, form.bulk, stage.load_core, shutil.which("wrk", path=PATH))
         if load.wrk is None:
@@ -76,18 +76,6 @@ def run(form: Form, only: frozenset[str], say: Say) -> dict[str, Any]:
         "growth": grown,
         "services": said,
     }
-
-
-@contextlib.contextmanager
-def _pinned(core: str) -> Iterator[None]:
-    """This process, which is the load, on its core."""
-    before = os.sched_getaffinity(0)
-    if core:
-        os.sched_setaffinity(0, {int(core)})
-    try:
-        yield
-    finally:
-        os.sched_setaffinity(0, before)
 
 
 def _begin(stage: Stage, only: frozenset[str], say: Say) -> tuple[dict[str, Running], dict[str, str]]:

@@ -1,7 +1,6 @@
 """One run, from the first contender to the result."""
 
 import datetime
-import os
 import shutil
 import statistics
 import subprocess

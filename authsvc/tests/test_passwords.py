@@ -1,58 +1,14 @@
 """Checking passwords behind a queue, with a Clock, and threads that are only pretended."""
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
-from authsvc.hashing import verify_password
-from authsvc.passwords import CACHE_TIME, QUEUE_LIMIT, USER_LIMIT, PasswordChecks
+from authsvc.passwords import CACHE_TIME, QUEUE_LIMIT, USER_LIMIT
 from svckit.auth.commands import Busy, TooMany
-from twisted.internet.defer import Deferred
-from twisted.internet.task import Clock
-from twisted.logger import globalLogPublisher
 
 from authsvc import passwords
 
-
-class Bench:
-    """A user (alice, whose stored hash is `hash-of-wonderland`) and threads that run when told."""
-
-    def __init__(self, **options: Any) -> None:
-        self.stored = {b"alice": "hash-of-wonderland"}
-        self.clock = Clock()
-        self.queue: list[Callable[[], None]] = []
-        self.verified: list[tuple[str, bytes]] = []
-        self.checks = PasswordChecks(self.run_in_thread, self.clock, verify=self.verify, **options)
-
-    def verify(self, stored: str, password: bytes) -> bool:
-        self.verified.append((stored, password))
-        if stored == "broken":
-            raise ValueError("the stored hash is no argon2 hash")
-        return stored == f"hash-of-{password.decode()}"
-
-    def run_in_thread(self, function: Any, *arguments: Any) -> "Deferred[bool]":
-        result: Deferred[bool] = Deferred()
-
-        def run() -> None:
-            try:
-                result.callback(function(*arguments))
-            except Exception:
-                result.errback()
-
-        self.queue.append(run)
-        return result
-
-    def run(self) -> None:
-        while self.queue:
-            self.queue.pop(0)()
-
-    def check(self, user: bytes = b"alice", password: bytes = b"wonderland") -> bool:
-        results: list[Any] = []
-        self.checks.check(user, password, self.stored.get(user)).addBoth(results.append)
-        self.run()
-        assert len(results) == 1
-        assert isinstance(results[0], bool)
-        return results[0]
+from .support.passwords import Bench
 
 
 def test_right_and_wrong() -> None:
@@ -208,51 +164,3 @@ def test_a_fault_reaches_all_who_wait_and_blocks_nobody_later() -> None:
         answer.addErrback(faults.append)
     assert [fault.type for fault in faults] == [ValueError, ValueError]
     assert bench.checks.under_way == 0
-
-
-# -- hashes of another kind
-
-
-class Renewing(Bench):
-    """Alice's hash came from elsewhere."""
-
-    def __init__(self) -> None:
-        self.renewed: list[tuple[bytes, str, str]] = []
-        super().__init__(rehash=self.rehash)
-        self.fault: Exception | None = None
-
-    async def rehash(self, user: bytes, old: str, new: str) -> None:
-        if self.fault is not None:
-            raise self.fault
-        self.renewed.append((user, old, new))
-        self.stored[user] = new
-
-
-def test_the_right_password_makes_a_new_hash() -> None:
-    bench = Renewing()
-    assert not bench.check(password=b"nope")
-    assert bench.renewed == []
-    assert bench.check()
-    ((user, old, new),) = bench.renewed
-    assert (user, old) == (b"alice", "hash-of-wonderland")
-    assert verify_password(new, b"wonderland")
-    bench.checks._verify = verify_password
-    for _ in range(2):
-        assert bench.check()
-    assert len(bench.renewed) == 1
-
-
-def test_a_login_does_not_wait_for_the_new_hash_or_fail_with_it() -> None:
-    bench = Renewing()
-    bench.fault = Busy()
-    events: list[Any] = []
-    globalLogPublisher.addObserver(events.append)
-    try:
-        answer = bench.checks.check(b"alice", b"wonderland", bench.stored[b"alice"])
-        bench.queue.pop(0)()
-        assert answer.result is True
-        assert len(bench.queue) == 1
-        bench.run()
-    finally:
-        globalLogPublisher.removeObserver(events.append)
-    assert [event["log_failure"].type for event in events if event.get("log_failure")] == [Busy]

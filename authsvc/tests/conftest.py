@@ -12,6 +12,9 @@ from typing import Any
 
 import pytest
 from authsvc.store import Store
+from twisted.logger import globalLogPublisher
+
+from .support.answering import Bench
 
 _numbers = itertools.count()
 
@@ -98,3 +101,11 @@ def open_store(tmp_path: Path, database: str) -> Iterator[Callable[[], Store]]:
     yield make
     for store in opened:
         store.close()
+
+
+@pytest.fixture
+def bench() -> Iterator[Bench]:
+    made = Bench()
+    globalLogPublisher.addObserver(made.log.append)
+    yield made
+    globalLogPublisher.removeObserver(made.log.append)

@@ -1,0 +1,101 @@
+"""The answering side of the auth wire: AMP boxes through a pump, a checker that knows one user, and a Clock."""
+
+import hashlib
+from typing import Any
+
+from authsvc.nonces import NonceLedger
+from authsvc.server import AuthFactory
+from authsvc.throttle import Pace, Throttle
+from svckit.auth import commands
+from svckit.auth.digest import make_ha1
+from svckit.auth.nonce import NonceKey
+from twisted.cred.checkers import ICredentialsChecker
+from twisted.cred.credentials import IUsernamePassword
+from twisted.cred.error import UnauthorizedLogin
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.task import Clock
+from twisted.logger import formatEvent
+from twisted.protocols.amp import AMP
+from twisted.test.iosim import FakeTransport, connect
+from zope.interface import implementer
+
+KEY = NonceKey(b"k" * 32)
+NOTHING = {"method": b"", "uri": b"", "client": b""}
+
+
+@implementer(ICredentialsChecker)
+class Checker:
+    """Knows alice, whose password is wonderland."""
+
+    credentialInterfaces = (IUsernamePassword,)
+    verdict: Exception | None = None
+    waiting: "Deferred[Any] | None" = None
+
+    def requestAvatarId(self, credentials: Any) -> Any:
+        if self.waiting is not None:
+            return self.waiting
+        if self.verdict is not None:
+            raise self.verdict
+        if credentials.username == b"alice" and credentials.checkPassword(b"wonderland"):
+            return succeed(b"alice")
+        raise UnauthorizedLogin("not a user, or not the password")
+
+
+class Bench:
+    def __init__(self) -> None:
+        self.clock = Clock()
+        self.clock.advance(1000)
+        self.checker = Checker()
+        self.used: set[tuple[bytes, int]] = set()
+        self.throttle = Throttle(self.clock, Pace(5, 10.0), Pace(20, 2.0))
+        self.forbidden: set[tuple[bytes, bytes, bytes]] = set()
+        ledger = NonceLedger((KEY,), self.clock.seconds, self.use_count)
+        self.factory = AuthFactory(self.checker, ledger, self.throttle, self.allows)
+        self.server: Any = self.factory.buildProtocol(None)
+        self.client = AMP()
+        self.pump: Any = connect(
+            self.server, FakeTransport(self.server, isServer=True), self.client, FakeTransport(self.client, isServer=False)
+        )
+        self.log: list[Any] = []
+
+    async def use_count(self, nonce: bytes, count: int, minted: int) -> bool:
+        new = (nonce, count) not in self.used
+        self.used.add((nonce, count))
+        return new
+
+    async def allows(self, user: bytes, method: bytes, target: bytes) -> bool:
+        return (user, method, target) not in self.forbidden
+
+    def call(self, command: Any, **arguments: Any) -> Any:
+        results: list[Any] = []
+        if command is commands.CheckPassword:
+            arguments = {**NOTHING, **arguments}
+        self.client.callRemote(command, **arguments).addBoth(results.append)
+        self.pump.flush()
+        (result,) = results
+        return getattr(result, "value", result)
+
+    def digest(self, **changes: Any) -> Any:
+        """A right answer to a new challenge, but for what is changed afterwards."""
+        nonce = changes.pop("nonce", None) or KEY.mint(b"portico", self.clock.seconds())
+        method, uri, nc = changes.get("method", b"GET"), changes.get("uri", b"/x"), changes.get("nc", 1)
+        ha2 = hashlib.sha256(method + b":" + uri).hexdigest().encode()
+        ha1 = make_ha1("SHA-256", changes.get("user", b"alice"), b"portico", changes.pop("password", b"wonderland"))
+        response = hashlib.sha256(b":".join([ha1, nonce, b"%08x" % nc, b"c", b"auth", ha2])).hexdigest().encode()
+        arguments = {
+            "user": b"alice",
+            "realm": b"portico",
+            "algorithm": b"SHA-256",
+            "method": method,
+            "uri": uri,
+            "nonce": nonce,
+            "nc": nc,
+            "cnonce": b"c",
+            "response": response,
+            "client": b"192.0.2.1",
+        }
+        return self.call(commands.CheckDigest, **{**arguments, **changes})
+
+    @property
+    def decisions(self) -> list[str]:
+        return [formatEvent(event) for event in self.log if "outcome" in event]

@@ -1,4 +1,4 @@
-"""What the tests of the store run against: SQLite, and a PostgreSQL of their own where Debian's package is installed."""
+"""What the tests run against: SQLite, and a PostgreSQL of their own where Debian's package is installed; a played service."""
 
 import itertools
 import os
@@ -104,8 +104,14 @@ def open_store(tmp_path: Path, database: str) -> Iterator[Callable[[], Store]]:
 
 
 @pytest.fixture
-def bench() -> Iterator[Bench]:
-    made = Bench()
-    globalLogPublisher.addObserver(made.log.append)
-    yield made
-    globalLogPublisher.removeObserver(made.log.append)
+def log() -> Iterator[list[Any]]:
+    """What is logged while the test runs."""
+    events: list[Any] = []
+    globalLogPublisher.addObserver(events.append)
+    yield events
+    globalLogPublisher.removeObserver(events.append)
+
+
+@pytest.fixture
+def bench(log: list[Any]) -> Bench:
+    return Bench(log)

@@ -1,14 +1,11 @@
 """Work with the database, behind a queue with an end; threads are only pretended."""
 
-from collections.abc import Iterator
 from typing import Any
 
-import pytest
 from authsvc.jobs import Jobs
 from sqlalchemy.exc import OperationalError
 from svckit.auth.commands import Busy
 from twisted.internet.defer import Deferred
-from twisted.logger import globalLogPublisher
 
 
 class Bench:
@@ -35,14 +32,6 @@ class Bench:
                 result.callback(function(*arguments))
             except Exception:
                 result.errback()
-
-
-@pytest.fixture
-def log() -> Iterator[list[Any]]:
-    events: list[Any] = []
-    globalLogPublisher.addObserver(events.append)
-    yield events
-    globalLogPublisher.removeObserver(events.append)
 
 
 def broken() -> None:

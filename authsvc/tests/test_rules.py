@@ -1,14 +1,12 @@
 """Which groups may do what."""
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from authsvc.rules import LOOK_INTERVAL, Rule, Rules, RulesFile, read_rules
 from twisted.internet.task import Clock
-from twisted.logger import globalLogPublisher
 
 TEXT = """
 [[rules]]
@@ -119,14 +117,6 @@ def test_what_is_wrong_is_said(path: Path, text: str, reason: str) -> None:
 
 
 # -- a file that changes
-
-
-@pytest.fixture
-def log() -> Iterator[list[Any]]:
-    events: list[Any] = []
-    globalLogPublisher.addObserver(events.append)
-    yield events
-    globalLogPublisher.removeObserver(events.append)
 
 
 class Following:

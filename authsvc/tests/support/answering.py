@@ -42,7 +42,8 @@ class Checker:
 
 
 class Bench:
-    def __init__(self) -> None:
+    def __init__(self, log: list[Any]) -> None:
+        self.log = log
         self.clock = Clock()
         self.clock.advance(1000)
         self.checker = Checker()
@@ -56,7 +57,6 @@ class Bench:
         self.pump: Any = connect(
             self.server, FakeTransport(self.server, isServer=True), self.client, FakeTransport(self.client, isServer=False)
         )
-        self.log: list[Any] = []
 
     async def use_count(self, nonce: bytes, count: int, minted: int) -> bool:
         new = (nonce, count) not in self.used

@@ -1,80 +1,29 @@
 """The service over a real Unix socket."""
 
-import json
 import os
 import shutil
 import socket
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
 from typing import Any
 
-import pytest
 from authsvc.hashing import make_record
-from authsvc.options import Options
 from authsvc.service import SOCKET_MODE, AuthService, make_service
 from authsvc.store import Store
 from svckit.auth import AuthClient, AuthUnavailable, RemoteChecker
 from svckit.auth.commands import CheckPassword, Denied
-from svckit.settings import BadOptions, Settings
-from twisted.application.service import IService
+from svckit.settings import BadOptions
 from twisted.cred.credentials import UsernamePassword
 from twisted.cred.error import UnauthorizedLogin
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.task import deferLater
-from twisted.internet.threads import deferToThread
 from twisted.logger import globalLogPublisher
 from twisted.trial.unittest import TestCase
 
 from authsvc import service as service_module
 
-
-def settings_in(folder: Path, replica: str = "one", **options: object) -> Settings:
-    return Settings(service="authsvc", replica=replica, state=folder / "state", auth=folder / "auth", options=options)
-
-
-@pytest.mark.parametrize(
-    ("options", "reason"),
-    [
-        ({"reallm": "x"}, "unknown option 'reallm'"),
-        ({"realm": ""}, "realm"),
-        ({"realm": "r" * 256}, "realm"),
-        ({"hash_threads": "0"}, "hash_threads"),
-        ({"hash_threads": "many"}, "hash_threads"),
-        ({"hash_queue": "-1"}, "hash_queue"),
-        ({"nonce_lifetime": "0"}, "nonce_lifetime"),
-        ({"account_time": "-1"}, "account_time"),
-        ({"user_tries": "0"}, "user_tries"),
-        ({"address_pause": "0"}, "address_pause"),
-        ({"digest_algorithms": ""}, "digest_algorithms is one or more of SHA-256, MD5"),
-        ({"digest_algorithms": "MD5,MD5"}, "digest_algorithms"),
-        ({"digest_algorithms": "MD5,SHA"}, "digest_algorithms"),
-        ({"schemes": ""}, "schemes is one or more of digest, basic"),
-        ({"schemes": "digest,digest"}, "schemes"),
-        ({"schemes": "bearer"}, "schemes"),
-        ({"nonce_bound": "perhaps"}, "nonce_bound"),
-        ({"database_threads": "0"}, "database_threads"),
-        ({"database_queue": "0"}, "database_queue"),
-        ({"database": "postgresql:///x", "database_file": "x"}, "only one"),
-    ],
-)
-def test_wrong_options(tmp_path: Path, options: dict[str, object], reason: str) -> None:
-    with pytest.raises(BadOptions, match=reason):
-        make_service(settings_in(tmp_path, **options), None)
-
-
-def test_options_may_be_strings_of_an_environment(tmp_path: Path) -> None:
-    made: Any = make_service(settings_in(tmp_path, nonce_lifetime="12.5", hash_threads="3", realm="site"), None)
-    assert made._options == Options(nonce_lifetime=12.5, hash_threads=3, realm="site")
-    assert IService.providedBy(made)
-    assert made.name == "authsvc"
-
-
-def test_without_an_auth_folder_nobody_could_ask(tmp_path: Path) -> None:
-    with pytest.raises(BadOptions, match="auth folder"):
-        make_service(Settings(service="authsvc", replica="one", state=tmp_path), None)
+from .support.settings import settings_in
 
 
 class ServiceTests(TestCase):
@@ -256,98 +205,3 @@ class ServiceTests(TestCase):
         with self.assertRaises(Denied):
             await client.call(CheckPassword, user=b"x", password=b"y", method=b"", uri=b"", client=b"")
         self.assertEqual({one.service for one in service.factory.connections}, {f"uid {os.getuid()}"})
-
-
-class SharedDatabaseTests(TestCase):
-    """Two hosts: a folder each, and a PostgreSQL that both use."""
-
-    @pytest.fixture(autouse=True)
-    def _database(self, postgresql: Any) -> None:
-        self.cluster = postgresql
-
-    def setUp(self) -> None:
-        self.folder = Path(tempfile.mkdtemp(prefix="authsvc"))
-        self.addCleanup(shutil.rmtree, self.folder)
-        (self.folder / "secret").write_text("wonderland\n")
-        self.url = self.cluster.new_database()
-        (self.folder / "url").write_text(self.url + "\n")
-        self.hosts = [self.start(self.folder / name, url) for name, url in (("here", {"database": self.url}),
-            ("there", {"database_file": str(self.folder / "url")}))]  # fmt: skip
-
-    def start(self, folder: Path, options: dict[str, object]) -> RemoteChecker:
-        options = {**options, "admin_password_file": str(self.folder / "secret"), "account_time": "0"}
-        made: Any = make_service(settings_in(folder, **options), reactor)
-        made.startService()
-        self.addCleanup(made.stopService)
-        checker = RemoteChecker(folder / "auth", reactor)
-        self.addCleanup(checker.client.close)
-        return checker
-
-    async def test_users_are_the_same_on_both(self) -> None:
-        for host in self.hosts:
-            self.assertEqual(await host.requestAvatarId(UsernamePassword(b"admin", b"wonderland")), b"admin")
-        store = Store(self.folder, self.url)
-        self.addCleanup(store.close)
-        store.replace(make_record(b"admin", b"looking-glass", (b"portico",)))
-        for host in self.hosts:
-            self.assertEqual(await host.requestAvatarId(UsernamePassword(b"admin", b"looking-glass")), b"admin")
-            with self.assertRaises(UnauthorizedLogin):
-                await host.requestAvatarId(UsernamePassword(b"admin", b"wonderland"))
-        self.assertEqual(sorted(path.name for path in (self.folder / "here" / "state").iterdir()), ["nonce.keys"])
-
-    async def test_a_database_that_goes_away_is_no_login_and_no_refusal(self) -> None:
-        login = UsernamePassword(b"admin", b"wonderland")
-        self.assertEqual(await self.hosts[0].requestAvatarId(login), b"admin")
-        self.cluster.sql(f"DROP DATABASE {self.url.partition('?')[0].rpartition('/')[2]} WITH (FORCE)")
-        for host in self.hosts:
-            with self.assertRaises(AuthUnavailable):
-                await host.requestAvatarId(login)
-
-
-class ProcessTests(TestCase):
-    """`svckit run authsvc`, as in its container."""
-
-    def setUp(self) -> None:
-        self.folder = Path(tempfile.mkdtemp(prefix="authsvc"))
-        self.addCleanup(shutil.rmtree, self.folder)
-        self.checker = RemoteChecker(self.folder / "auth", reactor)
-        self.addCleanup(self.checker.client.close)
-
-    def run_authsvc(self) -> subprocess.Popen[str]:
-        environment = {"PORTICO_AUTH": "auth", "PORTICO_STATE": "state", "PORTICO_REPLICA": "one", "PORTICO_RUN": "run"}
-        command = [str(Path(sys.executable).with_name("svckit")), "run", "authsvc"]
-        child = subprocess.Popen(command, cwd=self.folder, env=environment, stdout=subprocess.PIPE, text=True)
-        self.addCleanup(child.wait, 30)
-        self.addCleanup(child.kill)
-        return child
-
-    def log_until(self, child: subprocess.Popen[str], text: str) -> "Deferred[list[dict[str, Any]]]":
-        def read() -> list[dict[str, Any]]:
-            lines: list[dict[str, Any]] = []
-            assert child.stdout is not None
-            for line in child.stdout:
-                lines.append(json.loads(line))
-                if text in lines[-1]["message"]:
-                    return lines
-            raise AssertionError(f"ended without {text!r}: {lines}")
-
-        return deferToThread(read)
-
-    async def test_first_start_crash_second_start_and_end(self) -> None:
-        child = self.run_authsvc()
-        lines = await self.log_until(child, "answers on")
-        (password,) = [line["password"] for line in lines if "first start" in line["message"]]
-        credentials = UsernamePassword(b"admin", password.encode())
-        self.assertEqual(await self.checker.requestAvatarId(credentials), b"admin")
-        child.kill()
-        child.wait(30)
-        with self.assertRaises(AuthUnavailable):
-            await self.checker.requestAvatarId(credentials)
-        self.assertTrue((self.folder / "auth" / "one.sock").exists())
-        child = self.run_authsvc()
-        lines = await self.log_until(child, "answers on")
-        self.assertNotIn(password, json.dumps(lines))
-        self.assertEqual(await self.checker.requestAvatarId(credentials), b"admin")
-        child.terminate()
-        self.assertEqual(await deferToThread(child.wait, 30), 0)
-        self.assertFalse((self.folder / "auth" / "one.sock").exists())

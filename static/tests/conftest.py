@@ -1,10 +1,13 @@
 """What the tests of the static service share: a tree of files, a site in memory, and an auth that is a double."""
 
+import gc
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from staticsvc import quick
 from staticsvc.service import make_factory
 from svckit.settings import Settings
 from twisted.internet.protocol import connectionDone
@@ -12,6 +15,8 @@ from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET
+
+from .wire import BIG, Wire
 
 Answer = tuple[int, dict[str, str], bytes]
 
@@ -111,3 +116,42 @@ def client(make: Make) -> Client:
 @pytest.fixture
 def make_site_client() -> type[Client]:
     return Client
+
+
+# -- the quick way
+
+
+@pytest.fixture
+def site(make: Any, root: Path) -> Any:
+    (root / "big.bin").write_bytes(BIG)
+    return make().site
+
+
+@pytest.fixture
+def wire(site: Any) -> Iterator[Wire]:
+    wire = Wire(site)
+    yield wire
+    wire.close()
+
+
+@pytest.fixture(scope="module")
+def nothing_leaks() -> Iterator[None]:
+    gc.collect()
+    before = len(os.listdir("/proc/self/fd"))
+    yield
+    gc.collect()
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
+@pytest.fixture
+def quickly(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
+    """The targets that went the quick way."""
+    seen: list[bytes] = []
+    original = quick.Exchange.__init__
+
+    def noted(self: Any, channel: Any, uri: bytes) -> None:
+        seen.append(uri)
+        original(self, channel, uri)
+
+    monkeypatch.setattr(quick.Exchange, "__init__", noted)
+    return seen

@@ -107,9 +107,7 @@ def test_a_site_keeps_what_is_asked_for_again(make: Any, root: Path, way: str) -
     client = make()
     wire = Wire(client.site)
     text = (root / way).read_bytes()
-    for _ in range(3):
-        wire.get(f"/static/{way}")
-        assert wire.answer()[1] == text
+    assert wire.bodies(f"/static/{way}", 3) == [text] * 3
     assert len(client.site.hot.opened) == 1
     (root / way).unlink()
     wire.get(f"/static/{way}")
@@ -119,9 +117,7 @@ def test_a_site_keeps_what_is_asked_for_again(make: Any, root: Path, way: str) -
 
 def test_a_folder_on_the_way_that_is_moved_out_and_linked(make: Any, root: Path) -> None:
     wire = Wire(make().site)
-    for _ in range(3):
-        wire.get("/static/sub/deep/x.bin")
-        assert wire.answer()[1] == b"deep"
+    assert wire.bodies("/static/sub/deep/x.bin", 3) == [b"deep"] * 3
     (root / "sub").rename(root.parent / "moved")
     (root / "sub").symlink_to(root.parent / "moved")
     wire.get("/static/sub/deep/x.bin")

@@ -10,8 +10,10 @@ from svckit.transport import AdoptedServer, address_of
 from twisted.internet.testing import MemoryReactorClock
 from twisted.python.failure import Failure
 
-__all__ = ["Wire"]
+__all__ = ["BIG", "Wire"]
 
+BIG = bytes(range(251)) * 8_400
+"""A file of more than a turn of sending."""
 PATIENCE = 20.0
 """Seconds for what takes none."""
 
@@ -55,6 +57,14 @@ class Wire:
 
     def get(self, target: str, *headers: str) -> None:
         self.send("\r\n".join([f"GET {target} HTTP/1.1", "Host: x", *headers, "", ""]).encode())
+
+    def bodies(self, target: str, times: int) -> list[bytes]:
+        """What it gets when it asks so often."""
+        got = []
+        for _ in range(times):
+            self.get(target)
+            got.append(self.answer()[1])
+        return got
 
     def answer(self) -> tuple[bytes, bytes]:
         """Head and body of the next answer; the site writes whenever it may."""

@@ -52,7 +52,8 @@ class Client:
         channel.dataReceived(request)
         self.clock.advance(0)
         channel.connectionLost(connectionDone)
-        return transport.value()
+        sent: bytes = transport.value()
+        return sent
 
     def ask(self, target: str, *headers: str, method: str = "GET") -> Answer:
         """One exchange; `target` may hold surrogates for bytes that are no UTF-8."""

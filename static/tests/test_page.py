@@ -14,7 +14,8 @@ from staticsvc.page import FirstPage, policy_of
 
 @pytest.fixture
 def page(client: Any) -> str:
-    return client.ask("/")[2].decode()
+    body: bytes = client.ask("/")[2]
+    return body.decode()
 
 
 def test_answer(client: Any) -> None:

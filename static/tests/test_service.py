@@ -28,7 +28,12 @@ def test_the_examples_are_served(make: Any) -> None:
 
 def test_protect_gets_the_folder_of_the_auth_sockets(tmp_path: Path) -> None:
     seen: list[tuple[Any, ...]] = []
-    start(tmp_path, lambda *given, service: seen.append((*given, service)) or given[0])
+
+    def protect(*given: Any, service: str) -> Any:
+        seen.append((*given, service))
+        return given[0]
+
+    start(tmp_path, protect)
     ((resource, folder, reactor, service),) = seen
     assert folder == tmp_path and isinstance(reactor, Clock) and resource.isLeaf and service == "static"
 
@@ -59,6 +64,6 @@ def test_protect_gets_the_folder_of_the_auth_sockets(tmp_path: Path) -> None:
         ({"hot_files": "many"}, "hot_files"),
     ],
 )
-def test_bad_options_are_said_at_the_start(options: dict[str, str], text: str) -> None:
+def test_bad_options_are_said_at_the_start(options: dict[str, Any], text: str) -> None:
     with pytest.raises(BadOptions, match=text):
         start(**options)

@@ -18,7 +18,7 @@ __all__ = ["HandBack", "IDrainable", "ILeased", "Lease", "Ownership"]
 class HandBack(Interface_):
     """Takes a connection back from the service, with the bytes that were read and not answered."""
 
-    def __call__(self, unread: bytes) -> None: ...
+    def __call__(self, unread: bytes, /) -> None: ...
 
 
 class Lease:

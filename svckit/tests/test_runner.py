@@ -1,122 +1,17 @@
 """`svckit run` as a container calls it: a child process with a service of the test's own, and a router played by hand."""
 
-import json
 import os
-import select
 import signal
-import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-from handoff_support import PATIENCE, PlayedRouter, tcp_pair
-from svckit.handoff.codec import Connection, Draining, Farewell, Hello, Message, Taken
-from svckit.handoff.socketfile import connect
+from handoff_support import PATIENCE, tcp_pair
+from runner_support import GET, SERVICE, Child, ended_while_it_answers, run
+from svckit.handoff.codec import Connection, Draining, Farewell, Message, Taken
 
 from svckit import health
-
-SERVICE = """
-from dataclasses import dataclass
-
-from svckit.web import GuardedSite
-from twisted.logger import Logger
-from twisted.web.resource import Resource
-from twisted.web.server import NOT_DONE_YET
-
-log = Logger(namespace="echo")
-factory = 3
-
-
-@dataclass(frozen=True)
-class Options:
-    greeting: str = "hello"
-    delay: float = 0.0
-
-
-class Greeting(Resource):
-    isLeaf = True
-
-    def __init__(self, options, reactor):
-        super().__init__()
-        self.options, self.reactor = options, reactor
-
-    def render(self, request):
-        log.info("asked for {path}", path=request.path.decode())
-
-        def answer():
-            request.write(self.options.greeting.encode())
-            request.finish()
-
-        self.reactor.callLater(self.options.delay, answer)
-        return NOT_DONE_YET
-
-
-def make_factory(settings, reactor):
-    return GuardedSite(Greeting(settings.options_as(Options), reactor), reactor)
-"""
-GET = b"GET /a/1 HTTP/1.1\r\nHost: x\r\n\r\n"
-
-
-class Child:
-    """`svckit` with arguments, in an environment of its own."""
-
-    def __init__(self, folder: Path, *arguments: str, **environment: str) -> None:
-        self.folder = folder
-        self.process = subprocess.Popen(
-            [sys.executable, "-c", "from svckit.cli import main; main()", *arguments],
-            env={
-                "PATH": os.environ["PATH"],
-                "PYTHONPATH": str(folder),
-                "PORTICO_RUN": str(folder),
-                "PORTICO_STATE": str(folder / "state"),
-                **environment,
-            },
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-        )
-        self.lines: list[dict[str, Any]] = []
-
-    def ready(self) -> dict[str, Any]:
-        """Wait for the line that says so."""
-        while not self.lines or "is ready" not in self.lines[-1]["message"]:
-            assert self.process.stdout is not None
-            line = self.process.stdout.readline()
-            assert line, self.process.communicate()
-            self.lines.append(json.loads(line))
-        return self.lines[-1]
-
-    def terminate(self) -> None:
-        self.process.send_signal(signal.SIGTERM)
-
-    def end(self) -> tuple[int, str]:
-        """Wait for it; its exit status and what it said on standard error."""
-        out, err = self.process.communicate(timeout=PATIENCE)
-        self.lines += [json.loads(line) for line in out.splitlines()]
-        return self.process.returncode, err.decode()
-
-
-class Router(PlayedRouter):
-    """A router that waits for what a process of its own says."""
-
-    def wait(self, kind: type) -> Any:
-        while True:
-            heard = self.hear()
-            for at, message in enumerate(heard):
-                if isinstance(message, kind):
-                    self.unheard = heard[at + 1 :]
-                    return message
-            readable, _, _ = select.select([self.sock], [], [], PATIENCE)
-            assert readable, f"no {kind.__name__} was said"
-
-    def ended(self) -> bool:
-        assert select.select([self.sock], [], [], PATIENCE)[0], "it did not end"
-        try:
-            return self.sock.recv(1) == b""
-        except ConnectionResetError:
-            return True
 
 
 @pytest.fixture
@@ -135,17 +30,6 @@ def children() -> Iterator[list[Child]]:
         if child.process.poll() is None:
             child.process.kill()
         child.process.communicate()
-
-
-def run(children: list[Child], folder: Path, **environment: str) -> tuple[Child, Router]:
-    """The service, and a router that is linked to it."""
-    child = Child(folder, "run", "--service", "echo", "echomodule:make_factory", PORTICO_REPLICA="r-1", **environment)
-    children.append(child)
-    child.ready()
-    router = Router(connect(folder / "echo" / "r-1.sock"))
-    assert router.wait(Hello)[2:] == ("echo", "r-1")
-    router.welcome(("/a/", True), ("/b/", False))
-    return child, router
 
 
 def test_it_serves_drains_and_exits_with_0(folder: Path, children: list[Child], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -183,13 +67,7 @@ def test_it_serves_drains_and_exits_with_0(folder: Path, children: list[Child], 
 
 def test_an_answer_under_way_is_finished(folder: Path, children: list[Child]) -> None:
     child, router = run(children, folder, PORTICO_OPTION_DELAY="0.5")
-    client, accepted = tcp_pair()
-    router.hand(accepted, GET)
-    router.wait(Taken)
-    accepted.close()
-    child.terminate()
-    router.wait(Draining)
-    router.say(Farewell())
+    client = ended_while_it_answers(child, router)
     router.wait(Connection)
     assert b"hello" in client.recv(1000)
     router.take(1)
@@ -200,13 +78,7 @@ def test_an_answer_under_way_is_finished(folder: Path, children: list[Child]) ->
 
 def test_the_drain_time_ends_what_does_not_end(folder: Path, children: list[Child]) -> None:
     child, router = run(children, folder, PORTICO_OPTION_DELAY="1000", PORTICO_DRAIN_TIME="0.2")
-    client, accepted = tcp_pair()
-    router.hand(accepted, GET)
-    router.wait(Taken)
-    accepted.close()
-    child.terminate()
-    router.wait(Draining)
-    router.say(Farewell())
+    client = ended_while_it_answers(child, router)
     assert child.end()[0] == 0
     with pytest.raises(ConnectionResetError):
         client.recv(1000)
@@ -219,13 +91,7 @@ def test_a_second_signal_ends_the_drain_at_once(
     folder: Path, children: list[Child], second: signal.Signals, status: int
 ) -> None:
     child, router = run(children, folder, PORTICO_OPTION_DELAY="1000", PORTICO_DRAIN_TIME="600")
-    client, accepted = tcp_pair()
-    router.hand(accepted, GET)
-    router.wait(Taken)
-    accepted.close()
-    child.terminate()
-    router.wait(Draining)
-    router.say(Farewell())
+    client = ended_while_it_answers(child, router)
     assert child.process.poll() is None
     child.process.send_signal(second)
     assert child.end() == (status, "")

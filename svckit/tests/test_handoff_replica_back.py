@@ -1,5 +1,7 @@
 """What a replica hands back, and to whom; routers are played by hand."""
 
+import socket
+
 import pytest
 from handoff_support import CLIENT, LISTENER, Recorder, Recorders
 from replica_support import BIG, PATTERNS, Stage, get
@@ -72,14 +74,20 @@ def test_a_client_that_reads_nothing_does_not_hold_its_hand_back_for_ever(stage:
     assert not [each for each in router.hear() if isinstance(each, Connection)]
 
 
-def test_without_a_router_it_waits_for_the_next_one(stage: Stage) -> None:
-    first = stage.router()
-    client = stage.hand(first, get("/a/1"))
+def parked(stage: Stage) -> socket.socket:
+    """A client whose second request belongs elsewhere, and comes when the only router is dead."""
+    router = stage.router()
+    client = stage.hand(router, get("/a/1"))
     stage.expect(client, b"</a/1>")
-    first.die()
+    router.die()
     stage.reactor.settle()
     client.send(get("/b/x"))
     stage.reactor.until(lambda: stage.replica._parked)
+    return client
+
+
+def test_without_a_router_it_waits_for_the_next_one(stage: Stage) -> None:
+    client = parked(stage)
     stage.reactor.advance(HAND_BACK_TIMEOUT - 0.1)
     second = stage.router(welcome=False)
     assert not [each for each in second.hear() if isinstance(each, Connection)]
@@ -93,13 +101,7 @@ def test_without_a_router_it_waits_for_the_next_one(stage: Stage) -> None:
 
 
 def test_without_a_router_for_too_long_the_client_gets_421(stage: Stage) -> None:
-    router = stage.router()
-    client = stage.hand(router, get("/a/1"))
-    stage.expect(client, b"</a/1>")
-    router.die()
-    stage.reactor.settle()
-    client.send(get("/b/x"))
-    stage.reactor.until(lambda: stage.replica._parked)
+    client = parked(stage)
     client.send(b"bytes that nobody will read")
     stage.reactor.advance(HAND_BACK_TIMEOUT)
     assert client.recv(1000) == MISDIRECTED

@@ -2,10 +2,11 @@
 
 import os
 import resource
+import socket
 from pathlib import Path
 
 import pytest
-from handoff_support import CLIENT, LISTENER, Recorders
+from handoff_support import CLIENT, LISTENER, PlayedRouter, Recorders
 from replica_support import Stage, get
 from svckit.handoff import packets
 from svckit.handoff.codec import Connection, Hello, Load, Message, Taken
@@ -91,14 +92,20 @@ def test_taken_is_said_before_the_resource_is_asked(stage: Stage) -> None:
     assert heard_first == [Taken(1, 1)]
 
 
-def test_many_connections_in_one_batch(stage: Stage) -> None:
-    router = stage.router()
+def handed(stage: Stage, router: PlayedRouter, number: int) -> list[socket.socket]:
+    """The clients of as many connections, each of which asks for a path of its own."""
     clients = []
-    for n in range(40):
+    for n in range(number):
         client, accepted = stage.connection()
         router.hand(accepted, get(f"/a/{n}"))
         accepted.close()
         clients.append(client)
+    return clients
+
+
+def test_many_connections_in_one_batch(stage: Stage) -> None:
+    router = stage.router()
+    clients = handed(stage, router, 40)
     stage.reactor.settle()
     assert [each.number for each in router.hear() if isinstance(each, Taken)] == [32, 40]
     for n, client in enumerate(clients):
@@ -150,12 +157,7 @@ def test_the_router_dies_and_what_is_open_goes_on(stage: Stage) -> None:
 
 def test_the_router_dies_with_connections_in_the_queue_and_they_are_served(stage: Stage) -> None:
     router = stage.router()
-    clients = []
-    for n in range(3):
-        client, accepted = stage.connection()
-        router.hand(accepted, get(f"/a/{n}"))
-        accepted.close()
-        clients.append(client)
+    clients = handed(stage, router, 3)
     router.die()
     stage.reactor.settle()
     for n, client in enumerate(clients):

@@ -66,6 +66,15 @@ def test_its_limits_are_those_of_the_codec() -> None:
     assert len(packet) <= codec.CONNECTION_OVERHEAD
 
 
+def wait_for(path: Path, process: "subprocess.Popen[str]") -> None:
+    """The socket that the program makes."""
+    end = time.monotonic() + 30
+    while not path.exists():
+        assert process.poll() is None
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
 def test_its_program_is_a_replica() -> None:
     (program,) = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
     assert "A replica in a hundred lines" in PAGE
@@ -75,11 +84,7 @@ def test_its_program_is_a_replica() -> None:
         file.write_text(program)
         process = subprocess.Popen([sys.executable, file, folder, "api"], stderr=subprocess.PIPE, text=True)
         try:
-            end = time.monotonic() + 30
-            while not path.exists():
-                assert process.poll() is None
-                assert time.monotonic() < end
-                time.sleep(0.02)
+            wait_for(path, process)
             outcomes = check(path, without=["Handing back", "Withdrawal"], patience=20)
         finally:
             process.kill()
@@ -96,11 +101,7 @@ def test_the_program_of_the_aiohttp_example_is_one_too() -> None:
         command = [sys.executable, "-c", program.replace("/run/portico/greeter", folder)]
         process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
         try:
-            end = time.monotonic() + 30
-            while not path.exists():
-                assert process.poll() is None
-                assert time.monotonic() < end
-                time.sleep(0.02)
+            wait_for(path, process)
             bench = Bench(path, patience=20)
             with bench.one_rule():
                 router, client = bench.router(), bench.client()

@@ -1,11 +1,9 @@
 """Each matcher: whole, byte by byte, and with trailing bytes; what it says when no more comes; and in words."""
 
 import re
-from dataclasses import dataclass
-from typing import Any as Anything
 
 import pytest
-from portico.core.clienthello import TlsFacts, make_hello
+from portico.core.clienthello import TlsFacts
 from portico.core.matchers import (
     All,
     Any,
@@ -24,49 +22,11 @@ from portico.core.matchers import (
     Tls,
 )
 from portico.core.matchers.bytes_ import unescape
-from portico.core.names import Names
 from portico.core.preface import Preface
 from portico.core.verdict import MORE, NO, YES, Verdict
 from svckit.paths import BadTarget
 
-H = make_hello(TlsFacts(b"a.example.org", (b"h2", b"http/1.1")))
-BARE = make_hello(TlsFacts(None, ()))
-
-
-def request(target: bytes = b"/", *fields: bytes, method: bytes = b"GET") -> bytes:
-    return b"%s %s HTTP/1.1\r\n%s\r\n" % (method, target, b"".join(field + b"\r\n" for field in fields))
-
-
-def names(*patterns: str) -> Names:
-    return Names.of(patterns)
-
-
-def judged(matcher: Matcher, data: bytes, **given: Anything) -> Verdict:
-    """The verdict on a whole preface, as the table would ask: whether it is HTTP is known."""
-    preface = Preface(data, **given)
-    assert preface.head is None or preface.head
-    return matcher.match(preface)
-
-
-def check(matcher: Matcher, data: bytes, expected: Verdict) -> None:
-    """The same verdict whole, in pieces, with trailing bytes, and as a final one; in pieces "need more" until then."""
-    assert judged(matcher, data) is expected
-    assert judged(matcher, data + b"\0trailing") is expected
-    for size in (1, 3):
-        preface = Preface()
-        seen = []
-        for at in range(0, len(data), size):
-            preface.add(data[at : at + size])
-            assert preface.head is None or preface.head
-            seen.append(matcher.match(preface))
-        assert seen[-1] is expected
-        assert set(seen) <= {MORE, expected}, "it has changed its mind"
-        assert seen == sorted(seen, key=lambda verdict: verdict is not MORE), "it has forgotten its verdict"
-    preface = Preface(data)
-    preface.final = True
-    assert preface.head is None or preface.head
-    assert matcher.match(preface) is expected
-
+from .support.matching import BARE, H, check, judged, names, request
 
 CASES = [
     (Prefix(b"/up/"), request(b"/up/x"), YES),
@@ -241,74 +201,6 @@ def test_a_target_without_meaning() -> None:
             judged(matcher, request(b"/.."))
     with pytest.raises(BadTarget):
         judged(Host(names("a")), request(b"/", b"Host: a", b"Host: b"))
-
-
-@dataclass(frozen=True)
-class Says:
-    """A matcher of one mind."""
-
-    verdict: Verdict
-    http = False
-    delays = ()
-
-    def match(self, preface: Preface) -> Verdict:
-        return self.verdict
-
-    def saw(self, preface: Preface) -> str:
-        return "nothing"
-
-
-@pytest.mark.parametrize("one", Verdict)
-@pytest.mark.parametrize("other", Verdict)
-def test_three_valued_logic(one: Verdict, other: Verdict) -> None:
-    """Kleene's: for `all` no is stronger than "need more", for `any` yes is; and De Morgan's laws hold."""
-    strength = {NO: 0, MORE: 1, YES: 2}
-    pair, preface = (Says(one), Says(other)), Preface()
-    assert strength[All(pair).match(preface)] == min(strength[one], strength[other])
-    assert strength[Any(pair).match(preface)] == max(strength[one], strength[other])
-    assert Not(All(pair)).match(preface) is Any((Not(Says(one)), Not(Says(other)))).match(preface)
-
-
-@pytest.mark.parametrize(
-    ("matcher", "http", "delays"),
-    [
-        (All((Ssh(), Silence(0.5))), False, (0.5,)),
-        (Any((Silence(1.0), Silence(0.5), Path(b"/"))), True, (1.0, 0.5)),
-        (Not(All((Method(frozenset([b"GET"])), Silence(2.0)))), True, (2.0,)),
-        (Not(Ssh()), False, ()),
-    ],
-)
-def test_what_combinations_ask(matcher: Matcher, http: bool, delays: tuple[float, ...]) -> None:
-    assert matcher.http is http
-    assert matcher.delays == delays
-
-
-@pytest.mark.parametrize(
-    ("matcher", "words"),
-    [
-        (Prefix(b"/a/"), "prefix /a/"),
-        (Path(b"/a"), "path /a"),
-        (Host(names("b", "a")), "host a or b"),
-        (Method(frozenset([b"GET", b"POST"])), "method GET or POST"),
-        (Header(b"a"), "header a"),
-        (Header(b"a", b"b"), "header a = b"),
-        (Header(b"a", re.compile(b"^b")), "header a like ^b"),
-        (Tls(), "tls"),
-        (Tls(names("a"), frozenset([b"h2"])), "tls sni a alpn h2"),
-        (Bytes(b"\x00a"), "bytes b'\\x00a'"),
-        (Pattern(re.compile(b"a"), 5), "bytes like b'a' within 5"),
-        (Silence(0.5), "silence 0.5"),
-        (Default(), "default"),
-        (Not(Any((Ssh(), All((Ssh(), Silence(1.0)))))), "not(any(ssh, all(ssh, silence 1)))"),
-    ],
-)
-def test_in_words(matcher: Matcher, words: str) -> None:
-    assert str(matcher) == words
-
-
-def test_matchers_are_values() -> None:
-    assert Tls(names("a")) == Tls(names("A."))
-    assert len({Pattern(re.compile(b"a")), Pattern(re.compile(b"a")), Bytes(b"a"), Bytes(b"b")}) == 3
 
 
 @pytest.mark.parametrize(

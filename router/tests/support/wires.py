@@ -180,3 +180,11 @@ def descriptors_of(descriptor: int) -> list[int]:
             if os.readlink(each) == which:
                 found.append(int(each.name))
     return found
+
+
+def nobody() -> tuple[str, int]:
+    """An address that refuses."""
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        host, port = sock.getsockname()
+        return host, port

@@ -3,11 +3,14 @@
 import os
 import socket
 import struct
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 from portico.keeper import Keeper
 
 ANY = "127.0.0.1:0"
+AT = ("127.0.0.1", 0)
 Make = Callable[..., "Stage"]
 
 
@@ -79,3 +82,30 @@ def connects(at: tuple[str, int]) -> bool:
     except ConnectionRefusedError:
         return False
     return True
+
+
+class Running:
+    """A keeper that turns in a thread until it is closed."""
+
+    def __init__(self, address: str) -> None:
+        self.address = address
+        self.keeper = Keeper(address)
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._turn)
+        self._thread.start()
+
+    def _turn(self) -> None:
+        while not self._over.is_set():
+            self.keeper.turn(0.005)
+
+    def close(self) -> None:
+        self._over.set()
+        self._thread.join()
+        self.keeper.close()
+
+
+def turning(folder: Path) -> Iterator[Running]:
+    """A keeper in a thread, with its socket in `folder`."""
+    running = Running(str(folder / "keeper"))
+    yield running
+    running.close()

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from portico.arrival import Arrival
 from portico.balancing import Balancer
+from portico.certificates import Certificates
 from portico.config import Handoff, Limits
 from portico.link import Link
 from portico.poller import Poller
@@ -21,6 +22,7 @@ from .support.keepers import Make, Stage
 from .support.linkrig import PATTERNS, HandReplica, Owner
 from .support.reactor import HandReactor
 from .support.splitrig import Rig, open_sockets
+from .support.tlsrig import two_names
 from .support.wires import Answers, Logged, as_reactor
 
 
@@ -183,3 +185,9 @@ def make_stage(folder: Path) -> Iterator[Make]:
 def stage(make_stage: Make) -> Stage:
     """A keeper on its stage."""
     return make_stage()
+
+
+@pytest.fixture(scope="session")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
+    """Of two names, on disk."""
+    return two_names(tmp_path_factory.mktemp("certificates"))

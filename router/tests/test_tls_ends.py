@@ -13,13 +13,8 @@ from portico.tls import GOODBYE_TIME
 
 from .support.reactor import HandReactor
 from .support.tlsclient import TlsClient
-from .support.tlsrig import BODY, Rig, staged, two_names
+from .support.tlsrig import BODY, Rig, staged
 from .support.wires import Answers, Inbox, reset
-
-
-@pytest.fixture(scope="module")
-def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
-    return two_names(tmp_path_factory.mktemp("certificates"))
 
 
 @pytest.fixture

@@ -1,83 +1,15 @@
 """The workers of a parent: started, told, started again, waited for. Processes are played here, and real in `tests/`."""
 
-import os
 import signal
-from collections.abc import Callable, Sequence
-from types import SimpleNamespace
-from typing import Any
+from collections.abc import Sequence
 
 import pytest
-from portico.drains import FROM_DRAINS, Drains
-from portico.lifeline import Lifeline
-from portico.workers import BAD_USAGE, KILL_TIME, LONGEST_DELAY, READY, SHORTEST_DELAY, SOON, TO_PARENT, Worker, Workers
+from portico.drains import Drains
+from portico.workers import BAD_USAGE, KILL_TIME, LONGEST_DELAY, SHORTEST_DELAY, SOON, Worker, Workers
 from twisted.internet.defer import Deferred
-from twisted.internet.error import ProcessDone, ProcessExitedAlready, ProcessTerminated
-from twisted.internet.interfaces import IReactorProcess
-from twisted.python.failure import Failure
-from zope.interface import implementer
 
-from .support.reactor import HandReactor
 from .support.wires import as_reactor
-
-
-class Played:
-    """A process that does nothing by itself."""
-
-    def __init__(self, worker: Worker, pid: int) -> None:
-        self.worker, self.pid = worker, pid
-        self.signals: list[int] = []
-        self.over = False
-        self.told: list[bytes] = []
-        self.pipes = {FROM_DRAINS}
-
-    def writeToChild(self, descriptor: int, data: bytes) -> None:
-        if descriptor not in self.pipes:
-            raise KeyError(descriptor)
-        self.told.append(data)
-
-    def closeChildFD(self, descriptor: int) -> None:
-        self.pipes.remove(descriptor)
-
-    def signalProcess(self, number: int) -> None:
-        if self.over:
-            raise ProcessExitedAlready
-        self.signals.append(number)
-
-    def ready(self) -> None:
-        self.worker.childDataReceived(TO_PARENT, READY)
-
-    def ends(self, status: int = 0, number: int | None = None) -> None:
-        self.over = True
-        error = ProcessTerminated(status, number) if status or number else ProcessDone(0)
-        self.worker.processEnded(Failure(error))
-
-
-@implementer(IReactorProcess)
-class Spawning(HandReactor):
-    """Plays processes."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.started: list[Played] = []
-        self.commands: list[list[str]] = []
-
-    def spawnProcess(self, protocol: Worker, executable: str, args: list[str], **more: Any) -> Played:
-        self.commands.append(args)
-        self.started.append(Played(protocol, 1_000 + len(self.started)))
-        return self.started[-1]
-
-
-class Stage:
-    def __init__(self) -> None:
-        self.reactor = Spawning()
-        self.workers = Workers(2, lambda number: ["portico", str(number)], as_reactor(self.reactor))
-        self.gone: list[int] = []
-        self.workers.gone.addCallback(self.gone.append)
-        self.workers.start()
-
-    @property
-    def states(self) -> list[str]:
-        return [worker.state for worker in self.workers.all]
+from .support.workers import Spawning, Stage
 
 
 @pytest.fixture
@@ -237,49 +169,3 @@ def test_a_worker_that_ends_before_it_could_be_told(again: bool) -> None:
     drains.asked[0][1].callback(b"drained")
     assert [each.told for each in reactor.started] == [[]] * len(reactor.started)
     assert len(reactor.started) == 1 + again
-
-
-# -- the worker's side
-
-
-@pytest.fixture
-def pipes(request: pytest.FixtureRequest) -> SimpleNamespace:
-    found = SimpleNamespace()
-    found.from_parent, found.parent = os.pipe()
-    found.heard, found.to_parent = os.pipe()
-    found.open = {found.from_parent, found.parent, found.heard, found.to_parent}
-
-    def close(*which: int) -> None:
-        for descriptor in which or list(found.open):
-            found.open.discard(descriptor)
-            os.close(descriptor)
-
-    found.close = close
-    request.addfinalizer(close)
-    return found
-
-
-def lifeline(pipes: SimpleNamespace, reactor: HandReactor, lost: Callable[[], None]) -> Lifeline:
-    return Lifeline(as_reactor(reactor), lost, pipes.from_parent, pipes.to_parent)
-
-
-def test_a_worker_says_ready_and_notices_its_parent_s_end(reactor: HandReactor, pipes: SimpleNamespace) -> None:
-    lost: list[str] = []
-    made = lifeline(pipes, reactor, lambda: lost.append("lost"))
-    made.start()
-    assert os.read(pipes.heard, 100) == READY
-    reactor.settle()
-    made.connectionLost(None)  # the reactor's own end is not the parent's
-    assert lost == []
-    pipes.close(pipes.parent)
-    reactor.until(lambda: lost)
-    made.connectionLost(None)
-    assert lost == ["lost"]
-    assert reactor.readers == set()
-
-
-def test_a_parent_that_is_gone_before_the_worker_is_ready(reactor: HandReactor, pipes: SimpleNamespace) -> None:
-    lost: list[str] = []
-    pipes.close(pipes.parent, pipes.heard)
-    lifeline(pipes, reactor, lambda: lost.append("lost")).start()
-    reactor.until(lambda: lost)

@@ -1,7 +1,5 @@
 """What a connection goes through before the router sees it: PROXY header, then TLS, on to all three targets."""
 
-import socket
-import ssl
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,79 +8,11 @@ from portico.config import BadConfig, parse
 from portico.core.proxyprotocol import encode_v1, encode_v2
 
 from .support.authority import write_pair
-from .support.deployment import KINDS, Deployment, deployed, request
+from .support.deployment import KINDS, deployed, request
+from .support.entrance import DESTINATION, FOREIGN, HANDOFF, LISTENERS, PLAIN, PROXY, PROXY_TLS, SOURCE, TCP, TLS, Ways
 from .support.reactor import HandReactor
 from .support.tlsclient import TlsClient, trusting
-from .support.wires import Inbox, open_descriptors
-
-LISTENERS = """
-listeners = [
-  {address = "127.0.0.1:0"},
-  {address = "127.0.0.1:0", tls = {certificate = "FOLDER/one.pem"}},
-  {address = "127.0.0.1:0", proxy = ["127.0.0.0/8"]},
-  {address = "127.0.0.1:0", proxy = ["127.0.0.0/8", "::1"], tls = {certificate = "FOLDER/one.pem"}},
-  {address = "127.0.0.1:0", proxy = ["192.0.2.0/24"]},
-]
-routes = [
-  {prefix = "/a/", service = "alpha"}, {prefix = "/b/", service = "beta"},
-  {prefix = "/named/", service = "alpha", tls = {sni = "one.example"}},
-]
-[limits]
-drain_time = 3.0
-head_deadline = 6.0
-proxy_deadline = 2.0
-"""
-PLAIN, TLS, PROXY, PROXY_TLS, FOREIGN = range(5)
-HANDOFF = '[services.{0}]\ntarget = "handoff"\nfolder = "FOLDER/{0}"\n'
-TCP = '[services.{0}]\ntarget = "tcp"\naddress = "127.0.0.1:1"\n'
-SOURCE, DESTINATION = ("203.0.113.9", 40_000), ("198.51.100.1", 443)
-
-
-class Ways:
-    """An application whose services are reached in one way."""
-
-    def __init__(self, deployment: Deployment, kind: str) -> None:
-        self.deployment, self.kind, self.reactor = deployment, kind, deployment.reactor
-        for name in ("alpha", "beta"):
-            if kind == "handoff":
-                deployment.replica(name)
-            elif kind == "tcp":
-                target = deployment.application._services[name].target
-                target.replicas.found([deployment.server(name)])  # type: ignore[attr-defined]
-
-    def socket(self, listener: int) -> socket.socket:
-        return socket.create_connection(self.deployment.application.addresses[listener], timeout=5)
-
-    def plain(self, listener: int, data: bytes) -> Inbox:
-        inbox = Inbox(self.socket(listener))
-        inbox.sock.send(data)
-        return inbox
-
-    def tls(self, listener: int, before: bytes = b"", context: ssl.SSLContext | None = None) -> TlsClient:
-        sock = self.socket(listener)
-        sock.send(before)
-        client = TlsClient(sock, context)
-        client.until(self.reactor, lambda: client.shaken)
-        return client
-
-    def ask(self, client: TlsClient, path: str, body: bytes = b"") -> list[str]:
-        """The words that the service answers."""
-        client.data.clear()
-        client.write(request(path, Content_Length=str(len(body))) + body)
-        client.until(self.reactor, lambda: client.ended or client.data.endswith(b"."))
-        head, _, said = client.data.partition(b"\r\n\r\n")
-        assert head.startswith(b"HTTP/1.1 200 "), client.data
-        return said.decode().split()
-
-    def seen(self, words: list[str]) -> tuple[str, str, bool]:
-        """Client's host and port as the service knows them, and whether it knows of TLS."""
-        _, _, host, port, _, secure, forwarded, scheme, _ = words
-        if self.kind == "tcp":  # it is told by fields
-            return forwarded, "", scheme == "https"
-        return host, port, secure == "True"
-
-    def expected(self, client: tuple[str, int], secure: bool) -> tuple[str, str, bool]:
-        return client[0], "" if self.kind == "tcp" else str(client[1]), secure
+from .support.wires import open_descriptors
 
 
 @pytest.fixture(params=KINDS)

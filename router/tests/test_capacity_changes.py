@@ -2,22 +2,28 @@
 
 import socket
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from portico.config import Limits
+from portico.poller import Poller
 
 from .support.deployment import deployed, request
-from .support.places import LIMITS, OK, FullRig, get
+from .support.places import KEEPALIVE, LIMITS, OK, FullRig, finish, full, get
 from .support.reactor import HandReactor
-from .support.wires import Inbox, parse_response
-from .test_capacity import KEEPALIVE, finish, rig  # noqa: F401
+from .support.wires import Inbox, Logged, parse_response
 
 CONFIG = """
 listeners = [{address = "127.0.0.1:0"}]
 routes = [{prefix = "/", service = "app"}]
 services.app = {target = "tcp", address = "%s:%d", keepalive = "pin", capacity = %d}
 """
+
+
+@pytest.fixture
+def rig(reactor: HandReactor, poller: Poller, logged: Logged) -> Iterator[FullRig]:
+    yield from full(reactor, poller, logged)
 
 
 def test_a_configuration_that_changes_it(reactor: HandReactor, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -49,7 +55,7 @@ def test_a_configuration_that_changes_it(reactor: HandReactor, folder: Path, mon
 
 @pytest.mark.parametrize("keepalive", ["split", "pin"])
 @pytest.mark.parametrize("capacity", [1, 2, None])
-def test_a_reload_makes_no_room(rig: FullRig, keepalive: str, capacity: int | None) -> None:  # noqa: F811
+def test_a_reload_makes_no_room(rig: FullRig, keepalive: str, capacity: int | None) -> None:
     """What the service before it has under way counts on, and leaves its place to those that wait for the new one."""
     server = rig.server()
     rig.make(keepalive=keepalive, capacity=1)
@@ -69,7 +75,7 @@ def test_a_reload_makes_no_room(rig: FullRig, keepalive: str, capacity: int | No
 
 
 @pytest.mark.parametrize("capacity", [2, None])
-def test_after_a_reload_nothing_idle_is_kept_for_the_old_configuration(rig: FullRig, capacity: int | None) -> None:  # noqa: F811
+def test_after_a_reload_nothing_idle_is_kept_for_the_old_configuration(rig: FullRig, capacity: int | None) -> None:
     """It would hold a place at the server, beyond its capacity, and nobody would ever use it."""
     server = rig.server()
     rig.make(capacity=capacity)
@@ -87,7 +93,7 @@ def test_after_a_reload_nothing_idle_is_kept_for_the_old_configuration(rig: Full
     assert len(before._tunnels) == 1
 
 
-def test_a_connection_that_outlives_very_many_reloads(rig: FullRig) -> None:  # noqa: F811
+def test_a_connection_that_outlives_very_many_reloads(rig: FullRig) -> None:
     server = rig.server()
     rig.make(keepalive="pin", capacity=1)
     first = rig.connect()
@@ -102,7 +108,7 @@ def test_a_connection_that_outlives_very_many_reloads(rig: FullRig) -> None:  # 
     finish(rig, waiting, end)
 
 
-def test_addresses_that_are_gone_are_forgotten(rig: FullRig) -> None:  # noqa: F811
+def test_addresses_that_are_gone_are_forgotten(rig: FullRig) -> None:
     rig.server()
     for number in range(5):
         rig.make(capacity=1)
@@ -111,7 +117,7 @@ def test_addresses_that_are_gone_are_forgotten(rig: FullRig) -> None:  # noqa: F
     assert list(rig.target.replicas._before) == [("127.0.1.4", rig.port)]  # the last one's may be there again
 
 
-def test_a_reload_to_less_waits_until_there_is_less(rig: FullRig) -> None:  # noqa: F811
+def test_a_reload_to_less_waits_until_there_is_less(rig: FullRig) -> None:
     server = rig.server()
     rig.make(keepalive="pin", capacity=3)
     clients = [rig.connect() for _ in range(3)]
@@ -125,7 +131,7 @@ def test_a_reload_to_less_waits_until_there_is_less(rig: FullRig) -> None:  # no
     assert rig.loads == [1]
 
 
-def test_a_drained_address_does_not_count_as_room(rig: FullRig) -> None:  # noqa: F811
+def test_a_drained_address_does_not_count_as_room(rig: FullRig) -> None:
     servers = [rig.server(), rig.server()]
     rig.make(capacity=1)
     client = rig.connect()
@@ -141,7 +147,7 @@ def test_a_drained_address_does_not_count_as_room(rig: FullRig) -> None:  # noqa
 
 
 @pytest.mark.parametrize("keepalive", KEEPALIVE)
-def test_in_a_drain_those_that_wait_get_the_places_of_those_that_end(rig: FullRig, keepalive: str) -> None:  # noqa: F811
+def test_in_a_drain_those_that_wait_get_the_places_of_those_that_end(rig: FullRig, keepalive: str) -> None:
     server = rig.server()
     rig.make(keepalive=keepalive, capacity=1)
     first = rig.connect(get("/1"))
@@ -164,7 +170,7 @@ def test_in_a_drain_those_that_wait_get_the_places_of_those_that_end(rig: FullRi
 
 
 @pytest.mark.parametrize("keepalive", KEEPALIVE)
-def test_when_the_drain_time_is_up_nobody_gets_the_places(rig: FullRig, keepalive: str) -> None:  # noqa: F811
+def test_when_the_drain_time_is_up_nobody_gets_the_places(rig: FullRig, keepalive: str) -> None:
     server = rig.server()
     limits = Limits(queue_timeout=100.0, drain_time=LIMITS.drain_time)
     rig.make(limits, keepalive=keepalive, capacity=1)
@@ -181,7 +187,7 @@ def test_when_the_drain_time_is_up_nobody_gets_the_places(rig: FullRig, keepaliv
 
 @pytest.mark.parametrize("keepalive", KEEPALIVE)
 def test_an_attempt_that_is_under_way_when_the_drain_time_is_up_becomes_nothing(
-    rig: FullRig,  # noqa: F811
+    rig: FullRig,
     keepalive: str,
 ) -> None:
     """It would become a tunnel that nobody ends, and the router would stay for as long as that lives."""

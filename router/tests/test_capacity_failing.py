@@ -4,12 +4,18 @@ import errno
 from collections.abc import Iterator
 
 import pytest
+from portico.poller import Poller
 from portico.targets.connect import Connecting
 from portico.targets.split import SWEEP_INTERVAL
 
-from .support.places import QUEUE, FullRig, get
-from .support.wires import Inbox
-from .test_capacity import KEEPALIVE, finish, rig, status_of  # noqa: F401
+from .support.places import KEEPALIVE, QUEUE, FullRig, finish, full, get, status_of
+from .support.reactor import HandReactor
+from .support.wires import Inbox, Logged
+
+
+@pytest.fixture
+def rig(reactor: HandReactor, poller: Poller, logged: Logged) -> Iterator[FullRig]:
+    yield from full(reactor, poller, logged)
 
 
 @pytest.fixture
@@ -26,7 +32,7 @@ def attempts(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     yield made
 
 
-def filled(rig: FullRig, **settings: object) -> tuple[Inbox, Inbox]:  # noqa: F811
+def filled(rig: FullRig, **settings: object) -> tuple[Inbox, Inbox]:
     """Of two addresses the first is full and the other refuses; the first one's client, and its end at the server."""
     server, dead = rig.server(), rig.server()
     rig.make(capacity=1, **settings)
@@ -38,7 +44,7 @@ def filled(rig: FullRig, **settings: object) -> tuple[Inbox, Inbox]:  # noqa: F8
 
 
 @pytest.mark.parametrize("keepalive", KEEPALIVE)
-def test_a_full_address_is_waited_for_when_the_other_refuses(rig: FullRig, keepalive: str, attempts: list[str]) -> None:  # noqa: F811
+def test_a_full_address_is_waited_for_when_the_other_refuses(rig: FullRig, keepalive: str, attempts: list[str]) -> None:
     client, end = filled(rig, keepalive=keepalive)
     waiting = rig.connect(get("/next", "X: y\r\n"))
     rig.reactor.settle()
@@ -54,7 +60,7 @@ def test_a_full_address_is_waited_for_when_the_other_refuses(rig: FullRig, keepa
 
 
 @pytest.mark.parametrize("keepalive", KEEPALIVE)
-def test_but_no_longer_than_the_queue_allows_in_all(rig: FullRig, keepalive: str, attempts: list[str]) -> None:  # noqa: F811
+def test_but_no_longer_than_the_queue_allows_in_all(rig: FullRig, keepalive: str, attempts: list[str]) -> None:
     filled(rig, keepalive=keepalive, eject_after=1_000)
     before = len(attempts)
     waiting = rig.connect()
@@ -69,7 +75,7 @@ def test_but_no_longer_than_the_queue_allows_in_all(rig: FullRig, keepalive: str
     assert (rig.service.queued, rig.loads) == (0, [1, 0])
 
 
-def test_a_later_request_of_a_kept_client_with_a_body_to_come_waits_too(rig: FullRig) -> None:  # noqa: F811
+def test_a_later_request_of_a_kept_client_with_a_body_to_come_waits_too(rig: FullRig) -> None:
     server = rig.server()
     rig.make(capacity=1, eject_after=1)
     client = rig.connect(get("/1"))
@@ -97,7 +103,7 @@ def test_a_later_request_of_a_kept_client_with_a_body_to_come_waits_too(rig: Ful
     assert [line["returned"] for line in lines[1:]] == [True] * (len(lines) - 1)
 
 
-def test_one_that_accepts_again_is_found_while_the_other_is_full_for_long(rig: FullRig) -> None:  # noqa: F811
+def test_one_that_accepts_again_is_found_while_the_other_is_full_for_long(rig: FullRig) -> None:
     filled(rig, keepalive="pin", eject_after=1_000)
     waiting = rig.connect(get("/next"))
     rig.reactor.settle()
@@ -109,7 +115,7 @@ def test_one_that_accepts_again_is_found_while_the_other_is_full_for_long(rig: F
     waiting.sock.close()
 
 
-def test_where_all_refuse_nobody_waits(rig: FullRig) -> None:  # noqa: F811
+def test_where_all_refuse_nobody_waits(rig: FullRig) -> None:
     for server in (rig.server(), rig.server()):
         server.stop()
     rig.make(capacity=1)
@@ -117,7 +123,7 @@ def test_where_all_refuse_nobody_waits(rig: FullRig) -> None:  # noqa: F811
     assert rig.loads == [0, 0]
 
 
-def test_an_ejected_one_is_left_alone_while_others_are_full(rig: FullRig, attempts: list[str]) -> None:  # noqa: F811
+def test_an_ejected_one_is_left_alone_while_others_are_full(rig: FullRig, attempts: list[str]) -> None:
     client, end = filled(rig, eject_after=1, eject_time=60.0)
     rig.connect(get("/a"))
     rig.reactor.settle()
@@ -130,7 +136,7 @@ def test_an_ejected_one_is_left_alone_while_others_are_full(rig: FullRig, attemp
     rig.servers[0].hears(end, b"GET /a ")
 
 
-def test_one_that_is_full_by_now_is_passed_over(rig: FullRig) -> None:  # noqa: F811
+def test_one_that_is_full_by_now_is_passed_over(rig: FullRig) -> None:
     """The order was made when it had room, and another connection went there while the first choice kept us waiting."""
     first, second = rig.server(), rig.server()
     target = rig.make(capacity=1, keepalive="pin", connect_timeout=1.0)
@@ -153,7 +159,7 @@ def test_one_that_is_full_by_now_is_passed_over(rig: FullRig) -> None:  # noqa: 
     replicas[second.name].load = 0
 
 
-def test_without_a_descriptor_nobody_waits(rig: FullRig, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
+def test_without_a_descriptor_nobody_waits(rig: FullRig, monkeypatch: pytest.MonkeyPatch) -> None:
     filled(rig)
 
     def none_left(self: Connecting, replica: object) -> None:

@@ -16,15 +16,16 @@ from portico.targets.tcp import TcpTarget
 from svckit.lease import Ownership
 
 from .reactor import HandReactor
-from .wires import LISTENER, Inbox, Logged, as_reactor, inline_resolver, tcp_pair
+from .wires import LISTENER, Inbox, Logged, as_reactor, inline_resolver, parse_response, tcp_pair
 
-__all__ = ["HELLO", "OK", "PATTERNS", "QUEUE", "FullRig", "Server", "get"]
+__all__ = ["HELLO", "KEEPALIVE", "OK", "PATTERNS", "QUEUE", "FullRig", "Server", "finish", "full", "get", "status_of"]
 
 QUEUE = 5.0
 LIMITS = Limits(queue_timeout=QUEUE, drain_time=8.0)
 PATTERNS = (("/", True),)
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 HELLO = b"hello"
+KEEPALIVE = ("split", "close", "pin")
 
 
 def get(path: str = "/a", extra: str = "", method: str = "GET") -> bytes:
@@ -189,3 +190,25 @@ class FullRig:
         self.reactor.settle()
         assert self.loads == [0] * len(self.loads)
         self.pipes.close()
+
+
+def finish(rig: FullRig, client: Inbox, server: Inbox) -> None:
+    """The exchange that is under way between the two ends, and so does a tunnel."""
+    server.sock.send(OK)
+    rig.gets(client, OK)
+    if rig.target._settings.keepalive != "split":
+        server.sock.close()
+        client.sock.close()
+        rig.reactor.settle()
+
+
+def status_of(rig: FullRig, client: Inbox) -> int:
+    rig.reactor.until(client.has_ended)
+    return parse_response(client.data)[0].status
+
+
+def full(reactor: HandReactor, poller: Poller, logged: Logged) -> Iterator[FullRig]:
+    made = FullRig(reactor, poller, logged)
+    yield made
+    made.close()
+    assert len(poller) == 0, "the router still watches something"

@@ -12,8 +12,9 @@ from portico.poller import Poller
 from svckit.live import GOODBYE_TIME
 
 from .support.alltargets import ALL
+from .support.echo import Echo, EchoHandler
 from .support.reactor import HandReactor
-from .support.ways import HEAD, LIMITS, PREFIXES, Echo, EchoHandler, TcpWays, Ways, open_of, running
+from .support.ways import HEAD, LIMITS, PREFIXES, TcpWays, Ways, open_of, running
 from .support.wires import Logged, parse_response
 
 

@@ -9,8 +9,9 @@ from portico.poller import Poller
 from portico.targets.handoff import SCAN_INTERVAL
 
 from .support.alltargets import ALL
+from .support.echo import Declining
 from .support.reactor import HandReactor
-from .support.ways import HEAD, PREFIXES, Declining, HandoffWays, InProcessWays, Ways, open_of, running
+from .support.ways import HEAD, PREFIXES, HandoffWays, InProcessWays, Ways, open_of, running
 from .support.wires import Logged, parse_response
 
 

@@ -13,7 +13,9 @@ from .support.asgi import EXAMPLES, configuration, service, with_asgi_files
 from .support.deployments import Deployment
 from .support.one_process import OneProcess
 from .support.site import Site, free_port, wait_for_listener
-from .test_behaviour import *  # noqa: F403  # its tests and fixtures, which ask for `site`: here the one below
+from .test_behaviour import *  # noqa: F403  # their tests and fixtures, which ask for `site`: here the one below
+from .test_behaviour_kept import *  # noqa: F403
+from .test_behaviour_logins import *  # noqa: F403
 
 
 @pytest.fixture(scope="module")

@@ -1,43 +1,21 @@
-"""What a user sees, the same in all deployments."""
+"""What a user sees, the same in all deployments: pages, files, uploads, WebSockets."""
 
 import base64
 import hashlib
 import re
 import subprocess
-import threading
 import time
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from requests.auth import AuthBase, HTTPBasicAuth, HTTPDigestAuth
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import ClientConnection
 
 from .support.payload import MIB, WISH, Payload, digest_of_rest
 from .support.programs import program
-from .support.site import ROOT, Site
-
-FILES = ROOT / "static/files"
-PUBLIC = sorted(
-    path.relative_to(FILES)
-    for path in FILES.rglob("*")
-    if path.is_file() and path.relative_to(FILES).parts[0] != "private" and not path.name.startswith(".")
-)
-ECHOES = ["/ws/autobahn/echo", "/ws/txws/echo"]
-PRIVATE = "/static/private/"
-
-
-def name_for_upload() -> str:
-    return f"/uploads/{uuid.uuid4().hex}.bin"
-
-
-def head_of_put(site: Site, path: str, size: int) -> str:
-    fields = f"Host: portico.test\r\nAuthorization: {site.authorization}\r\nContent-Length: {size}"
-    fields += "".join(f"\r\n{name}: {value}" for name, value in WISH.items())
-    return f"PUT {path} HTTP/1.1\r\n{fields}\r\n\r\n"
-
+from .support.site import Site
+from .support.visit import ECHOES, FILES, PRIVATE, PUBLIC, head_of_put, name_for_upload
 
 # -- pages and files
 
@@ -211,122 +189,3 @@ def test_only_the_echo_is_there(site: Site, prefix: str) -> None:
     with pytest.raises(InvalidStatus) as refused:
         site.websocket(f"{prefix}no-such-thing")
     assert refused.value.response.status_code == 404
-
-
-# -- logins
-
-SCHEMES: dict[str, type[HTTPBasicAuth] | type[HTTPDigestAuth]] = {"basic": HTTPBasicAuth, "digest": HTTPDigestAuth}
-
-
-def mistaken(scheme: str, known: str) -> str:
-    """Whose password is wrong: the sites of one deployment share an auth service, and `admin` has ten tries for all of them."""
-    return "admin" if scheme == known else nobody()
-
-
-def nobody() -> str:
-    return f"nobody-{uuid.uuid4().hex}"
-
-
-@pytest.mark.parametrize("scheme", SCHEMES)
-def test_requests_logs_in(site: Site, scheme: str) -> None:
-    def get(user: str, password: str) -> int:
-        login: AuthBase = SCHEMES[scheme](user, password)
-        return site.get(PRIVATE, auth=login).status_code
-
-    assert get("admin", site.password) == 200
-    assert get(mistaken(scheme, "basic"), site.password + "x") == 401
-    assert get(nobody(), site.password) == 401
-
-
-@pytest.mark.parametrize("scheme", SCHEMES)
-def test_curl_logs_in(site: Site, scheme: str) -> None:
-    def get(user: str, password: str) -> str:
-        command = [program("curl"), "-sS", "-m", "20", "-o", "/dev/null", "-w", "%{http_code}", f"--{scheme}", *site.curl_flags]
-        command += ["-u", f"{user}:{password}", site.url + PRIVATE]
-        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=30).stdout
-
-    assert get("admin", site.password) == "200"
-    assert get(mistaken(scheme, "digest"), site.password + "x") == "401"
-
-
-def test_without_a_login_there_are_challenges_for_both_schemes(site: Site) -> None:
-    answer = site.get(PRIVATE)
-    assert answer.status_code == 401
-    offered = answer.headers["WWW-Authenticate"].lower()
-    assert "basic " in offered
-    assert "digest " in offered
-    assert "sha-256" in offered
-
-
-# -- one connection, several services
-
-
-@pytest.fixture(scope="module")
-def public_file() -> Path:
-    return PUBLIC[0]
-
-
-def test_one_connection_asks_two_services_in_turn(site: Site, public_file: Path) -> None:
-    static, upload = f"/static/{public_file.as_posix()}", name_for_upload()
-    content = (FILES / public_file).read_bytes()
-    with site.connect() as connection:
-        first = connection.get(static)
-        connection.send((head_of_put(site, upload, 5) + "hello").encode())
-        second = connection.response()
-        third = connection.get(static)
-        fourth = connection.get(upload)
-    assert [first.status, second.status, third.status, fourth.status] == [200, 201, 200, 200]
-    assert first.body == third.body == content
-    assert hashlib.sha256(b"hello").hexdigest() in second.body.decode()
-    assert fourth.body == b"hello"
-
-
-def test_the_same_requests_all_sent_at_once(site: Site, public_file: Path) -> None:
-    static, upload = f"/static/{public_file.as_posix()}", name_for_upload()
-    get = f"GET {static} HTTP/1.1\r\nHost: portico.test\r\n\r\n"
-    put = head_of_put(site, upload, 5) + "hello"
-    with site.connect() as connection:
-        connection.send((get + put + get + f"GET {upload} HTTP/1.1\r\nHost: portico.test\r\n\r\n").encode())
-        answers = [connection.response() for _ in range(4)]
-    assert [answer.status for answer in answers] == [200, 201, 200, 200]
-    assert answers[0].body == answers[2].body == (FILES / public_file).read_bytes()
-    assert answers[3].body == b"hello"
-
-
-@pytest.mark.parametrize("path", ECHOES)
-def test_a_connection_that_asked_for_a_file_becomes_a_websocket(site: Site, public_file: Path, path: str) -> None:
-    with site.connect() as connection:
-        assert connection.get(f"/static/{public_file.as_posix()}").status == 200
-        key = "dGhlIHNhbXBsZSBub25jZQ=="  # of RFC 6455 section 1.3, with its answer
-        upgraded = connection.get(
-            path, Upgrade="websocket", Connection="Upgrade", Sec_WebSocket_Key=key, Sec_WebSocket_Version="13"
-        )
-        assert upgraded.status == 101
-        assert upgraded.headers["sec-websocket-accept"] == "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
-
-
-@pytest.mark.parametrize("size", [1000, 20_000])
-def test_more_requests_for_two_services_than_are_read_ahead(site: Site, public_file: Path, size: int) -> None:
-    upload, rounds = name_for_upload(), (400_000 if site.bulk > 100 * MIB else 100_000) // size
-    put = head_of_put(site, upload, size).encode() + b"x" * size
-    get = f"GET /static/{public_file.as_posix()} HTTP/1.1\r\nHost: portico.test\r\n\r\n".encode()
-    with site.connect(60) as connection:
-        sender = threading.Thread(target=connection.send, args=((put + get) * rounds,))
-        sender.start()
-        statuses = [connection.response().status for _ in range(2 * rounds)]
-        sender.join()
-    assert statuses == [201, 200] + [200, 200] * (rounds - 1)
-
-
-def test_a_client_that_has_ended_its_side_gets_its_answer(site: Site, public_file: Path) -> None:
-    upload = name_for_upload()
-    for request in (
-        f"GET /static/{public_file.as_posix()} HTTP/1.1\r\nHost: portico.test\r\n\r\n",
-        head_of_put(site, upload, 5) + "hello",
-        f"GET {upload} HTTP/1.1\r\nHost: portico.test\r\n\r\n",
-    ):
-        with site.connect() as connection:
-            connection.send(request.encode())
-            connection.end_sending()
-            assert connection.response().status in (200, 201)
-            assert connection.ends()

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 import pytest
 
 from .support.compose import Compose, inside
+from .support.confined import assert_confined
 from .support.deployments import Deployment
 from .support.load import Load
 from .support.site import ROOT, Site
-from .test_containers import assert_confined
 
 ASK_AS_STRANGER = (
     "import http.client, json, sys\n"

@@ -11,6 +11,7 @@ from contextlib import ExitStack
 import pytest
 
 from .support.compose import Compose, log_of, missing_engine
+from .support.daemon import Ground, as_root, ground
 from .support.deployments import WHOLE, Deployment, gunicorn, in_process, over_handoff, over_tcp, sites
 from .support.one_process import OneProcess
 from .support.site import ROOT, Site, first_password, free_port, wait_for_answer
@@ -112,3 +113,11 @@ def site(request: pytest.FixtureRequest) -> Site:
     target, listener = request.param.split("/")
     deployment: Deployment = request.getfixturevalue(f"{target.replace('-', '_')}_deployment")
     return deployment.site(listener, WHOLE) if request.param == "in-process/plain" else deployment.site(listener)
+
+
+@pytest.fixture
+def place() -> Iterator[Ground]:
+    """Where a daemon is started, as root."""
+    as_root()
+    with ground() as made:
+        yield made

@@ -6,14 +6,13 @@ import os
 import signal
 import socket
 import stat
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
-from .support.daemon import GID, NOBODY, Daemon, Ground, as_root, ground, low_port, wait_until
+from .support.daemon import GID, NOBODY, Daemon, Ground, low_port, wait_until
 from .support.raw import RawConnection
 from .support.tree import ROOT
 
@@ -41,13 +40,6 @@ routes = [{{path = "/", service = "static"}}, {{prefix = "/static/", service = "
 services.static = {{target = "handoff", options = {{root = "{folder}/files", pages = "{folder}/pages"}}}}
 """
 USER = ("--uid", NOBODY, "--gid", GID, "--umask", "027", "--rundir", "/")
-
-
-@pytest.fixture
-def place() -> Iterator[Ground]:
-    as_root()
-    with ground() as made:
-        yield made
 
 
 def portico(place: Ground, port: int, *options: object, config: str = CONFIG) -> Daemon:

@@ -7,13 +7,12 @@ import os
 import re
 import signal
 import subprocess
-from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
-from .support.daemon import GID, NOBODY, Ground, as_root, ground, wait_until
+from .support.daemon import GID, NOBODY, Ground, wait_until
 from .support.one_process import BIN
 from .support.programs import program
 from .support.site import free_port
@@ -80,13 +79,6 @@ def test_the_lines_that_the_page_names_are_those_of_the_pinned_twisted() -> None
     for name, file, line, text, _ in documented():
         there = (package / file).read_text().splitlines()[line - 1]
         assert text in there, f"{name}: {file}:{line} is {there!r}"
-
-
-@pytest.fixture
-def place() -> Iterator[Ground]:
-    as_root()
-    with ground() as made:
-        yield made
 
 
 def test_a_start_goes_by_the_documented_order(place: Ground) -> None:

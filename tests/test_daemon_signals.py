@@ -2,11 +2,10 @@
 
 import signal
 import subprocess
-from collections.abc import Iterator
 
 import pytest
 
-from .support.daemon import GID, NOBODY, Ground, as_root, ground, wait_until
+from .support.daemon import GID, NOBODY, Ground, wait_until
 from .support.one_process import BIN
 from .support.raw import RawConnection
 from .support.site import free_port, wait_for_listener
@@ -20,13 +19,6 @@ routes = [{{path = "/none", service = "web"}}]
 services.web = {{target = "tcp", address = "127.0.0.1:9"}}
 """
 USER = ("--uid", NOBODY, "--gid", GID, "--rundir", "/")
-
-
-@pytest.fixture
-def place() -> Iterator[Ground]:
-    as_root()
-    with ground() as made:
-        yield made
 
 
 EAGER = """

@@ -5,8 +5,8 @@ from typing import Any, cast
 
 import pytest
 
-from .faults import runs
-from .faults.runs import Stage
+from .faults import stage as module
+from .faults.stage import Stage
 from .support.compose import Compose
 
 RUNS: Any = SimpleNamespace(status="running")
@@ -22,7 +22,7 @@ def stage(*looks: list[Any]) -> Stage:
 
 @pytest.fixture(autouse=True)
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runs, "LOOK", 0.0)
+    monkeypatch.setattr(module, "LOOK", 0.0)
 
 
 def test_the_last_replica_is_one_that_runs() -> None:
@@ -36,6 +36,6 @@ def test_where_all_have_been_killed_it_waits_for_one() -> None:
 
 
 def test_where_none_comes_back_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runs, "STARTING", 0.01)
+    monkeypatch.setattr(module, "STARTING", 0.01)
     with pytest.raises(TimeoutError, match="no replica of static"):
         stage([RESTARTS]).last()

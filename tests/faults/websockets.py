@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from ..support.compose import Compose
 from ..support.site import ROOT
 from .evidence import descriptors
-from .runs import Stage
+from .stage import Stage
 
 __all__ = ["EVENTS", "LONG_EVENTS", "Held", "Survival", "hold"]
 

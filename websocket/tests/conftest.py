@@ -19,11 +19,11 @@ from websocketsvc.sharedhub import SharedHub
 
 from tests.support.redis_server import RedisServer
 
-from .autobahn_setup import Chat
+from .support.autobahn_setup import Chat
 from .support.memory_broker import Memory
 from .support.served import Served
 from .support.shared_rooms import shared_hub
-from .txws_setup import Setup
+from .support.txws_setup import Setup
 
 KEY = b"dGhlIHNhbXBsZSBub25jZQ=="
 ACCEPT = b"s3pPLMBiTxaQ9kYGzzhZRbK+xOo="  # both from RFC 6455 section 1.3

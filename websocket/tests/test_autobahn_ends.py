@@ -4,7 +4,7 @@ from typing import ClassVar
 
 import pytest
 
-from .autobahn_setup import CLOSE, PING, PONG, TEXT, Chat
+from .support.autobahn_setup import CLOSE, PING, PONG, TEXT, Chat
 
 # -- closing
 

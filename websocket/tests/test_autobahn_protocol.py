@@ -7,7 +7,7 @@ from twisted.internet.defer import Deferred
 from websocketsvc.autobahn_parts import PIECES
 from websocketsvc.autobahn_protocol import Hardened, harden
 
-from .autobahn_setup import BINARY, CLOSE, PING, PONG, TEXT, Chat
+from .support.autobahn_setup import BINARY, CLOSE, PING, PONG, TEXT, Chat
 
 # -- the handshake
 

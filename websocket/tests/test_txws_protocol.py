@@ -5,7 +5,7 @@ import txws
 from websocketsvc.events import BINARY, CLOSE, PING, PONG, TEXT
 from websocketsvc.txws_protocol import WebSocketFactory, WebSocketProtocol
 
-from .txws_setup import Wrapped
+from .support.txws_setup import Wrapped
 
 EMPTY = b""
 

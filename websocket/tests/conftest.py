@@ -20,6 +20,7 @@ from websocketsvc.sharedhub import SharedHub
 from tests.support.redis_server import RedisServer
 
 from .support.autobahn_setup import Chat
+from .support.dialled import without_manners
 from .support.memory_broker import Memory
 from .support.served import Served
 from .support.shared_rooms import shared_hub
@@ -177,6 +178,11 @@ def make_chat(tools, clock):
 def setup(tools, clock):
     """Makes txWS over a transport in memory, with these options."""
     return lambda **options: Setup(tools, clock, **options)
+
+
+@pytest.fixture
+def raw(tools):
+    yield from without_manners(tools)
 
 
 @pytest.fixture

@@ -1,45 +1,14 @@
 """Both services in a process of their own, against the client of another project (websockets) and against bad clients."""
 
-import contextlib
 import json
 import socket
-import time
 
 import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
-from websockets.sync.client import connect
+
+from .support.dialled import CLOSE, LIMIT, opened
 
 pytestmark = pytest.mark.parametrize("name", ["autobahn", "txws"])
-LIMIT = 1 << 20
-TEXT, BINARY, CLOSE = 1, 2, 8
-
-
-def opened(served, **options):
-    return connect(served.url, max_size=None, ping_interval=None, **options)
-
-
-@pytest.fixture
-def raw(tools):
-    """A WebSocket without manners: a socket on which the handshake is over."""
-    found: list[socket.socket] = []
-
-    def dial(served, **options: int) -> socket.socket:
-        sock = socket.socket()
-        found.append(sock)
-        for option, value in options.items():
-            sock.setsockopt(socket.SOL_SOCKET, getattr(socket, option), value)
-        sock.settimeout(10)
-        sock.connect(("127.0.0.1", served.port))
-        sock.sendall(tools.opening(served.path))
-        head = b""
-        while not head.endswith(b"\r\n\r\n"):
-            head += sock.recv(1)
-        assert head.startswith(b"HTTP/1.1 101 ")
-        return sock
-
-    yield dial
-    for sock in found:
-        sock.close()
 
 
 def to_the_end(sock: socket.socket) -> bytes:
@@ -204,85 +173,3 @@ def test_origins_and_connections_are_limited(serve, name: str) -> None:
     with pytest.raises(InvalidStatus) as caught:
         opened(served, origin="https://evil.example")
     assert caught.value.response.status_code == 403
-
-
-def test_a_client_that_does_not_read_costs_bounded_memory(serve, name: str, raw, tools) -> None:
-    """It sends all that is taken from it, up to 128 MB, which an echo without back-pressure would hold in memory."""
-    served = serve(name, ping_interval="0")
-    sock = raw(served, SO_RCVBUF=65536, SO_SNDBUF=65536)
-    message = tools.client_frame(BINARY, b"x" * 60_000)
-    before, sent = served.memory(), 0
-    sock.settimeout(1)
-    try:
-        while sent < 128 << 20:
-            sock.sendall(message)
-            sent += len(message)
-    except TimeoutError:
-        pass
-    assert sent < 32 << 20, "it was never held back"
-    assert served.memory() - before < 16 << 20
-    with opened(served) as ws:
-        ws.send("others are not delayed")
-        assert ws.recv(10) == "others are not delayed"
-
-
-def test_a_client_that_reads_again_gets_everything(shared, name: str, raw, tools) -> None:
-    served = shared(name)
-    sock = raw(served, SO_RCVBUF=65536, SO_SNDBUF=65536)
-    stream, sent = tools.client_frame(BINARY, b"x" * 60_000) * 400, 0
-    sock.setblocking(False)
-    stuck_since = time.monotonic()
-    while sent < len(stream) and time.monotonic() - stuck_since < 1:
-        try:
-            sent += sock.send(stream[sent : sent + 65536])
-            stuck_since = time.monotonic()
-        except BlockingIOError:
-            time.sleep(0.01)
-    assert sent < len(stream), "it was never held back"
-    got, wanted = 0, 400 * (60_000 + 4)
-    sock.settimeout(10)
-    while got < wanted:
-        if sent < len(stream):
-            sock.setblocking(False)
-            with contextlib.suppress(BlockingIOError):
-                sent += sock.send(stream[sent : sent + 65536])
-            sock.settimeout(10)
-        got += len(sock.recv(1 << 20))
-    assert got == wanted
-
-
-def test_a_flood_of_pings_whose_pongs_nobody_reads_costs_bounded_memory(serve, name: str, raw, tools) -> None:
-    served = serve(name, ping_interval="0")
-    sock = raw(served, SO_RCVBUF=65536, SO_SNDBUF=65536)
-    pings = tools.client_frame(9, b"x" * 125) * 500
-    before, sent = served.memory(), 0
-    sock.settimeout(1)
-    try:
-        while sent < 64 << 20:
-            sock.sendall(pings)
-            sent += len(pings)
-    except TimeoutError:
-        pass
-    assert sent < 32 << 20 and served.memory() - before < 16 << 20
-
-
-@pytest.mark.parametrize("opcode", [0, 9])
-def test_a_flood_of_tiny_frames_costs_bounded_memory(serve, name: str, raw, tools, opcode: int) -> None:
-    """Empty fragments of a message that does not end, or empty pings within it."""
-    served = serve(name, ping_interval="0")
-    sock = raw(served)
-    sock.sendall(tools.client_frame(BINARY, b"x", fin=False))
-    flood = tools.client_frame(opcode, b"", fin=opcode > 0) * 2000
-    before = served.memory()
-    sock.setblocking(False)
-    for _ in range(100):
-        sent = 0
-        while sent < len(flood):
-            with contextlib.suppress(BlockingIOError):
-                sent += sock.send(flood[sent:])
-            with contextlib.suppress(BlockingIOError):
-                sock.recv(1 << 20)
-    assert served.memory() - before < 16 << 20
-    with opened(served) as ws:
-        ws.send("others are served")
-        assert ws.recv(20) == "others are served"

@@ -5,9 +5,10 @@ import socket
 from pathlib import Path
 
 import pytest
+from portico.addresses import LONGEST_PATH
 from portico.adminport import open_admin
 from portico.client import fetch
-from portico.config import LONGEST_PATH, BadConfig, admin_address, parse
+from portico.config import BadConfig, admin_address, parse
 from twisted.internet.interfaces import IListeningPort
 from twisted.internet.protocol import Factory
 

@@ -22,8 +22,9 @@ from twisted.logger import Logger
 
 from svckit import logs
 
+from .addresses import UNIX
 from .adminport import open_admin
-from .config import UNIX, Config
+from .config import Config
 from .drains import Drains
 from .gathering import make_gathering_site, make_gathering_status_site
 from .keeper import Keeper

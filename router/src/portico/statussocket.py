@@ -13,8 +13,8 @@ from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IListeningPort, IProtocolFactory
 from twisted.logger import Logger
 
+from .addresses import UNIX
 from .adminport import open_admin, remove_dead
-from .config import UNIX
 
 __all__ = ["open_status"]
 

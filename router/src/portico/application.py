@@ -15,29 +15,25 @@ from .admin import make_site, make_status_site
 from .adminport import open_admin
 from .arrival import Address
 from .assembly import Assembly
-from .config import Config, Handoff, Service, Tcp, address
+from .changes import changed, same_replicas
+from .config import Config, address
+from .departure import Departure
 from .draining import drain
 from .entrance import Entrance
 from .kept import Lender
 from .listener import DEFER_ACCEPT
-from .measures import Present
 from .metrics import make_page
-from .patience import Hurry
 from .poller import Poller
 from .pump import Pipes
 from .report import Report
 from .router import Router
 from .service import RoutedService, Target
+from .standing import present, standing
 from .statussocket import open_status
-from .targets.handoff import HandoffTarget
-from .targets.split import LAST_REQUESTS
 from .targets.tcp import TcpTarget
 from .tls import TlsSession
 
 __all__ = ["Application"]
-
-TLS_LOOK = 0.1
-"""Seconds between two looks at whether TLS clients are left, in a drain."""
 
 
 class Application(MultiService):
@@ -64,14 +60,13 @@ class Application(MultiService):
         self._config, self._reactor, self._kept = config, reactor, kept
         self._poller, self._pipes = Poller(), Pipes()
         self.access = AccessLog(reactor) if access is None else AccessLog(reactor, access)
-        self.access.measures.present = self._present
+        self.access.measures.present = lambda: present(self._route_names, self.report())
         self.router = Router(config.limits, self._poller, reactor, self.access)
         self._assembly = Assembly(self._poller, self._pipes, reactor, self.router, self.access, state, self.status)
         self._services = {name: self._assembly.service(name, config) for name in config.services}
         self._route_names: frozenset[str] = frozenset()
         self._entrances: list[Entrance] = []
-        self._admin: IListeningPort | None = None
-        self._status_ports: list[IListeningPort] = []
+        self._operators: list[IListeningPort] = []
         self._left: list[Entrance] = []
         """Entrances of earlier configurations whose port is closed, and whose TLS clients may still be there."""
         self._leaving: list[RoutedService] = []
@@ -114,9 +109,8 @@ class Application(MultiService):
         if self._config.admin is not None:
             metrics = make_page(self.access.measures, self.report)
             site = make_site(self.status, lambda: not self.router.draining, metrics, self.drain)
-            self._admin = open_admin(self._config.admin.address, site, self._reactor)
-            folder = self._config.admin.status_folder
-            self._status_ports = open_status(folder, make_status_site(self.status), self._reactor)
+            self._operators = [open_admin(self._config.admin.address, site, self._reactor)]
+            self._operators += open_status(self._config.admin.status_folder, make_status_site(self.status), self._reactor)
         self._use(self._config)
         for entrance in self._entrances:
             self._open(entrance)
@@ -153,7 +147,7 @@ class Application(MultiService):
         try:
             for index in range(len(config.listeners)):
                 fresh.append(self._entrance(index, config, known))
-            made = {name: self._assembly.service(name, config) for name in config.services if self._has_changed(name, config)}
+            made = {name: self._assembly.service(name, config) for name in changed(self._config, config)}
         except Exception:
             for entrance in fresh:
                 entrance.abandon()
@@ -182,7 +176,7 @@ class Application(MultiService):
         self._left = [entrance for entrance in self._left if entrance.sessions]
         for name, service in old_services.items():
             if self._services.get(name) is not service:
-                kept_on = _same_replicas(old_config.services[name], config.services.get(name))
+                kept_on = same_replicas(old_config.services[name], config.services.get(name))
                 self._let_go(service, config.patterns_for(name) if kept_on else ())
 
     def _let_go(self, service: RoutedService, patterns: tuple[tuple[str, bool], ...]) -> None:
@@ -195,32 +189,11 @@ class Application(MultiService):
         if service.background is not None:
             service.background.disownServiceParent()
 
-    def _has_changed(self, name: str, config: Config) -> bool:
-        old, new = self._config.services.get(name), config.services[name]
-        return old != new or (isinstance(new, Tcp) and self._config.limits != config.limits)
-
     # -- status
 
     def status(self) -> dict[str, object]:
         """For `/status`."""
-        services = {
-            name: {**service.target.status(), "queued": service.queued, "drained": sorted(service.target.drained)}
-            for name, service in sorted(self._services.items())
-        }
-        return {
-            "listeners": ["{}:{}".format(*at) for at in self.addresses],
-            "draining": self.router.draining,
-            "waiting": len(self.router.patience),
-            "tls_sessions": len(self._tls_sessions),
-            "held": self.router.places.held,
-            "pauses": dict(self.router.places.pauses),
-            "counts": dict(self.router.counts),
-            "routes": [
-                {"pattern": route.pattern, "service": route.service, "redirect": route.redirect}
-                for route in self._config.routes
-            ],
-            "services": services,
-        }
+        return standing(self._config, self.router, self.addresses, self._services, len(self._tls_sessions))
 
     def drain(self, service: str, replica: str, drained: bool) -> None:
         """An operator wants no new connections to go to a replica, or wants them to go there again.
@@ -239,13 +212,6 @@ class Application(MultiService):
         """The same, typed."""
         return convert(self.status(), Report)
 
-    def _present(self) -> Present:
-        """Whose counts are never dropped."""
-        services = self.report().services
-        return Present(
-            self._route_names, frozenset((name, each.replica) for name in services for each in services[name].replicas)
-        )
-
     # -- stop
 
     def stopService(self) -> "Deferred[None]":
@@ -254,64 +220,16 @@ class Application(MultiService):
         self.router.places.lift()
         for entrance in self._entrances:
             entrance.stop()
-        time = self._config.limits.drain_time / 2
-        undecided = self.router.patience.drain(Hurry(min(LAST_REQUESTS, time), time))
-        stopped = undecided.addCallback(self._stop_targets)
-        drained = DeferredList([stopped, self._without_tls()], consumeErrors=True)
-        # replicas last: the next request on a kept connection of another service may be theirs
-        return drained.addCallback(self._leave).addCallback(self._stop_rest)
+        departure = Departure(self.router.patience, self._reactor, lambda: self._targets, lambda: self._tls_sessions)
+        return departure.depart(self._config.limits.drain_time).addCallback(self._stop_rest)
 
     @property
     def _targets(self) -> list[Target]:
         return [service.target for service in (*self._services.values(), *self._leaving)]
 
-    def _stop_targets(self, _: None) -> "Deferred[None]":
-        """What was undecided has come to its target."""
-        stopped = [target.stop() for target in self._targets if not isinstance(target, HandoffTarget)]
-        return DeferredList(stopped, consumeErrors=True).addCallback(lambda _: None)
-
-    def _leave(self, _: object) -> "Deferred[None]":
-        """First take nothing back on any link, then place what is here, and only then end the links, all at once.
-
-        What a replica hands back from now on it keeps for another router: taken here it might find its links ended. What came
-        back before, and went to a target that had drained, is waited for.
-        """
-        if not all(target.is_empty for target in self._targets if isinstance(target, TcpTarget)):
-            return self._stop_targets(None).addCallback(self._leave)
-        targets = [target for target in self._targets if isinstance(target, HandoffTarget)]
-        for target in targets:
-            target.leave()
-        return self._place(targets)
-
-    def _place(self, targets: list[HandoffTarget]) -> "Deferred[None]":
-        """Fires when all targets have placed theirs, and all links have ended."""
-        placed = DeferredList([target.place() for target in targets], consumeErrors=True)
-        return placed.addCallback(self._placed, targets)
-
-    def _placed(self, _: object, targets: list[HandoffTarget]) -> "Deferred[None] | None":
-        if not all(target.placed for target in targets):  # the last of one was the first of another
-            return self._place(targets)
-        for target in targets:
-            target.close()
-        return None
-
     @property
     def _tls_sessions(self) -> list[TlsSession]:
         return [session for entrance in (*self._entrances, *self._left) for session in entrance.sessions]
-
-    def _without_tls(self) -> "Deferred[None]":
-        """Fires when no TLS client is left, or the drain time is up: their bytes go through this process, wherever they are."""
-        gone: Deferred[None] = Deferred()
-        end = self._reactor.seconds() + self._config.limits.drain_time
-
-        def look() -> None:
-            if not self._tls_sessions or self._reactor.seconds() >= end:
-                gone.callback(None)
-            else:
-                self._reactor.callLater(TLS_LOOK, look)
-
-        look()
-        return gone
 
     def _stop_rest(self, _: object) -> "Deferred[None]":
         for target in self._targets:
@@ -320,10 +238,7 @@ class Application(MultiService):
         self.router.patience.close()
         for service in self._services.values():
             service.refuse_queued()
-        stopped = [maybeDeferred(super().stopService)]
-        for port in (self._admin, *self._status_ports):
-            if port is not None:
-                stopped.append(maybeDeferred(port.stopListening))
+        stopped = [maybeDeferred(super().stopService), *(maybeDeferred(port.stopListening) for port in self._operators)]
         return DeferredList(stopped, consumeErrors=True).addCallback(self._stopped)
 
     def _stopped(self, _: object) -> None:
@@ -332,8 +247,3 @@ class Application(MultiService):
         self.access.flush()
         self._poller.stop(self._reactor)
         self._pipes.close()
-
-
-def _same_replicas(old: Service, new: Service | None) -> bool:
-    """Whether the new service's replicas are those of the old one, which then hear of the routes from both."""
-    return isinstance(old, Handoff) and isinstance(new, Handoff) and old.folder == new.folder

@@ -85,8 +85,7 @@ class Deployed:
 
     @property
     def admin(self) -> Address:
-        assert self.application._admin is not None
-        host = self.application._admin.getHost()
+        host = self.application._operators[0].getHost()
         return host.host, host.port  # type: ignore[attr-defined]
 
     @property

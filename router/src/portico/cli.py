@@ -3,7 +3,6 @@
 import argparse
 import os
 import sys
-import time
 from collections.abc import Callable, Sequence, Sized
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from svckit.quiet import ends_with_its_reader
 
 from .config import DEFAULT_ADMIN, Admin, BadConfig, Config, Listener, address, admin_address, load
 from .daemon.commands import add as add_daemon
+from .operating import drain, health, status, top
 
 __all__ = ["main"]
 
@@ -20,8 +20,6 @@ BAD_USAGE = 2
 MOST_WORKERS = 64
 MOST_SECONDS = 86_400.0
 """Between two looks of `status --watch`."""
-CLEAR = "\x1b[H\x1b[2J"
-"""Empties a terminal (ECMA-48)."""
 
 
 @ends_with_its_reader
@@ -78,11 +76,11 @@ def _parser() -> argparse.ArgumentParser:
     route.set_defaults(call=_route)
 
     for name, call, text in (
-        ("status", _status, "print services, replicas and counts"),
-        ("top", _top, "the same as a live table in the terminal"),
-        ("drain", _drain, "send no new connections to one replica; what is live there stays"),
-        ("undrain", _drain, "send it connections again"),
-        ("health", _health, "exit 0 if the router answers on its operators' port"),
+        ("status", status, "print services, replicas and counts"),
+        ("top", top, "the same as a live table in the terminal"),
+        ("drain", drain, "send no new connections to one replica; what is live there stays"),
+        ("undrain", drain, "send it connections again"),
+        ("health", health, "exit 0 if the router answers on its operators' port"),
     ):
         command = commands.add_parser(name, help=text)
         admin = os.environ.get("PORTICO_ADMIN") or DEFAULT_ADMIN
@@ -93,12 +91,12 @@ def _parser() -> argparse.ArgumentParser:
             help=f"HOST:PORT or unix:PATH (default: PORTICO_ADMIN, or {DEFAULT_ADMIN})",
         )
         command.set_defaults(call=call)
-        if call is _status:
+        if call is status:
             command.add_argument("--json", action="store_true", help="as JSON")
             command.add_argument("--watch", type=_seconds, metavar="SECONDS", help="again and again until Ctrl-C")
-        elif call is _top:
+        elif call is top:
             command.add_argument("--every", type=_seconds, default=1.0, metavar="SECONDS", help="between two looks (1)")
-        elif call is _drain:
+        elif call is drain:
             command.add_argument("service", metavar="SERVICE")
             command.add_argument("replica", metavar="REPLICA", help="its name, as `portico status` shows it")
     add_daemon(commands)
@@ -195,58 +193,3 @@ def _route(chosen: argparse.Namespace) -> int:
         return BAD_USAGE
     print("\n".join(explain(table, preface)))
     return 0 if isinstance(table.decide(preface), Rule) else 1
-
-
-def _status(chosen: argparse.Namespace) -> int:
-    try:
-        while True:
-            fine, text = _look(chosen)
-            if chosen.watch is None:
-                print(text, end="")
-                return 0 if fine else 1
-            print((CLEAR if sys.stdout.isatty() else "") + text, flush=True)
-            time.sleep(chosen.watch)
-    except KeyboardInterrupt:
-        return 0
-
-
-def _look(chosen: argparse.Namespace) -> tuple[bool, str]:
-    from .client import fetch
-    from .report import Report, table
-
-    status, body = fetch(chosen.admin, "/status")
-    text = body.decode("utf-8", "replace")
-    if status != 200:
-        return False, text.rstrip("\n") + "\n"
-    if chosen.json:
-        return True, text
-    try:
-        return True, table(msgspec.json.decode(body, type=Report))
-    except msgspec.MsgspecError as error:
-        return False, f"{chosen.admin} is no router: {error}\n"
-
-
-def _top(chosen: argparse.Namespace) -> int:
-    from .topscreen import top
-
-    return top(chosen.admin, chosen.every)
-
-
-def _drain(chosen: argparse.Namespace) -> int:
-    from .client import fetch
-
-    asked = msgspec.json.encode({"service": chosen.service, "replica": chosen.replica})
-    status, body = fetch(chosen.admin, f"/{chosen.command}", "POST", asked, "application/json")
-    if status == 200:
-        return 0
-    print(f"portico: {body.decode('utf-8', 'replace').rstrip()}", file=sys.stderr)
-    return 1
-
-
-def _health(chosen: argparse.Namespace) -> int:
-    from .client import fetch
-
-    status, body = fetch(chosen.admin, "/healthz")
-    if status != 200:
-        print(body.decode("utf-8", "replace"), file=sys.stderr)
-    return 0 if status == 200 else 1

@@ -9,7 +9,7 @@ from portico.arrival import RawSocket
 from portico.certificates import Certificates
 from portico.core.answers import DRAINED, NO_DESCRIPTORS
 from portico.poller import Poller
-from portico.tls import GOODBYE_TIME
+from portico.tlssession import GOODBYE_TIME
 
 from .support.reactor import HandReactor
 from .support.tlsclient import TlsClient

@@ -9,7 +9,8 @@ from pathlib import Path
 from portico.arrival import Arrival
 from portico.certificates import Certificates
 from portico.poller import Poller
-from portico.tls import GOODBYE_TIME, PIECE, TlsSession, TlsStage
+from portico.tls import TlsSession, TlsStage
+from portico.tlssession import GOODBYE_TIME, PIECE
 
 from .authority import write_pair
 from .reactor import HandReactor

@@ -11,8 +11,8 @@ from svckit.handoff.codec import Connection, Draining, Farewell, Hello
 from svckit.handoff.linkend import TAKE_TIMEOUT
 from svckit.handoff.replica import HAND_BACK_TIMEOUT, REST, HandoffReplica
 from svckit.live import GOODBYE_TIME
+from svckit.refusals import MISDIRECTED
 from svckit.settings import Settings
-from svckit.web import MISDIRECTED
 
 
 def test_a_replica_without_work_is_drained_at_once(stage: Stage) -> None:

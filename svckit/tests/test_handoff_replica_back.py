@@ -8,7 +8,7 @@ from replica_support import BIG, PATTERNS, Stage, get
 from svckit.handoff.codec import CONNECTION_OVERHEAD, MESSAGE_LIMIT, Connection, Load
 from svckit.handoff.replica import HAND_BACK_TIMEOUT, LOAD_DELAY
 from svckit.lease import ILeased, Lease
-from svckit.web import MISDIRECTED
+from svckit.refusals import MISDIRECTED
 from zope.interface import implementer
 
 

@@ -9,8 +9,8 @@ import pytest
 from handoff_support import CLIENT, LISTENER, FakeReactor
 from svckit.handoff.link import Returned
 from svckit.handoff.replica import HandoffReplica
+from svckit.refusals import MISDIRECTED
 from svckit.settings import Settings
-from svckit.web import MISDIRECTED
 from twisted.internet.protocol import Factory
 
 TIMEOUT = 3.0

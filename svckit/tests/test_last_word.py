@@ -11,7 +11,7 @@ from svckit.handoff import wordend
 from svckit.handoff.aio import lastword as aio
 from svckit.handoff.lastword import LastWord
 from svckit.linger import LINGER_BYTES, LINGER_TIME
-from svckit.web import MISDIRECTED
+from svckit.refusals import MISDIRECTED
 
 
 def end_of(client: socket.socket) -> bytes:

@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 from svckit.paths import normalise
-from svckit.web import MISDIRECTED, TOO_LARGE, GuardedChannel, GuardedRequest
+from svckit.refusals import MISDIRECTED, TOO_LARGE
+from svckit.web import GuardedChannel, GuardedRequest
 from twisted.internet.error import ConnectionLost
 from twisted.logger import LogEvent, globalLogPublisher
 from twisted.python.failure import Failure

@@ -3,7 +3,8 @@
 from typing import Any
 
 import pytest
-from svckit.web import HEAD_DEADLINE, MOST_FIELDS
+from svckit.channel import HEAD_DEADLINE
+from svckit.strictheads import MOST_FIELDS
 from web_support import Table, get, pieces, put
 
 # -- while an answer is under way

@@ -21,8 +21,8 @@ from twisted.logger import Logger
 from ..lease import Ownership
 from ..live import GOODBYE_TIME, LiveConnections
 from ..reactors import Reactor
+from ..refusals import MISDIRECTED
 from ..settings import HAND_BACK_TIMEOUT, Settings
-from ..web import MISDIRECTED
 from .codec import CONNECTION_OVERHEAD, MESSAGE_LIMIT, VERSION, Connection, Hello
 from .lastword import LastWord
 from .link import Link, Returned

@@ -1,10 +1,10 @@
 """Where messages end: heads, bodies and exchanges, whole, byte by byte, and with trailing bytes."""
 
 import pytest
-from svckit.handoff.aio.answers import BAD_REQUEST, BAD_VERSION, TOO_LARGE
 from svckit.handoff.aio.body import CHUNKED, LINE, TRAILER, UNTIL_CLOSE, BadFraming, Body
 from svckit.handoff.aio.exchange import RESPONSE_HEAD, Exchange
 from svckit.handoff.aio.heads import MOST_FIELDS, TUNNEL, Request, Response, read_request, read_response
+from svckit.refusals import BAD_REQUEST, BAD_VERSION, TOO_LARGE
 
 
 def head(*lines: str) -> bytes:

@@ -10,20 +10,19 @@ import svckit.handoff.replica as twisted_side
 from aio_support import Stage, on_stage, packet_of, settle, until
 from handoff_support import CLIENT, LISTENER
 from svckit.handoff import packets
-from svckit.handoff.aio import answers, replica
+from svckit.handoff.aio import door, replica
 from svckit.handoff.cell import Cell
 from svckit.handoff.codec import VERSION, Connection, Draining, Hello, Load, Message, Routes, Taken, Tls, Welcome, encode
 from svckit.handoff.socketfile import connect
 
-from svckit import live, web
+from svckit import live
 
 
-def test_its_limits_and_answers_are_those_of_the_twisted_replica() -> None:
-    for name in ("LOAD_DELAY", "FAREWELL_TIME", "REST", "RESERVED_DESCRIPTORS"):
+def test_its_limits_are_those_of_the_twisted_replica() -> None:
+    for name in ("LOAD_DELAY", "FAREWELL_TIME", "RESERVED_DESCRIPTORS"):
         assert getattr(replica, name) == getattr(twisted_side, name)
     assert replica.GOODBYE_TIME == live.GOODBYE_TIME
-    for name in answers.__all__:
-        assert getattr(answers, name) == getattr(web, name)
+    assert door.REST == twisted_side.REST
 
 
 # -- being there
@@ -46,10 +45,10 @@ async def test_a_second_one_of_the_same_name_does_not_start(stage: Stage) -> Non
 @on_stage
 async def test_another_user_than_the_routers_is_not_linked(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     stage.replica._router_uid = 4711
-    monkeypatch.setattr(replica, "uid_of_peer", lambda sock: 4712)
+    monkeypatch.setattr(door, "uid_of_peer", lambda sock: 4712)
     with connect(stage.replica.path) as other:
         await until(lambda: packet_of(other) == (b"",))
-    monkeypatch.setattr(replica, "uid_of_peer", lambda sock: 4711)
+    monkeypatch.setattr(door, "uid_of_peer", lambda sock: 4711)
     await stage.router()
     assert len(stage.replica._links) == 1
 
@@ -182,7 +181,7 @@ async def test_what_cannot_be_served_is_closed(stage: Stage) -> None:
 
 @on_stage
 async def test_when_descriptors_run_out_links_rest_and_come_back(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    listener = stage.replica._listener
+    listener = stage.replica._door._listener
     assert listener is not None
 
     class Exhausted:
@@ -194,10 +193,10 @@ async def test_when_descriptors_run_out_links_rest_and_come_back(stage: Stage, m
         def fileno(self) -> int:
             return listener.fileno()
 
-    monkeypatch.setattr(replica, "REST", 0.0)
-    stage.replica._listener = Exhausted()  # type: ignore[assignment]
-    stage.replica._accept()
-    stage.replica._listener = listener
+    monkeypatch.setattr(door, "REST", 0.0)
+    stage.replica._door._listener = Exhausted()  # type: ignore[assignment]
+    stage.replica._door._accept()
+    stage.replica._door._listener = listener
     await settle()
     await stage.router()
     assert len(stage.replica._links) == 1

@@ -7,8 +7,9 @@ import pytest
 from aio_support import Stage, on_stage, until
 from handoff_support import CLIENT, LISTENER
 from svckit.handoff import linkend, packets
-from svckit.handoff.aio import answers
 from svckit.handoff.codec import Connection, Load, Taken
+
+from svckit import refusals
 
 
 @on_stage
@@ -58,7 +59,7 @@ async def test_without_a_router_a_hand_back_waits_for_one(stage: Stage) -> None:
     assert message.unread == b"x"
 
 
-@pytest.mark.parametrize(("unread", "answer"), [(b"GET", answers.MISDIRECTED), (b"", b"")])
+@pytest.mark.parametrize(("unread", "answer"), [(b"GET", refusals.MISDIRECTED), (b"", b"")])
 @on_stage
 async def test_without_a_router_for_long_it_is_misdirected(stage: Stage, unread: bytes, answer: bytes) -> None:
     stage.replica._parked._timeout = 0.0
@@ -79,7 +80,7 @@ async def test_who_asked_while_it_waited_gets_an_answer_too(stage: Stage) -> Non
     await until(lambda: not stage.replica._links)
     client.send(b"GET")
     stage.accepted[0].hand_back(b"")
-    assert await client.end() == answers.MISDIRECTED
+    assert await client.end() == refusals.MISDIRECTED
 
 
 @on_stage
@@ -87,7 +88,7 @@ async def test_more_unread_bytes_than_a_message_holds_are_misdirected(stage: Sta
     router = await stage.router()
     client = await stage.hand(router)
     stage.accepted[0].hand_back(b"x" * 131_072)
-    assert await client.end() == answers.MISDIRECTED
+    assert await client.end() == refusals.MISDIRECTED
 
 
 @on_stage

@@ -6,10 +6,12 @@ import os
 import pytest
 from aio_support import Stage, on_stage, packet_of, settle, until
 from svckit.handoff import linkend, packets
-from svckit.handoff.aio import answers, replica
+from svckit.handoff.aio import replica
 from svckit.handoff.cell import Cell
 from svckit.handoff.codec import VERSION, Connection, Draining, Farewell, Load, Welcome, encode
 from svckit.handoff.socketfile import connect
+
+from svckit import refusals
 
 # -- load and drain
 
@@ -143,4 +145,4 @@ async def test_what_is_on_its_way_when_the_replica_must_go_gets_421_and_no_reset
     stage.accepted[0].hand_back(b"GET")
     await stage.hear(router, Connection)
     stage.replica.close()
-    assert await client.end() == answers.MISDIRECTED
+    assert await client.end() == refusals.MISDIRECTED

@@ -8,9 +8,9 @@ import pytest
 from aio_support import Stage, on_stage, settle, until
 from handoff_support import CLIENT, LISTENER
 from shared_support import OK, Server, begin, get
-from svckit.handoff.aio import shared
+from svckit.handoff.aio import departure
 from svckit.handoff.aio.heads import HEAD_SIZE
-from svckit.handoff.aio.shared import READ_SIZE
+from svckit.handoff.aio.turns import READ_SIZE
 from svckit.handoff.codec import Connection, Tls
 
 # -- what the server sees
@@ -148,7 +148,7 @@ async def test_it_goes_back_only_when_the_client_has_read_the_answer(stage: Stag
 async def test_a_client_that_reads_nothing_of_it_is_not_waited_for_forever(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(shared, "FLUSH_TIME", 0.0)
+    monkeypatch.setattr(departure, "FLUSH_TIME", 0.0)
     scene = await begin(stage, get("/a/1") + get("/b/2"))
     scene.server.transport.write(b"HTTP/1.1 200 OK\r\nContent-Length: 20000000\r\n\r\n" + b"x" * 20_000_000)
     await until(lambda: not len(stage.replica))

@@ -7,8 +7,10 @@ import tempfile
 import pytest
 from aio_support import Stage, on_stage, settle, until
 from shared_support import OK, Server, begin, get
-from svckit.handoff.aio import answers, shared
+from svckit.handoff.aio import shared, turns
 from svckit.handoff.aio.heads import HEAD_SIZE
+
+from svckit import refusals
 
 # -- what is refused
 
@@ -16,9 +18,9 @@ from svckit.handoff.aio.heads import HEAD_SIZE
 @pytest.mark.parametrize(
     ("data", "answer"),
     [
-        (b"GET /a/ HTTP/1.1\r\nbad header\r\n\r\n", answers.BAD_REQUEST),
-        (b"GET /a/ HTTP/3.0\r\n\r\n", answers.BAD_VERSION),
-        (b"GET /a/ HTTP/1.1\r\nx: " + b"y" * HEAD_SIZE, answers.TOO_LARGE),
+        (b"GET /a/ HTTP/1.1\r\nbad header\r\n\r\n", refusals.BAD_REQUEST),
+        (b"GET /a/ HTTP/3.0\r\n\r\n", refusals.BAD_VERSION),
+        (b"GET /a/ HTTP/1.1\r\nx: " + b"y" * HEAD_SIZE, refusals.TOO_LARGE),
     ],
 )
 @pytest.mark.parametrize("first", [False, True])
@@ -46,11 +48,11 @@ async def test_a_refused_client_is_not_waited_for_long(stage: Stage, monkeypatch
 
 @on_stage
 async def test_a_head_that_takes_too_long_is_408(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shared, "HEAD_DEADLINE", 0.0)
+    monkeypatch.setattr(turns, "HEAD_DEADLINE", 0.0)
     scene = await begin(stage, get("/a/1"))
     await scene.once()
     scene.client.send(b"GET")
-    assert await scene.client.end() == answers.HEAD_TIMEOUT
+    assert await scene.client.end() == refusals.HEAD_TIMEOUT
 
 
 @on_stage

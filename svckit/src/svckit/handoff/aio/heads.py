@@ -8,10 +8,10 @@ import re
 from typing import NamedTuple
 
 from ...hosts import is_host
-from .answers import BAD_REQUEST, BAD_VERSION, TOO_LARGE
+from ...refusals import BAD_REQUEST, BAD_VERSION, TOO_LARGE
 from .body import CHUNKED, UNTIL_CLOSE, BadFraming
 
-__all__ = ["HEAD_SIZE", "TUNNEL", "Request", "Response", "read_request", "read_response"]
+__all__ = ["HEAD_SIZE", "TUNNEL", "Request", "Response", "end_of_head", "read_request", "read_response"]
 
 HEAD_SIZE = 16_384
 """Bytes of a request's head."""
@@ -50,6 +50,16 @@ class Response(NamedTuple):
     """Bytes of its body, or CHUNKED, UNTIL_CLOSE, TUNNEL."""
     persistent: bool
     """The server will take another request on this connection."""
+
+
+def end_of_head(unread: bytearray) -> int:
+    """Where the head of the next request ends; 0: not whole yet; -1: too large. Empty lines before it are cut off."""
+    while unread.startswith(b"\r\n"):  # RFC 9112 section 2.2
+        del unread[:2]
+    end = unread.find(b"\r\n\r\n", 0, HEAD_SIZE)
+    if end >= 0:
+        return end + 4
+    return -1 if len(unread) >= HEAD_SIZE else 0
 
 
 def read_request(head: bytes, first: bool = False) -> Request | bytes:

@@ -5,7 +5,6 @@ Appearing is registering, unlinking is draining, the end of a link is the death 
 
 import asyncio
 import contextlib
-import errno
 import logging
 import os
 import resource
@@ -14,13 +13,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ...ownership import Ownership
+from ...refusals import MISDIRECTED
 from ...settings import HAND_BACK_TIMEOUT
 from ..codec import CONNECTION_OVERHEAD, MESSAGE_LIMIT, VERSION, Connection, Hello
 from ..parked import Parked, asks
-from ..peers import uid_of_peer
-from ..socketfile import bind, sweep
 from .accepted import Accepted, Returned
-from .answers import MISDIRECTED
+from .door import Door
 from .lastword import LastWord
 from .link import Link
 
@@ -32,8 +30,6 @@ GOODBYE_TIME = 3.0
 """Seconds between the goodbye at the end of the drain time and the abort."""
 FAREWELL_TIME = 2.0
 """Seconds that a drain, when no connection is left, waits for routers that do not say farewell."""
-REST = 0.1
-"""Seconds without accepting links when descriptors have run out."""
 RESERVED_DESCRIPTORS = 64
 """Descriptors that connections may not use: files, links, logs."""
 
@@ -58,7 +54,6 @@ class Replica:
         linked; None: whoever may open the socket file. `hand_back_timeout` is how many seconds a hand-back waits for a router
         while there is none; in a drain no longer than that lasts.
         """
-        self._router_uid = router_uid
         self._service, self._name, self._serve = service, name, serve
         self.path = folder / f"{name}.sock"
         self.ownership = Ownership()
@@ -66,7 +61,7 @@ class Replica:
         soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
         self.capacity = max(1, soft - RESERVED_DESCRIPTORS)
         """Connections that may be open here; routers are told when they link."""
-        self._listener: socket.socket | None = None
+        self._door = Door(self.path, router_uid, self._link)
         self._links: set[Link] = set()
         self._open: dict[Accepted, Link | None] = {}
         self._parked = Parked[Returned](hand_back_timeout, _later, self._give_up)
@@ -89,31 +84,11 @@ class Replica:
             OSError: the folder is not ours to write in, or a living replica has this name.
         """
         self._loop = asyncio.get_running_loop()
-        sweep(self.path.parent)
-        self._listener = bind(self.path)
-        self._loop.add_reader(self._listener, self._accept)
+        self._door.open(self._loop)
         log.info("%s is ready at %s", self._service, self.path)
 
-    def _accept(self) -> None:
-        """A router connects."""
-        assert self._listener is not None
-        try:
-            sock, _ = self._listener.accept()
-        except OSError as error:
-            if error.errno in (errno.EMFILE, errno.ENFILE):
-                self._loop.remove_reader(self._listener)
-                self._loop.call_later(REST, self._rested)
-            return
-        uid = uid_of_peer(sock)
-        if self._router_uid is not None and uid not in (self._router_uid, os.getuid()):  # our own user asks whether we are well
-            log.error("user %d wants to link, and the router's is %d: refused", uid, self._router_uid)
-            sock.close()
-            return
+    def _link(self, sock: socket.socket) -> None:
         self._links.add(Link(sock, self, self._loop))
-
-    def _rested(self) -> None:
-        if self._listener is not None:
-            self._loop.add_reader(self._listener, self._accept)
 
     # -- what links tell
 
@@ -208,10 +183,10 @@ class Replica:
         After that they are told to say goodbye, `GOODBYE_TIME` later they are cut, and routers that say no farewell are waited
         for `FAREWELL_TIME` more.
         """
-        if self._listener is None:
+        if not self._door.is_open:
             return
         drained = self._drained = asyncio.Event()
-        self._stop_listening()
+        self._door.close()
         for link in list(self._links):
             link.say_draining()
         if self._open:
@@ -238,16 +213,9 @@ class Replica:
         if all(link.ended or (link.said_farewell and link.settled) for link in self._links):
             self._drained.set()
 
-    def _stop_listening(self) -> None:
-        if self._listener is not None:
-            self.path.unlink(missing_ok=True)  # before anything else: no router links any more
-            self._loop.remove_reader(self._listener)
-            self._listener.close()
-            self._listener = None
-
     def close(self) -> None:
         """End at once, whatever is open; a `drain` ends with this."""
-        self._stop_listening()
+        self._door.close()
         self._closed = True  # from now on nothing can wait for a router
         for link in list(self._links):
             link.end()

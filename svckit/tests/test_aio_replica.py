@@ -44,7 +44,7 @@ async def test_a_second_one_of_the_same_name_does_not_start(stage: Stage) -> Non
 
 @on_stage
 async def test_another_user_than_the_routers_is_not_linked(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    stage.replica._router_uid = 4711
+    stage.replica._door._router_uid = 4711
     monkeypatch.setattr(door, "uid_of_peer", lambda sock: 4712)
     with connect(stage.replica.path) as other:
         await until(lambda: packet_of(other) == (b"",))

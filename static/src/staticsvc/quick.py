@@ -17,8 +17,7 @@ from typing import Any
 from svckit.hosts import is_host
 from svckit.paths import BadTarget, normalise
 from svckit.sendfile import PER_TURN, SMALL, KernelSending, Part
-from svckit.strictheads import MOST_FIELDS
-from svckit.web import GuardedChannel
+from svckit.web import MOST_FIELDS, GuardedChannel
 from twisted.internet import tcp
 from twisted.python.failure import Failure
 

@@ -46,7 +46,7 @@ class GuardedChannel(http.HTTPChannel):
     _client_ended = False
     _refused = False
     _we_ended = False
-    _left_to_read_away = LINGER_BYTES
+    _left_to_read_away: float = LINGER_BYTES
     _linger_timer: IDelayedCall | None = None
     _head_timer: IDelayedCall | None = None
     _optimisticEagerReadSize = 0  # else pipelined requests would pile up here, and grow with every hand-back
@@ -67,7 +67,7 @@ class GuardedChannel(http.HTTPChannel):
             if line and not self._may_begin(line):
                 return
         elif refused := self._head.field(line) if line else self._head.end():
-            self._refuse(refused)
+            self.refuse(refused)
             return
         super().lineReceived(line)
 
@@ -115,22 +115,23 @@ class GuardedChannel(http.HTTPChannel):
         self._head = StrictHead()
         refused = self._head.begin(line, of_router=self._requests_begun == 1)
         if refused is not None:
-            self._refuse(refused)
+            self.refuse(refused)
         return refused is None
 
     def lineLengthExceeded(self, line: bytes) -> None:
         """A line of a head is longer than `MAX_LENGTH`; twisted.web would close without a word."""
-        self._refuse(TOO_LARGE)
+        self.refuse(TOO_LARGE)
 
     def _respondToBadRequestAndDisconnect(self) -> None:
-        self._refuse(BAD_REQUEST)
+        self.refuse(BAD_REQUEST)
 
     # -- an early answer, and the end: a socket closed with unread bytes in it is reset, and that may eat the answer
 
-    def _refuse(self, answer: bytes) -> None:
-        """Answer, end our side when all is out, and read away what the client still sends, for a while."""
+    def refuse(self, answer: bytes, most: float = LINGER_BYTES) -> None:
+        """Answer, end our side when all is out, and read away what the client still sends, for a while and `most` bytes."""
         if self._refused:
             return
+        self._left_to_read_away = most
         self._leaving = self._refused = True
         self._stop_head_timer()
         self.clearLineBuffer()
@@ -156,7 +157,7 @@ class GuardedChannel(http.HTTPChannel):
         begun = self.line_mode and (not self._at_request_line or bool(self._buffer))
         if begun and not self._leaving:
             if self._head_timer is None:
-                self._head_timer = self.callLater(HEAD_DEADLINE, self._head_is_late)
+                self._head_timer = self.callLater(HEAD_DEADLINE, self.refuse, HEAD_TIMEOUT)
         else:
             self._stop_head_timer()
 
@@ -165,9 +166,6 @@ class GuardedChannel(http.HTTPChannel):
             if self._head_timer.active():
                 self._head_timer.cancel()
             self._head_timer = None
-
-    def _head_is_late(self) -> None:
-        self._refuse(HEAD_TIMEOUT)
 
     # -- a client that has ended its side, and may still read
 
@@ -211,7 +209,7 @@ class GuardedChannel(http.HTTPChannel):
             self.transport.unregisterProducer()
             self.lease.hand_back(unread)
         else:
-            self._refuse(MISDIRECTED)
+            self.refuse(MISDIRECTED)
 
     def isSecure(self) -> bool:
         return getattr(self.transport, "secure", False) or super().isSecure()

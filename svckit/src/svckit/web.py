@@ -9,8 +9,9 @@ from twisted.web.resource import IResource
 
 from .channel import GuardedChannel
 from .paths import BadTarget, normalise
+from .strictheads import MOST_FIELDS
 
-__all__ = ["GuardedChannel", "GuardedRequest", "GuardedSite"]
+__all__ = ["MOST_FIELDS", "GuardedChannel", "GuardedRequest", "GuardedSite"]
 
 access_log = Logger(namespace="access")
 

@@ -9,10 +9,12 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from portico import keeper as module
+from portico import keeper
 from portico.keeper import MESSAGE
 
 from .support.keepers import ANY, Asker, Make, Stage
+
+FOLDER = str(Path(keeper.__file__).parent)
 
 # -- its own address
 
@@ -47,8 +49,7 @@ def test_the_mode_of_its_file(make_stage: Make, folder: Path) -> None:
 
 def test_it_runs_by_itself_and_ends_at_once() -> None:
     name = f"@portico-test-{os.getpid()}"
-    file = str(module.__file__)
-    command = [sys.executable, "-ISs", file, name, "--keep", "5", "--uid", str(os.getuid())]
+    command = [sys.executable, "-ISs", FOLDER, name, "--keep", "5", "--uid", str(os.getuid())]
     with tempfile.TemporaryFile() as errors, subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors) as child:
         assert child.stdout is not None
         try:
@@ -70,14 +71,14 @@ def test_it_runs_by_itself_and_ends_at_once() -> None:
 
 @pytest.mark.parametrize("seconds", ["-1", "nan", "inf", "long"])
 def test_a_time_that_is_none(seconds: str) -> None:
-    command = [sys.executable, "-ISs", str(module.__file__), "@never-made", f"--keep={seconds}"]
+    command = [sys.executable, "-ISs", FOLDER, "@never-made", f"--keep={seconds}"]
     ended = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
     assert ended.returncode == 2
     assert "argument --keep: invalid" in ended.stderr
 
 
 def test_a_program_that_cannot_start_says_why(folder: Path) -> None:
-    command = [sys.executable, "-ISs", str(module.__file__), str(folder / "none" / "keeper")]
+    command = [sys.executable, "-ISs", FOLDER, str(folder / "none" / "keeper")]
     ended = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
     assert ended.returncode == 1
     assert ended.stderr == f"keeper: {folder}/none/keeper: No such file or directory\n"

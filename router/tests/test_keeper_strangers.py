@@ -5,8 +5,8 @@ import os
 import socket
 
 import pytest
-from portico import keeper as module
 from portico.keeper import MESSAGE, ROUTERS, SOCKETS
+from portico.keeper import keeper as module
 
 from .support.keepers import ANY, Asker, Make, Stage, connects
 

@@ -125,7 +125,7 @@ class Host:
         self._nursery: subprocess.Popen[str] | None = None
 
     def __enter__(self) -> "Host":
-        self._start("keeper", sys.executable, "-ISs", str(ROOT / "router/src/portico/keeper.py"), str(self._keeper))
+        self._start("keeper", sys.executable, "-ISs", str(ROOT / "router/src/portico/keeper"), str(self._keeper))
         svckit = str(Path(sys.executable).parent / "svckit")
         for name in PAGES:
             places = f"PORTICO_RUN={self.folder}/run", f"PYTHONPATH={self.folder}"

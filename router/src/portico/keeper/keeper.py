@@ -1,126 +1,32 @@
-"""The keeper: holds the listening sockets, so that routers come and go without one refused connection.
+"""Lends the sockets that it holds to the routers that ask for them, and keeps those that nobody uses for a while."""
 
-A router does not bind its ports, it borrows them: it connects to the keeper's Unix socket (SOCK_SEQPACKET), asks for an
-address, and gets the listening socket as a descriptor. Every router that asks for the same address gets the same socket, so all
-of them accept from one queue, and what waits in it is anybody's. A router that ends, or dies, takes nothing with it.
-SO_REUSEPORT could not do that: there each router has a queue of its own, and the kernel resets what is in it when the router
-closes it or dies.
-
-One message is one packet of text. A router stays connected for as long as it lives; its end is the end of the connection.
-
-    listen HOST:PORT    answered with `ok` and the socket, or with `error NUMBER TEXT` (an errno and what it means)
-    leave HOST:PORT     the router uses it no more; no answer
-    seed                answered with `seed HEX`, the same 16 bytes for every router: see `portico.balancing`
-
-A socket that no router uses is closed after a while (`--keep`): until then connections wait in the kernel's queue, as a router
-is about to come back; after that the kernel refuses them, which is honest.
-
-This file runs by itself, too, on nothing but Python's standard library: `python -ISs keeper.py ADDRESS`.
-"""
-
-import argparse
 import contextlib
 import errno
-import json
 import os
-import re
 import selectors
-import signal
 import socket
-import stat
 import struct
-import sys
 import time
 from collections.abc import Callable
-from datetime import datetime, timezone
 
-__all__ = ["KEEP", "MESSAGE", "ROUTERS", "SOCKETS", "Keeper", "at_of", "listen", "main", "name_of", "unix_name"]
+from .held import MESSAGE, Held, Router, answer
+from .names import Address, at_of, name_of
+from .sockets import listen, listen_unix
 
-Address = tuple[str, int]
-"""Numeric host and port."""
+__all__ = ["KEEP", "ROUTERS", "SOCKETS", "Keeper"]
 
 KEEP = 30.0
 """Seconds that a socket is kept which no router uses; longer than a router's drain and start."""
-LONGEST_KEEP = 86_400.0
 ROUTERS = 64
 """Routers connected at a time; one more is turned away."""
 SOCKETS = 64
 """Sockets held at a time; asking for one more is an error."""
-MESSAGE = 256
-"""Bytes of a message, at most; a longer one ends the connection."""
-BACKLOG = 4_096
-"""Connections that the kernel queues for a socket (its own limit, net.core.somaxconn, may be lower)."""
-DEFER_ACCEPT = 1
-"""Seconds for which the kernel holds back a connection that sends nothing, rounded up to a step of its own."""
 REST = 0.1
 """Seconds without accepting routers when descriptors have run out."""
 MESSAGES_AT_ONCE = 64
 """Messages read before the next router gets its turn."""
 
 _CREDENTIALS = struct.Struct("3i")
-_at = re.compile(r"(?:\[([0-9A-Fa-f:.%\w]+)\]|([^\[\]: ]+)):(\d{1,5})", re.ASCII).fullmatch
-
-
-def name_of(at: Address) -> str:
-    """`HOST:PORT`, or `[HOST]:PORT` for IPv6."""
-    host, port = at
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-
-
-def at_of(name: str) -> Address:
-    """The reverse of `name_of`.
-
-    Raises:
-        ValueError: it is no such name.
-    """
-    found = _at(name)
-    if found is None or int(found[3]) > 65_535:
-        raise ValueError(f"expected HOST:PORT, found {name!r}")
-    return found[1] or found[2], int(found[3])
-
-
-def unix_name(address: str) -> str:
-    """A Unix socket's name for the kernel: `@name` is an abstract one (unix(7)), anything else a path."""
-    return f"\0{address[1:]}" if address.startswith("@") else address
-
-
-def listen(at: Address) -> socket.socket:
-    """A listening TCP socket, non-blocking; `::` takes IPv4 too.
-
-    Raises:
-        OSError: the port cannot be had; the text names it.
-    """
-    family = socket.AF_INET6 if ":" in at[0] else socket.AF_INET
-    sock = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
-    try:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if family == socket.AF_INET6:
-            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # inherited: saves a call for each connection
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_DEFER_ACCEPT, DEFER_ACCEPT)
-        sock.bind(at)
-        sock.listen(BACKLOG)
-    except OSError as error:
-        sock.close()
-        raise OSError(error.errno, f"cannot listen on {name_of(at)}: {error.strerror or error}") from None
-    return sock
-
-
-class Held:
-    """A listening socket and who uses it."""
-
-    def __init__(self, sock: socket.socket, now: float) -> None:
-        self.sock = sock
-        self.users: set[Router] = set()
-        self.unused_since = now
-
-
-class Router:
-    """A connected router."""
-
-    def __init__(self, sock: socket.socket) -> None:
-        self.sock = sock
-        self.uses: set[str] = set()
 
 
 class Keeper:
@@ -143,7 +49,7 @@ class Keeper:
         """
         self._uids, self._keep, self._clock, self._log = uids or frozenset((os.getuid(),)), keep, clock, log
         self._path = None if address.startswith("@") else address
-        self._listener = _listen_unix(address, 0o666 if uids else 0o600)  # other users are told apart by their uid
+        self._listener = listen_unix(address, 0o666 if uids else 0o600, ROUTERS)  # other users are told apart by their uid
         self._selector = selectors.EpollSelector()
         self._selector.register(self._listener, selectors.EVENT_READ)
         self._resting_until: float | None = None
@@ -241,7 +147,7 @@ class Keeper:
                 self._leave(router, name_of(at_of(rest)))
                 return True
             if packet == b"seed":
-                return _answer(router, f"seed {self._seed.hex()}")
+                return answer(router, f"seed {self._seed.hex()}")
             raise ValueError(f"expected listen, leave or seed, found {word[:20]!r}")
         except ValueError as error:
             self._log(f"a router is turned away: {error}")
@@ -254,10 +160,10 @@ class Keeper:
                 raise OSError(errno.EADDRINUSE, f"cannot listen on {name}: this router does already")
             held = self._held.get(name) or self._made(name, at)
         except OSError as error:
-            return _answer(router, f"error {error.errno} {error.strerror}")
+            return answer(router, f"error {error.errno} {error.strerror}")
         held.users.add(router)
         router.uses.add(name)
-        return _answer(router, "ok", held.sock)
+        return answer(router, "ok", held.sock)
 
     def _made(self, name: str, at: Address) -> Held:
         if len(self._held) >= SOCKETS:
@@ -310,86 +216,3 @@ class Keeper:
     def _let_go(self, name: str) -> None:
         self._held.pop(name).sock.close()
         self._log(f"no longer listening on {name}")
-
-
-def _answer(router: Router, text: str, carried: socket.socket | None = None) -> bool:
-    """Send it; False if it does not go out, as the router does not read or is gone."""
-    packet = text.encode("ascii", "replace")[:MESSAGE]
-    try:
-        if carried is None:
-            router.sock.send(packet)
-        else:
-            socket.send_fds(router.sock, [packet], [carried.fileno()])
-    except OSError:
-        return False
-    return True
-
-
-def _listen_unix(address: str, mode: int) -> socket.socket:
-    name = unix_name(address)
-    if not address.startswith("@") and _is_dead(name):
-        os.unlink(name)  # noqa: PTH108
-    sock = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET | socket.SOCK_NONBLOCK)
-    before = os.umask(0o777 & ~mode)
-    try:
-        sock.bind(name)
-        sock.listen(ROUTERS)
-    except OSError as error:
-        sock.close()
-        raise OSError(error.errno, f"{address}: {error.strerror or error}") from None
-    finally:
-        os.umask(before)
-    return sock
-
-
-def _is_dead(path: str) -> bool:
-    """Whether a socket is at `path` at which nobody listens."""
-    try:
-        if not stat.S_ISSOCK(os.lstat(path).st_mode):
-            return False
-        with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET | socket.SOCK_NONBLOCK) as probe:
-            probe.connect(path)
-    except OSError as error:
-        return error.errno == errno.ECONNREFUSED
-    return False
-
-
-# -- as a program
-
-
-def main() -> None:
-    """Keep until SIGTERM or SIGINT, which end it at once."""
-    parser = argparse.ArgumentParser(prog="keeper", description="Holds the listening sockets of Portico's routers.")
-    parser.add_argument("address", metavar="ADDRESS", help="@name for an abstract Unix socket, or a path")
-    parser.add_argument(
-        "--keep", type=_seconds, default=KEEP, metavar="SECONDS", help=f"for a socket that no router uses ({KEEP:g})"
-    )
-    parser.add_argument("--uid", type=int, action="append", metavar="UID", help="of routers; several times (default: this one)")
-    chosen = parser.parse_args()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda number, frame: sys.exit(0))  # PID 1 would not end by these alone
-    try:
-        keeper = Keeper(chosen.address, frozenset(chosen.uid or ()), chosen.keep, log=_log)
-    except OSError as error:
-        sys.exit(f"keeper: {error.strerror or error}")
-    try:
-        _log(f"routers are expected at {chosen.address}")
-        keeper.run()
-    finally:
-        keeper.close()
-
-
-def _seconds(text: str) -> float:
-    seconds = float(text)
-    if not 0 <= seconds < LONGEST_KEEP:
-        raise ValueError(text)
-    return seconds
-
-
-def _log(text: str) -> None:
-    now = datetime.now(timezone.utc).isoformat(timespec="milliseconds")
-    print(json.dumps({"time": now, "level": "info", "service": "keeper", "message": text}), flush=True)
-
-
-if __name__ == "__main__":
-    main()

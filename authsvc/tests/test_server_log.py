@@ -1,6 +1,6 @@
 """What the auth service logs of a decision: one line, and nothing secret in it."""
 
-from authsvc.server import MAX_LOGGED_PATH, MAX_SERVICE, printable
+from authsvc.asked import MAX_LOGGED_PATH, MAX_SERVICE, printable
 from svckit.auth import commands
 from svckit.auth.digest import make_ha1
 

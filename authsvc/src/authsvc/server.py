@@ -8,7 +8,6 @@ import math
 import socket
 import struct
 from collections.abc import Awaitable, Callable, Coroutine
-from dataclasses import dataclass
 from typing import Any
 
 from svckit.auth import SCHEMES, DigestCredentials, Malformed
@@ -25,7 +24,7 @@ from svckit.auth.commands import (
     WrongVersion,
 )
 from svckit.auth.digest import ALGORITHMS
-from svckit.auth.limits import MAX_CLIENT, MAX_METHOD, MAX_PASSWORD, MAX_USER
+from svckit.auth.limits import MAX_CLIENT, MAX_PASSWORD, MAX_USER
 from twisted.cred.checkers import ICredentialsChecker
 from twisted.cred.credentials import UsernamePassword
 from twisted.cred.error import UnauthorizedLogin
@@ -35,19 +34,12 @@ from twisted.logger import Logger
 from twisted.protocols import amp
 from twisted.python.failure import Failure
 
+from .asked import MAX_ALGORITHM, MAX_SERVICE, Asked, printable
 from .nonces import NonceLedger
 from .throttle import Throttle
 
 __all__ = ["AuthFactory", "AuthProtocol"]
 
-MAX_SERVICE = 64
-"""Characters of a service's name that are logged."""
-
-MAX_LOGGED_PATH = 200
-"""Bytes of a request's path that are logged."""
-
-MAX_ALGORITHM = 16
-"""Bytes of the name of Digest's algorithm that are logged."""
 
 log = Logger()
 
@@ -84,12 +76,12 @@ class AuthProtocol(amp.AMP):
 
     @CheckPassword.responder
     def check_password(self, user: bytes, password: bytes, method: bytes, uri: bytes, client: bytes) -> "Deferred[Any]":
-        asked = _Asked("basic", user, method, uri, client)
+        asked = Asked("basic", user, method, uri, client)
         return self.factory.track(Deferred.fromCoroutine(self._decide(asked, self._password(user, password, client))))
 
     @CheckDigest.responder
     def check_digest(self, user: bytes, method: bytes, uri: bytes, client: bytes, **answer: Any) -> "Deferred[Any]":
-        asked = _Asked("digest", user, method, uri, client, answer["algorithm"])
+        asked = Asked("digest", user, method, uri, client, answer["algorithm"])
         check = self._digest(user, method, uri, client, **answer)
         return self.factory.track(Deferred.fromCoroutine(self._decide(asked, check)))
 
@@ -110,7 +102,7 @@ class AuthProtocol(amp.AMP):
             raise Stale
         return avatar
 
-    async def _decide(self, asked: "_Asked", check: Coroutine[Any, Any, Any]) -> dict[str, Any]:
+    async def _decide(self, asked: "Asked", check: Coroutine[Any, Any, Any]) -> dict[str, Any]:
         outcome, why = "failed", ""
         try:
             avatar = await self._throttled(asked, check)
@@ -138,7 +130,7 @@ class AuthProtocol(amp.AMP):
             )
         return {"avatar": avatar}
 
-    async def _throttled(self, asked: "_Asked", check: Coroutine[Any, Any, Any]) -> Any:
+    async def _throttled(self, asked: "Asked", check: Coroutine[Any, Any, Any]) -> Any:
         """The result of `check`; a wrong login counts, and after too many of them nobody is asked."""
         throttle, key = self.factory.throttle, (asked.user, asked.client)
         wait = throttle.wait(*key)
@@ -159,25 +151,6 @@ class _Brought(UsernamePassword):
     def __init__(self, username: bytes, password: bytes, lane: bytes) -> None:
         super().__init__(username, password)
         self.lane = lane
-
-
-@dataclass(frozen=True, slots=True)
-class _Asked:
-    """What somebody wants, as a service has told it."""
-
-    scheme: str
-    user: bytes
-    method: bytes
-    uri: bytes
-    client: bytes
-    algorithm: bytes = b""
-    """Of Digest."""
-
-    @property
-    def request(self) -> str:
-        """For the log: without the query, where secrets may be."""
-        path = self.uri.partition(b"?")[0]
-        return printable(b"%b %b" % (self.method[:MAX_METHOD], path[:MAX_LOGGED_PATH])) if self.method else ""
 
 
 _OUTCOMES: dict[type[Exception], str] = {Stale: "stale", Busy: "busy", TooMany: "too many tries", Forbidden: "forbidden"}
@@ -242,12 +215,6 @@ class AuthFactory(Factory):
         self._waiting = [pair for pair in self._waiting if pair not in come_true]
         for _, waiting in come_true:
             waiting.callback(None)
-
-
-def printable(text: bytes) -> str:
-    """`text` for a log line: nothing in it can begin a new one."""
-    decoded = text.decode("utf-8", "backslashreplace")
-    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode("ascii") for one in decoded)
 
 
 def _peer_name(transport: Any) -> str:

@@ -10,7 +10,7 @@ from twisted.internet.address import IPv4Address
 from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
-from websocketsvc.autobahn_protocol import HardenedFactory
+from websocketsvc.autobahn_factory import HardenedFactory
 from websocketsvc.door import DoorFactory
 from websocketsvc.masking import mask
 from websocketsvc.mounts import Mount

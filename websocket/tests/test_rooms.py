@@ -143,7 +143,7 @@ def test_a_drain_moves_a_room_as_a_whole(start, clock) -> None:
     for each in [*users, elsewhere]:
         each.heard()
         each.client.door.drain()
-    users[1].client.door._moment = 0
+    users[1].client.door._goodbye._moment = 0
     users[1].client.door.expire()
     assert [each.code() for each in [*users, elsewhere]] == [1001, 1001, 1001, None]
 

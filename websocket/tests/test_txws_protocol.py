@@ -3,7 +3,8 @@
 import pytest
 import txws
 from websocketsvc.events import BINARY, CLOSE, PING, PONG, TEXT
-from websocketsvc.txws_protocol import WebSocketFactory, WebSocketProtocol
+from websocketsvc.txws_factory import WebSocketFactory
+from websocketsvc.txws_protocol import WebSocketProtocol
 
 from .support.txws_setup import Wrapped
 

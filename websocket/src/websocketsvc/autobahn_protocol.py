@@ -5,26 +5,28 @@ for each fragment of an unfinished message, cuts a slow uploader whose pong stan
 forever for a client to read its last words. `harden` mends these, and takes less time for each message by the way.
 """
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from autobahn.twisted.websocket import WebSocketServerFactory, WebSocketServerProtocol
+from autobahn.twisted.websocket import WebSocketServerProtocol
 from autobahn.websocket.types import ConnectionRequest
 from twisted.internet.defer import Deferred, succeed
-from twisted.internet.interfaces import IAddress, IDelayedCall, IReactorTime
+from twisted.internet.interfaces import IDelayedCall
 from twisted.internet.protocol import connectionDone
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from . import codes
-from .autobahn_parts import Timers, Utf8, join_pieces
+from .autobahn_parts import Utf8, join_pieces
 from .conversation import Ending
-from .deflate import WORTH_PACKING, Frugal, accept, understood
+from .deflate import WORTH_PACKING, Frugal, understood
 from .flow import Flow
 from .handshake import Handshake
-from .options import Limits
 from .refusals import Refusal
 
-__all__ = ["HardenedFactory", "harden"]
+if TYPE_CHECKING:
+    from .autobahn_factory import HardenedFactory
+
+__all__ = ["Hardened", "harden"]
 
 
 log = Logger()
@@ -199,62 +201,6 @@ class Hardened(WebSocketServerProtocol):
         return Ending(codes.ABNORMAL, "network", received, sent)
 
 
-def _call(protocol: type, name: str) -> None:
-    found = getattr(protocol, name, None)
-    if found is not None:
-        found()
-
-
 def harden(protocol: type[WebSocketServerProtocol]) -> type[Hardened]:
     """A subclass of a user's protocol that is a conversation, and safe in public."""
     return type(protocol.__name__, (Hardened, protocol), {"__module__": protocol.__module__, "__doc__": protocol.__doc__})
-
-
-class HardenedFactory(WebSocketServerFactory):
-    """Makes the conversations of one mount."""
-
-    noisy = False
-    reactor: IReactorTime
-
-    def __init__(
-        self, protocol: type[WebSocketServerProtocol], limits: Limits, reactor: IReactorTime, compression: bool | None = None
-    ) -> None:
-        """`compression`: whether permessage-deflate is agreed to; None: as `limits` has it, where it has such a field."""
-        super().__init__(server="", reactor=reactor)
-        self.subprotocols = frozenset(limits.subprotocols.split())
-        if compression is None:
-            compression = getattr(limits, "compression", False)
-        self.compression = compression
-        self._batched_timer = Timers(reactor)
-        self.limits = limits
-        self.protocol = self._made = harden(protocol)
-        # What the door has judged already stays open here: origins, and the number of connections.
-        self.setProtocolOptions(
-            versions=[13],
-            webStatus=False,
-            failByDrop=False,
-            echoCloseCodeReason=True,
-            maxMessagePayloadSize=limits.max_message,
-            openHandshakeTimeout=limits.handshake_timeout,
-            closeHandshakeTimeout=limits.close_timeout,
-            autoPingInterval=limits.ping_interval,
-            autoPingTimeout=limits.ping_interval,
-            allowedOrigins=["*"],
-            allowNullOrigin=True,
-            serveFlashSocketPolicy=False,
-            trustXForwardedFor=0,
-            **({"perMessageCompressionAccept": accept} if compression else {}),
-        )
-
-    def startFactory(self) -> None:
-        super().startFactory()
-        _call(self.protocol, "mount_started")
-
-    def stopFactory(self) -> None:
-        _call(self.protocol, "mount_stopped")
-        super().stopFactory()
-
-    def buildProtocol(self, addr: IAddress | None) -> Hardened:  # type: ignore[override] # Hardened narrows `factory`
-        protocol = self._made()
-        protocol.factory = self
-        return protocol

@@ -8,7 +8,7 @@ from svckit.settings import Settings
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
-from .autobahn_protocol import HardenedFactory
+from .autobahn_factory import HardenedFactory
 from .door import DoorFactory
 from .login import login_for
 from .mounts import load_mounts

@@ -8,8 +8,6 @@ with it. From then on the transport's bytes go to the conversation directly. The
 in Twisted's eyes: it ends it when the service drains, and writes the one line in the access log when it is over.
 """
 
-import random
-
 from svckit.lease import IDrainable
 from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.defer import CancelledError, Deferred
@@ -20,6 +18,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from .conversation import Conversation
+from .goodbye import Goodbye
 from .handshake import Handshake, HeadReader, check_upgrade, parse_request
 from .linger import linger
 from .login import Login, is_own_page
@@ -32,9 +31,6 @@ __all__ = ["Door", "DoorFactory"]
 log = Logger()
 access = Logger(namespace="access")  # not an attribute of a class: there a Logger forgets its namespace
 
-LATEST = 1.0
-"""Seconds after the drain time at which the last goodbye is said; what is then left of `svckit.live.GOODBYE_TIME` is for the
-closing handshake."""
 RETRY_AFTER = 5
 """Seconds after which a client that was refused for want of room may come again."""
 
@@ -54,9 +50,7 @@ class Door(Protocol):
     _waiting = False
     """Whether the auth service is being asked."""
     _rest = b""
-    _goodbye: IDelayedCall | None = None
-    _moment = 0.0
-    """Seconds after the drain time at which this connection is said goodbye to."""
+    _goodbye: Goodbye | None = None
 
     def connectionMade(self) -> None:
         self._began = self.factory.clock.seconds()
@@ -170,25 +164,15 @@ class Door(Protocol):
             self._timer.cancel()
 
     def drain(self) -> None:
-        """A WebSocket has no moment at which it is done, so it may go on until its goodbye.
-
-        All goodbyes at once would bring all clients back at once, so each has a moment of its own: at random in the
-        `drain_spread` seconds that end `LATEST` after the drain time.
-        """
+        """A WebSocket has no moment at which it is done, so it may go on until its goodbye."""
         self.draining = True
-        latest = min(self.factory.options.drain_spread, LATEST)
-        spread = min(self.factory.options.drain_spread, self.factory.drain_time + latest)
-        self._moment = latest - random.random() * spread  # noqa: S311 # no secret
-        if self._moment < 0:
-            delay = max(self.factory.drain_time + self._moment, 0)
-            self._goodbye = self.factory.clock.callLater(delay, self._say_goodbye)
+        factory = self.factory
+        self._goodbye = Goodbye(factory.clock, factory.options.drain_spread, factory.drain_time, self._say_goodbye)
 
     def expire(self) -> None:
         """The drain time is up."""
         if self._goodbye is not None:
-            return
-        if self._moment > 0:
-            self._goodbye = self.factory.clock.callLater(self._moment, self._say_goodbye)
+            self._goodbye.expire()
         else:
             self._say_goodbye()
 
@@ -200,7 +184,7 @@ class Door(Protocol):
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         self._stop_timer()
-        if self._goodbye is not None and self._goodbye.active():
+        if self._goodbye is not None:
             self._goodbye.cancel()
         self._waiting = False
         if self._asking is not None:

@@ -5,54 +5,49 @@ subclassing: the wrapping factory, the transport, early writes, the two kinds of
 and its accept key are txWS's own. Replaced is what RFC 6455 asks more of than txWS does: everything after the handshake.
 
 A conversation is open, then `_closing` (our Close is out, the client's is awaited), then `_over` (nothing that arrives counts).
-
-In which kind of frame bytes go out: with `setBinaryMode(True)`, str as text and bytes as binary, and text arrives as str.
-Otherwise as the client talks: as text if its last message was text and the bytes are valid UTF-8, else as binary. Where the
-option `frames` says `text` or `binary`, all is of that kind in both directions.
 """
 
-import codecs as unicode
 from collections import deque
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import txws
-from twisted.internet.interfaces import IAddress, IDelayedCall, IProtocolFactory, IReactorTime
+from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from . import codes
 from .conversation import Ending
-from .events import BINARY, CLOSE, PING, PONG, TEXT, Close, Event, Message, Ping, Violation, encode
+from .events import CLOSE, PING, PONG, Close, Event, Message, Ping, Violation, encode
 from .flow import Flow
 from .frames import FrameParser
 from .handshake import Handshake
 from .linger import linger
-from .options import Limits
 from .pulse import Pulse
+from .txws_framing import Framing
+from .txws_opening import Opening
 
-__all__ = ["WebSocketFactory", "WebSocketProtocol"]
+if TYPE_CHECKING:
+    from .txws_factory import WebSocketFactory
+
+__all__ = ["WebSocketProtocol"]
 
 
-class WebSocketProtocol(txws.WebSocketProtocol):
+class WebSocketProtocol(Opening):
     """One WebSocket: the transport of the wrapped protocol."""
 
     log = Logger()
     factory: "WebSocketFactory"
     handshake: Handshake
     """The client's request, for a wrapped protocol that wants to know (`self.transport.handshake`)."""
-    subprotocol: str | None = None
     disconnecting: int
     pending_frames: list[bytes | str]
-    headers: dict[str, str]
 
     def __init__(self, factory: "WebSocketFactory", wrapped: Any) -> None:
         super().__init__(factory, wrapped)
         self._parser = FrameParser(factory.limits.max_message)
         self._waiting: deque[Event] = deque()
         self._closing = self._over = self._delivering = self._close_after_producer = False
-        self._text = False
-        self._kind = factory.limits.frames
-        self._decoder = unicode.getincrementaldecoder("utf-8")() if self._kind == "text" else None
+        self._framing = Framing(factory.limits.frames)
         self._timer: IDelayedCall | None = None
         self._code, self._by = codes.ABNORMAL, "network"
         self._received = self._sent = 0
@@ -80,20 +75,6 @@ class WebSocketProtocol(txws.WebSocketProtocol):
             begun()
         if rest:
             self.dataReceived(rest)
-
-    def validateHeaders(self) -> bool:
-        """What txWS does for version 13; it would log a line for each connection, and take a subprotocol for a codec."""
-        self.host = self.headers["Host"]
-        self.origin = self.headers.get("Origin", "")
-        self.sendHyBi07Preamble()
-        self.flavor, self.state = txws.RFC6455, txws.FRAMES
-        return True
-
-    def sendCommonPreamble(self) -> None:
-        lines = ["HTTP/1.1 101 Switching Protocols\r\n", "Upgrade: websocket\r\n", "Connection: Upgrade\r\n"]
-        if self.subprotocol is not None:
-            lines.append(f"Sec-WebSocket-Protocol: {self.subprotocol}\r\n")
-        self.writeEncodedSequence(lines)
 
     # -- from the client
 
@@ -128,11 +109,10 @@ class WebSocketProtocol(txws.WebSocketProtocol):
             self._fail(event.code, event.reason)
 
     def _hand_on(self, message: Message) -> None:
-        if self._kind != "any" and (self._kind == "text") != message.text:
-            self._fail(codes.UNSUPPORTED, f"{self._kind} messages only")
+        if not self._framing.heard(message):
+            self._fail(codes.UNSUPPORTED, f"{self._framing.kind} messages only")
             return
         self._received += 1
-        self._text = message.text
         payload = message.payload.decode("utf-8") if message.text and self.do_binary_frames else message.payload
         try:
             self.wrappedProtocol.dataReceived(payload)
@@ -156,7 +136,12 @@ class WebSocketProtocol(txws.WebSocketProtocol):
         for data in pending:
             if self._closing:
                 return
-            framed = self._framed(data)
+            try:
+                framed = self._framing.framed(data, self.do_binary_frames)
+            except UnicodeDecodeError:
+                self.log.error("the wrapped protocol wrote what is no UTF-8, where text is spoken")
+                self.close("", codes.INTERNAL_ERROR)
+                return
             if framed is not None:
                 self._sent += 1
                 backlog = self._flow.backlog(len(framed))
@@ -167,30 +152,6 @@ class WebSocketProtocol(txws.WebSocketProtocol):
     def _too_slow(self) -> None:
         self.log.info("a client does not read what it is sent: closed")
         self.close("you do not read what you are sent", codes.POLICY)
-
-    def _framed(self, data: bytes | str) -> bytes | None:
-        if self._decoder is not None:
-            return self._as_text(data)
-        if isinstance(data, str):
-            return encode(TEXT, data.encode("utf-8"))
-        if self._kind == "binary" or self.do_binary_frames or not self._text:
-            return encode(BINARY, data)
-        try:
-            data.decode("utf-8")
-        except UnicodeDecodeError:
-            return encode(BINARY, data)
-        return encode(TEXT, data)
-
-    def _as_text(self, data: bytes | str) -> bytes | None:
-        """A stream's writes may end within a character: its rest waits for the next one."""
-        assert self._decoder is not None
-        try:
-            text = data if isinstance(data, str) else self._decoder.decode(data)
-        except UnicodeDecodeError:
-            self.log.error("the wrapped protocol wrote what is no UTF-8, where text is spoken")
-            self.close("", codes.INTERNAL_ERROR)
-            return None
-        return encode(TEXT, text.encode("utf-8")) if text or not data else None
 
     def registerProducer(self, producer: Any, streaming: bool) -> None:
         self._flow.attach(producer, streaming)
@@ -287,19 +248,3 @@ class WebSocketProtocol(txws.WebSocketProtocol):
 
     def ending(self) -> Ending:
         return Ending(self._code, self._by, self._received, self._sent)  # type: ignore[arg-type]
-
-
-class WebSocketFactory(txws.WebSocketFactory):
-    """Wraps a stream factory; its protocols are conversations behind a door."""
-
-    protocol = WebSocketProtocol
-    noisy = False
-
-    def __init__(self, wrapped: IProtocolFactory, limits: Limits, clock: IReactorTime) -> None:
-        super().__init__(wrapped)
-        self.limits, self.clock = limits, clock
-        self.subprotocols = frozenset(limits.subprotocols.split())
-
-    def buildProtocol(self, addr: IAddress) -> WebSocketProtocol | None:
-        wrapped = self.wrappedFactory.buildProtocol(addr)
-        return None if wrapped is None else self.protocol(self, wrapped)

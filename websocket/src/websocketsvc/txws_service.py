@@ -10,7 +10,7 @@ from .door import DoorFactory
 from .login import login_for
 from .mounts import load_mounts
 from .options import TxwsOptions
-from .txws_protocol import WebSocketFactory
+from .txws_factory import WebSocketFactory
 
 __all__ = ["make_factory"]
 

@@ -4,7 +4,7 @@ from twisted.internet.protocol import Factory, Protocol
 from websocketsvc.door import DoorFactory
 from websocketsvc.mounts import Mount
 from websocketsvc.options import TxwsOptions
-from websocketsvc.txws_protocol import WebSocketFactory
+from websocketsvc.txws_factory import WebSocketFactory
 
 __all__ = ["Setup", "Wrapped"]
 

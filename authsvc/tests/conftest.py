@@ -6,13 +6,13 @@ import pwd
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 from authsvc.store import Store
-from twisted.logger import globalLogPublisher
+from twisted.logger import LogEvent, capturedLogs
 
 from .support.answering import Bench
 
@@ -104,14 +104,12 @@ def open_store(tmp_path: Path, database: str) -> Iterator[Callable[[], Store]]:
 
 
 @pytest.fixture
-def log() -> Iterator[list[Any]]:
+def log() -> Iterator[Sequence[LogEvent]]:
     """What is logged while the test runs."""
-    events: list[Any] = []
-    globalLogPublisher.addObserver(events.append)
-    yield events
-    globalLogPublisher.removeObserver(events.append)
+    with capturedLogs() as events:
+        yield events
 
 
 @pytest.fixture
-def bench(log: list[Any]) -> Bench:
+def bench(log: Sequence[LogEvent]) -> Bench:
     return Bench(log)

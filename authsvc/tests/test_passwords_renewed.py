@@ -1,10 +1,8 @@
 """A stored hash of another kind: the right password gets a new one, and nobody waits for it."""
 
-from typing import Any
-
 from authsvc.hashing import verify_password
 from svckit.auth.commands import Busy
-from twisted.logger import globalLogPublisher
+from twisted.logger import capturedLogs
 
 from .support.passwords import Bench
 
@@ -41,14 +39,10 @@ def test_the_right_password_makes_a_new_hash() -> None:
 def test_a_login_does_not_wait_for_the_new_hash_or_fail_with_it() -> None:
     bench = Renewing()
     bench.fault = Busy()
-    events: list[Any] = []
-    globalLogPublisher.addObserver(events.append)
-    try:
+    with capturedLogs() as events:
         answer = bench.checks.check(b"alice", b"wonderland", bench.stored[b"alice"])
         bench.queue.pop(0)()
         assert answer.result is True
         assert len(bench.queue) == 1
         bench.run()
-    finally:
-        globalLogPublisher.removeObserver(events.append)
     assert [event["log_failure"].type for event in events if event.get("log_failure")] == [Busy]

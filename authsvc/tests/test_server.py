@@ -124,7 +124,12 @@ def test_too_many_wrong_logins_are_not_looked_at(bench: Bench) -> None:
 def test_a_check_is_told_which_others_it_shares_its_places_with(bench: Bench) -> None:
     seen: list[bytes] = []
     check = bench.checker.requestAvatarId
-    bench.checker.requestAvatarId = lambda brought: (seen.append(brought.lane), check(brought))[1]  # type: ignore[method-assign]
+
+    def asked(credentials: Any) -> Any:
+        seen.append(credentials.lane)
+        return check(credentials)
+
+    bench.checker.requestAvatarId = asked  # type: ignore[method-assign]
     for client in (b"192.0.2.1", b"192.0.2.2", b"192.0.2.1"):
         assert bench.call(commands.CheckPassword, user=b"alice", password=b"wonderland", client=client) == {"avatar": b"alice"}
     assert seen[0] == seen[1] != seen[2] == bench.throttle.lane(b"alice", b"192.0.2.1")
@@ -193,6 +198,7 @@ def test_a_service_that_leaves_before_its_answer(bench: Bench) -> None:
     bench.checker.waiting = Deferred()
     bench.client.callRemote(commands.CheckPassword, user=b"alice", password=b"x", **NOTHING).addErrback(lambda _: None)
     bench.pump.flush()
+    assert bench.client.transport is not None
     bench.client.transport.loseConnection()
     bench.pump.flush()
     assert alone == [None]

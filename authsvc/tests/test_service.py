@@ -18,7 +18,8 @@ from twisted.cred.error import UnauthorizedLogin
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.task import deferLater
-from twisted.logger import globalLogPublisher
+from twisted.logger import capturedLogs
+from twisted.python.failure import Failure
 from twisted.trial.unittest import TestCase
 
 from authsvc import service as service_module
@@ -168,22 +169,24 @@ class ServiceTests(TestCase):
         call = self.log_in()
         while not service.factory.under_way:
             await deferLater(reactor, 0)
-        events: list[Any] = []
-        globalLogPublisher.addObserver(events.append)
-        self.addCleanup(globalLogPublisher.removeObserver, events.append)
-        await service.stopService()
-        with self.assertRaises(AuthUnavailable):
-            await call
+        with capturedLogs() as events:
+            await service.stopService()
+            with self.assertRaises(AuthUnavailable):
+                await call
         self.assertEqual([event["calls"] for event in events if "calls" in event], [1])
 
     async def test_a_full_queue_is_busy_and_the_client_may_come_again(self) -> None:
         service = self.start(hash_queue="4", user_tries="1000")
         await self.checker.client.terms()
-        outcomes: list[str] = []
-        logins = [self.log_in(b"wrong %d" % number) for number in range(12)]
-        for login in logins:
-            login.addErrback(lambda failure: outcomes.append(failure.type.__name__))
-        await gatherResults(logins)
+
+        def kind_of(failure: Failure) -> str:
+            assert failure.type is not None
+            return failure.type.__name__
+
+        wrong: list[Deferred[Any]] = [self.log_in(b"wrong %d" % number) for number in range(12)]
+        for login in wrong:
+            login.addErrback(kind_of)
+        outcomes = await gatherResults(wrong)
         self.assertEqual(set(outcomes), {"UnauthorizedLogin", "AuthUnavailable"})
         self.assertEqual(outcomes.count("UnauthorizedLogin") >= 4, True)
         self.assertEqual(await self.log_in(), b"admin")
@@ -194,7 +197,12 @@ class ServiceTests(TestCase):
         passwords: Any = service.factory.checker._passwords  # type: ignore[attr-defined]
         hashed: list[bytes] = []
         verify = passwords._verify
-        passwords._verify = lambda stored, password: (hashed.append(password), verify(stored, password))[1]
+
+        def counted(stored: str, password: bytes) -> Any:
+            hashed.append(password)
+            return verify(stored, password)
+
+        passwords._verify = counted
         self.assertEqual(await gatherResults([self.log_in() for _ in range(100)]), [b"admin"] * 100)
         self.assertEqual(hashed, [b"wonderland"])
 

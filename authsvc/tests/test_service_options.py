@@ -37,7 +37,7 @@ from .support.settings import settings_in
         ({"database": "postgresql:///x", "database_file": "x"}, "only one"),
     ],
 )
-def test_wrong_options(tmp_path: Path, options: dict[str, object], reason: str) -> None:
+def test_wrong_options(tmp_path: Path, options: dict[str, Any], reason: str) -> None:
     with pytest.raises(BadOptions, match=reason):
         make_service(settings_in(tmp_path, **options), None)
 

@@ -34,7 +34,7 @@ class SharedDatabaseTests(TestCase):
         self.hosts = [self.start(self.folder / name, url) for name, url in (("here", {"database": self.url}),
             ("there", {"database_file": str(self.folder / "url")}))]  # fmt: skip
 
-    def start(self, folder: Path, options: dict[str, object]) -> RemoteChecker:
+    def start(self, folder: Path, options: dict[str, str]) -> RemoteChecker:
         options = {**options, "admin_password_file": str(self.folder / "secret"), "account_time": "0"}
         made: Any = make_service(settings_in(folder, **options), reactor)
         made.startService()

@@ -1,6 +1,7 @@
 """The answering side of the auth wire: AMP boxes through a pump, a checker that knows one user, and a Clock."""
 
 import hashlib
+from collections.abc import Sequence
 from typing import Any
 
 from authsvc.nonces import NonceLedger
@@ -14,7 +15,7 @@ from twisted.cred.credentials import IUsernamePassword
 from twisted.cred.error import UnauthorizedLogin
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.task import Clock
-from twisted.logger import formatEvent
+from twisted.logger import LogEvent, formatEvent
 from twisted.protocols.amp import AMP
 from twisted.test.iosim import FakeTransport, connect
 from zope.interface import implementer
@@ -42,7 +43,7 @@ class Checker:
 
 
 class Bench:
-    def __init__(self, log: list[Any]) -> None:
+    def __init__(self, log: Sequence[LogEvent]) -> None:
         self.log = log
         self.clock = Clock()
         self.clock.advance(1000)

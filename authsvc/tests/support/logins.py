@@ -7,7 +7,7 @@ import tempfile
 import unittest
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import requests
 from authsvc.service import make_service
@@ -18,7 +18,7 @@ from svckit.settings import Settings
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 from twisted.internet.threads import deferToThread
-from twisted.logger import globalLogPublisher
+from twisted.logger import ILogObserver, globalLogPublisher
 from twisted.trial.unittest import TestCase
 from twisted.web.http import HTTPChannel
 from twisted.web.resource import Resource
@@ -48,7 +48,7 @@ class Hello(Resource):
     isLeaf = True
 
     def render_GET(self, request: Any) -> bytes:
-        return b"hello " + request.user
+        return b"hello %b" % request.user
 
     def render_POST(self, request: Any) -> bytes:
         return b"%b sent %d" % (request.user, len(request.content.read()))
@@ -66,8 +66,9 @@ class LoginCase(TestCase):
         self.urls = [self.start_site() for _ in range(2)]
         self.url = self.urls[0] + "/private/x?a=b%20c"
         self.log: list[Any] = []
-        globalLogPublisher.addObserver(self.log.append)
-        self.addCleanup(globalLogPublisher.removeObserver, self.log.append)
+        observer = cast(ILogObserver, self.log.append)
+        globalLogPublisher.addObserver(observer)
+        self.addCleanup(globalLogPublisher.removeObserver, observer)
 
     def start_authsvc(self, replica: str = "one", **options: object) -> None:
         options["admin_password_file"] = str(self.folder / "secret")
@@ -76,13 +77,16 @@ class LoginCase(TestCase):
         )
         self.authsvc: Any = make_service(settings, reactor)
         self.authsvc.startService()
-        self.addCleanup(lambda service=self.authsvc: service.stopService() if service.running else None)
+        self.addCleanup(self._stop, self.authsvc)
+
+    def _stop(self, service: Any) -> Any:
+        return service.stopService() if service.running else None
 
     def start_site(self) -> str:
         root = Resource()
         protected = protect(Hello(), self.folder / "auth", reactor, service="static")
         root.putChild(b"private", protected)
-        port = reactor.listenTCP(0, Site(root), interface="127.0.0.1")
+        port: Any = reactor.listenTCP(0, Site(root), interface="127.0.0.1")  # type: ignore[arg-type]
         self.addCleanup(port.stopListening)
         self.addCleanup(protected.client.close)
         return f"http://127.0.0.1:{port.getHost().port}"

@@ -13,6 +13,7 @@ from .arrival import Arrival, RawSocket
 from .core.answers import Answer
 from .expiry import Expiring
 from .poller import READ, Poller
+from .reading import what_came
 
 __all__ = ["Linger"]
 
@@ -67,12 +68,9 @@ class _Last:
         self._left = LINGER_BYTES
 
     def __call__(self, events: int) -> None:
-        try:
-            piece = self.sock.recv(_PIECE, _DONTWAIT)
-        except (BlockingIOError, InterruptedError):
+        piece = what_came(self.sock, _PIECE)
+        if piece is None:
             return
-        except OSError:
-            piece = b""
         self._left -= len(piece)
         if not piece or self._left <= 0:
             self._linger.end(self)

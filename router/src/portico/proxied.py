@@ -19,6 +19,7 @@ from .core.proxyprotocol import LARGEST, Malformed, Proxied, decode
 from .core.termination import CLIENT, CLIENT_TIME, OPERATOR, REQUEST, Who
 from .networks import Network
 from .poller import READ, Poller
+from .reading import what_came
 
 __all__ = ["ProxyStage"]
 
@@ -102,12 +103,9 @@ class _Waiting:
 
     def _readable(self, events: int) -> None:
         arrival = self._arrival
-        try:
-            piece = arrival.sock.recv(LARGEST, _DONTWAIT)
-        except (BlockingIOError, InterruptedError):
+        piece = what_came(arrival.sock, LARGEST)
+        if piece is None:
             return
-        except OSError:
-            piece = b""
         if not piece:
             self.give_up(CLIENT)
             return

@@ -22,6 +22,7 @@ from .service import Destination
 
 if TYPE_CHECKING:
     from .patience import Patience
+from .reading import what_came
 
 __all__ = ["Decision", "Hurry", "Waiter"]
 
@@ -73,12 +74,9 @@ class Waiter:
         """Take what has come and ask again."""
         arrival, preface, patience = self.arrival, self.preface, self._patience
         room = max(1, patience.limits.head_size - len(preface.data))
-        try:
-            piece = arrival.sock.recv(room, _DONTWAIT)
-        except (BlockingIOError, InterruptedError):
+        piece = what_came(arrival.sock, room)
+        if piece is None:
             return
-        except OSError:
-            piece = b""
         if not piece:
             self._end(lambda _: LEFT)
             return

@@ -11,6 +11,7 @@ from portico.balancing import Balancer
 from portico.certificates import Certificates
 from portico.config import Handoff, Limits
 from portico.link import Link
+from portico.places import Places
 from portico.poller import Poller
 from portico.provenance import Provenance
 from portico.service import RoutedService
@@ -191,3 +192,12 @@ def stage(make_stage: Make) -> Stage:
 def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
     """Of two names, on disk."""
     return two_names(tmp_path_factory.mktemp("certificates"))
+
+
+@pytest.fixture
+def places() -> Iterator[Places]:
+    """Room for any number; at the end nobody may have any."""
+    places = Places(1 << 20, None, 1)
+    yield places
+    assert places.held == 0
+    assert not places._clients

@@ -1,7 +1,7 @@
 """A connection as a record: nothing of it is lost, and where there is more to know, none is made."""
 
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
@@ -19,14 +19,6 @@ from .support.wires import Answers, as_reactor, raw
 
 AT = ("127.0.0.1", 80)
 CLIENT = ("192.0.2.1", 65_535)
-
-
-@pytest.fixture
-def places() -> Iterator[Places]:
-    places = Places(1 << 20, None, 1)
-    yield places
-    assert places.held == 0
-    assert not places._clients
 
 
 def arrive(places: Places, client: tuple[str, int] = CLIENT, data: bytes = b"GE") -> Arrival:

@@ -24,14 +24,6 @@ LIMITS = Limits(head_deadline=10.0, head_size=256, waiting=3)
 
 
 @pytest.fixture
-def places() -> Iterator[Places]:
-    places = Places(1 << 20, None, 1)
-    yield places
-    assert places.held == 0
-    assert not places._clients
-
-
-@pytest.fixture
 def patience(reactor: HandReactor, poller: Poller, answers: Answers) -> Patience:
     return Patience(LIMITS, poller, as_reactor(reactor), answers)  # type: ignore[arg-type]
 

@@ -22,7 +22,7 @@ from svckit.paths import BadTarget, normalise
 DOCS = Path(__file__).parents[2] / "docs"
 EXAMPLES = DOCS / "matchers" / "examples"
 NAMES = sorted(path.stem for path in EXAMPLES.glob("*.toml") if not path.stem.endswith(".cases"))
-MODULES = {path.stem.rstrip("_") for path in Path(matchers.__file__).parent.glob("*.py")} - {"__init", "contract"}
+MODULES = {path.stem.rstrip("_") for path in Path(matchers.__file__).parent.glob("*.py")} - {"__init", "contract", "joined"}
 
 
 def cases(name: str) -> list[dict[str, Any]]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from ..support.redis_server import RedisServer
 from .client import Member
 from .host import Host, host
-from .runs import Outcome, heard_out, judged, until
+from .runs import Outcome, cancelled, heard_out, judged, until
 
 __all__ = ["span_hosts", "two_hosts"]
 
@@ -52,9 +52,7 @@ async def span_hosts(hosts: tuple[Host, Host], server: RedisServer, rooms: int, 
         await asyncio.sleep(seconds)
         await heard_out(members, speak)
     finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await cancelled(tasks)
     return judged(members)
 
 

@@ -81,10 +81,15 @@ async def scale_while_talking(host: Replicas, rooms: int, clients: int, seconds:
         await asyncio.sleep(seconds)
         await heard_out(members, speak)
     finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await cancelled(tasks)
     return judged(members)
+
+
+async def cancelled(tasks: list[asyncio.Task[None]]) -> None:
+    """All have ended, however."""
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def heard_out(members: list[Member], speak: asyncio.Event) -> None:
@@ -174,9 +179,7 @@ async def stopped_reader(host: Host, padding: int, seconds: float = 60.0) -> Rea
         await until(lambda: all(member.settled for member in members), "all is acknowledged")
         await until(lambda: even(members), "all have heard all")
     finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await cancelled(tasks)
     return Reading(judged(members), after - before, sorted(took for member in members for took in member.took))
 
 

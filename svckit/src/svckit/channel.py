@@ -157,7 +157,7 @@ class GuardedChannel(http.HTTPChannel):
         begun = self.line_mode and (not self._at_request_line or bool(self._buffer))
         if begun and not self._leaving:
             if self._head_timer is None:
-                self._head_timer = self.callLater(HEAD_DEADLINE, self.refuse, HEAD_TIMEOUT)
+                self._head_timer = self.callLater(HEAD_DEADLINE, lambda: self.refuse(HEAD_TIMEOUT))
         else:
             self._stop_head_timer()
 

@@ -3,13 +3,14 @@
 import base64
 import gzip
 import hashlib
+import os
 import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 import staticsvc.page
-from staticsvc.page import FirstPage, policy_of
+from staticsvc.page import FirstPage, changed, policy_of
 
 
 @pytest.fixture
@@ -31,6 +32,16 @@ def test_conditions(client: Any) -> None:
     assert (status, body, again["etag"]) == (304, b"", headers["etag"])
     assert client.ask("/", f"If-Modified-Since: {headers['last-modified']}")[0] == 304
     assert client.ask("/", 'If-Match: "x"')[0] == 412
+
+
+def test_last_modified_is_that_of_its_newest_part(tmp_path: Path) -> None:
+    (tmp_path / "index.html").write_text("<style>/* include page.css */</style>")
+    (tmp_path / "page.css").write_text("p {}")
+    os.utime(tmp_path / "index.html", (1000, 1000))
+    os.utime(tmp_path / "page.css", (2000, 2000))
+    assert changed(tmp_path / "index.html") == 2000
+    os.utime(tmp_path / "index.html", (3000, 3000))
+    assert changed(tmp_path / "index.html") == 3000
 
 
 def test_head(client: Any) -> None:

@@ -22,7 +22,6 @@ from .options import Options
 from .page import FirstPage
 from .protection import Protection
 from .quick import QuickChannel
-from .rules import CacheRules
 from .visitor import PLACE, Visitor, is_quiet
 
 __all__ = ["Options", "Protect", "make_factory"]
@@ -71,14 +70,15 @@ def make_factory(settings: Settings, reactor: Reactor, protect: Protect | None =
         BadOptions: an option is wrong, or names what is not there.
     """
     options, name = settings.options_as(Options), settings.service
-    hot = Hot(options.hot_files, reactor)
+    hot = Hot(opt.number(name, "hot_files", options.hot_files), reactor)
     protection = Protection(opt.prefixes(name, "protected", options.protected))
     public: list[tuple[str, IResource]] = []
     private: list[tuple[str, IResource]] = []
-    for prefix, path in opt.mapping(name, options).items():
-        files = _files(
-            name, options, prefix, opt.folder(name, "root" if prefix == opt.PREFIX else "roots", path or _examples())
-        )
+    roots = opt.mapping(name, options)
+    fallbacks = opt.fallbacks(name, options, roots)
+    for prefix, path in roots.items():
+        root = opt.folder(name, "root" if prefix == opt.PREFIX else "roots", path or _examples())
+        files = _files(name, options, prefix, root, fallbacks)
         public.append((prefix, Folder(files, protection, hot=hot)))
         private.append((prefix, Folder(files, protection, private=True)))
     private.append((f"={PLACE}", Visitor()))
@@ -89,28 +89,19 @@ def make_factory(settings: Settings, reactor: Reactor, protect: Protect | None =
     return StaticSite(top, reactor, hot, options.log_requests)
 
 
-def _option(prefix: str) -> str:
-    return "root" if prefix == opt.PREFIX else "roots"
-
-
-def _files(service: str, options: Options, prefix: str, root: str) -> Files:
+def _files(service: str, options: Options, prefix: str, root: str, fallbacks: list[str]) -> Files:
     index = opt.names(service, "index", options.index)
     (not_found,) = opt.names(service, "not_found", [options.not_found])
-    fallbacks = opt.prefixes(service, "fallback", options.fallback)
-    try:
-        cache = CacheRules(opt.rules(service, options.cache))
-    except ValueError as error:
-        raise BadOptions(f"{service}: cache: {error}") from None
     return Files(
         root=root,
         prefix=prefix.rstrip("/").encode("utf-8"),
         index=tuple(index),
         clean=options.clean,
         listing=options.listing,
-        fallbacks=tuple(one.encode("utf-8") for one in sorted(fallbacks, key=len, reverse=True) if one.startswith(prefix)),
+        fallbacks=tuple(one.encode("utf-8") for one in fallbacks if one.startswith(prefix)),
         not_found=not_found,
         precompressed=options.precompressed,
-        cache=cache,
+        cache=opt.rules(service, options.cache),
     )
 
 

@@ -61,7 +61,7 @@ def policy_of(page: bytes) -> bytes:
     }
     return (
         b"default-src 'none'; script-src %s; style-src %s; img-src 'self' data:; connect-src 'self'; "
-        b"base-uri 'none'; form-action 'none'; frame-ancestors 'none'" % (sources[b"script"], sources[b"style"])
+        b"base-uri 'none'; form-action 'self'; frame-ancestors 'none'" % (sources[b"script"], sources[b"style"])
     )
 
 

@@ -2,7 +2,7 @@
 const SHOWN = 6;
 const RETRIES = [0, 500, 1000, 2000, 4000, 8000, 8000, 8000, 8000, 8000]; // milliseconds
 let asksForLogin = false;
-let resumable = null; // a promise of whether the service speaks tus
+let resumable = null; // a promise of whether the service speaks tus; none while it has not said so, nor the contrary
 
 async function look() {
   const rows = [];
@@ -28,9 +28,11 @@ async function speaksTus() {
   if (!window.tus || !tus.isSupported) return false;
   try {
     const response = await fetch("/uploads/", { method: "OPTIONS" });
+    if (!response.ok) throw new Error(response.status);
     asksForLogin = response.headers.has("WWW-Authenticate");
     return (response.headers.get("Tus-Version") || "").split(",").includes("1.0.0");
   } catch (error) {
+    resumable = null; // the next one asks again
     return false;
   }
 }
@@ -155,19 +157,27 @@ class Transfer {
   }
 
   cancel() {
-    if (this.ended) return this.item.remove();
+    if (this.ended) return this.leave();
     if (this.upload) this.upload.abort(true).catch(() => {}); // with its record at the server
     if (this.request) this.request.abort();
     this.end("Cancelled; nothing was stored.", "bad");
   }
 
+  // Whoever is there with the keyboard goes on where the next file is chosen.
+  leave() {
+    const here = this.item.contains(document.activeElement);
+    this.item.remove();
+    if (here) at("file").focus();
+  }
+
   end(text, kind) {
     this.ended = true;
+    if (document.activeElement === this.pauseButton) this.stopButton.focus();
     this.pauseButton.hidden = true;
     this.bar.hidden = true;
     this.stopButton.textContent = "Remove";
     this.stopButton.setAttribute("aria-label", `Remove ${this.name} from the list`);
-    if (kind === "good") this.item.remove();
+    if (kind === "good") this.leave();
     else say(this.said, text, kind);
     say(at("upload-said"), kind === "good" ? text : `${this.name}: ${text}`, kind);
     look();
@@ -194,4 +204,10 @@ for (const name of ["dragleave", "drop"]) at("drop").addEventListener(name, () =
 at("drop").addEventListener("drop", (event) => {
   event.preventDefault();
   send(event.dataTransfer.files);
+});
+// Beside the field a file would replace the page, and all that is under way.
+for (const name of ["dragover", "drop"]) addEventListener(name, (event) => {
+  if (event.defaultPrevented || !event.dataTransfer.types.includes("Files")) return;
+  event.preventDefault();
+  event.dataTransfer.dropEffect = "none";
 });

@@ -22,6 +22,7 @@ from .options import Options
 from .page import FirstPage
 from .protection import Protection
 from .quick import QuickChannel
+from .shared import elsewhere_of
 from .visitor import PLACE, Visitor, is_quiet
 
 __all__ = ["Options", "Protect", "make_factory"]
@@ -71,15 +72,19 @@ def make_factory(settings: Settings, reactor: Reactor, protect: Protect | None =
     """
     options, name = settings.options_as(Options), settings.service
     hot = Hot(opt.number(name, "hot_files", options.hot_files), reactor)
-    protection = Protection(opt.prefixes(name, "protected", options.protected))
+    protected = opt.prefixes(name, "protected", options.protected)
+    protection = Protection(protected)
     public: list[tuple[str, IResource]] = []
     private: list[tuple[str, IResource]] = []
-    roots = opt.mapping(name, options)
+    roots = {
+        prefix: opt.folder(name, "root" if prefix == opt.PREFIX else "roots", path or _examples())
+        for prefix, path in opt.mapping(name, options).items()
+    }
     fallbacks = opt.fallbacks(name, options, roots)
-    for prefix, path in roots.items():
-        root = opt.folder(name, "root" if prefix == opt.PREFIX else "roots", path or _examples())
+    elsewhere = elsewhere_of(roots, protected)
+    for prefix, root in roots.items():
         files = _files(name, options, prefix, root, fallbacks)
-        public.append((prefix, Folder(files, protection, hot=hot)))
+        public.append((prefix, Folder(files, protection, hot=hot, elsewhere=elsewhere[prefix])))
         private.append((prefix, Folder(files, protection, private=True)))
     private.append((f"={PLACE}", Visitor()))
     guarded = _guarded(_Choice(RouteMap(private)), settings, reactor, protect)

@@ -89,6 +89,13 @@ def test_a_service_that_was_away_is_asked_again_how_it_takes_uploads(page: Brows
     assert page.run("resumable") is True, "it has said so"
 
 
+def test_what_is_said_of_a_refusal(page: Browser) -> None:
+    page.run("send([new File(['x'], 'one')])")
+    page.wait_until("document.querySelector('#upload-said').textContent === 'one: The answer was 404.'")
+    assert page.run("refusal(503, '503 Service Unavailable: none.\\n')") == "503 Service Unavailable: none."
+    assert page.run("refusal(400, 'Not a name.\\n')") == "400: Not a name."
+
+
 def test_the_keyboard_goes_on_when_an_upload_leaves_the_list(page: Browser) -> None:
     page.run("send([new File(['x'], 'one')])")
     page.wait_until("document.querySelector('#transfers .stop').textContent === 'Remove'")

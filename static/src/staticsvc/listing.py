@@ -8,7 +8,7 @@ from datetime import datetime, timezone
 from html import escape
 from urllib.parse import quote
 
-from .walk import Found
+from .walk import Absent, Found
 
 __all__ = ["MOST", "POLICY", "render"]
 
@@ -40,9 +40,16 @@ _HEAD = f"""<!doctype html>
 
 
 def render(folder: Found, title: str) -> bytes:
-    """The page of what may be served from `folder`, folders first; `folder` is closed."""
+    """The page of what may be served from `folder`, folders first; `folder` is closed.
+
+    Raises:
+        Absent: it may be entered, but not read.
+        OSError: the system is out of something.
+    """
     try:
         lines, all_of_them = _entries(folder)
+    except PermissionError as error:
+        raise Absent from error
     finally:
         os.close(folder.fd)
     beyond = all_of_them - MOST
@@ -76,7 +83,14 @@ def _entry(entry: os.DirEntry[str]) -> str:
         about = entry.stat(follow_symlinks=False)
     except OSError:  # it has just gone
         return ""
-    when = datetime.fromtimestamp(about.st_mtime, timezone.utc).strftime("%Y-%m-%d %H:%M")
+    when = _minute(about.st_mtime)
     if stat.S_ISDIR(about.st_mode):
         return _row(os.fsencode(entry.name) + b"/", "", when)
     return _row(os.fsencode(entry.name), f"{about.st_size:,}".replace(",", "\u202f"), when)
+
+
+def _minute(changed: float) -> str:
+    try:
+        return datetime.fromtimestamp(changed, timezone.utc).strftime("%Y-%m-%d %H:%M")
+    except (ValueError, OverflowError, OSError):  # of a year that has no name here; a file may say any
+        return ""

@@ -37,6 +37,13 @@ async function speaksTus() {
   }
 }
 
+// What is said of an answer that is none of success: the router's begin with the status, and a page is not for here.
+function refusal(status, text) {
+  const why = text.trim();
+  if (why.startsWith("<")) return `The answer was ${status}.`;
+  return why.startsWith(status) ? why : `${status}: ${why}`;
+}
+
 // Empty, and on a condition that never holds: so the browser asks for the login before the file is sent, not after.
 async function admitted(place) {
   let asked;
@@ -45,7 +52,7 @@ async function admitted(place) {
   } catch (error) {
     throw new Error("The uploads service does not answer.");
   }
-  if (asked.status !== 412) throw new Error(`${asked.status}: ${(await asked.text()).trim()}`);
+  if (asked.status !== 412) throw new Error(refusal(asked.status, await asked.text()));
 }
 
 class Transfer {
@@ -111,7 +118,7 @@ class Transfer {
     request.upload.onprogress = ({ loaded, total }) => this.progress(loaded, total);
     request.onload = () => {
       if (request.status === 200 || request.status === 201) this.end(`${this.name} is there, ${size(this.file.size)}.`, "good");
-      else this.end(`${request.status}: ${request.responseText.trim()}`, "bad");
+      else this.end(refusal(request.status, request.responseText), "bad");
     };
     request.onerror = () => this.end("The connection broke; nothing was stored.", "bad");
     request.open("PUT", this.place);
@@ -132,7 +139,7 @@ class Transfer {
 
   broken(error) {
     const response = error.originalResponse;
-    if (response) this.end(`${response.getStatus()}: ${response.getBody().trim()}`, "bad");
+    if (response) this.end(refusal(response.getStatus(), response.getBody()), "bad");
     else this.pause("The connection is broken. What has arrived stays; resume when it is back.", "bad");
   }
 
@@ -141,17 +148,17 @@ class Transfer {
     this.marks = [];
     this.upload.abort();
     say(this.said, kind ? text : `${text} at ${Math.floor(this.bar.value * 100)} %`, kind);
-    this.name_button("Resume");
+    this.nameButton("Resume");
   }
 
   resume() {
     this.paused = false;
     say(this.said, "Going on…");
-    this.name_button("Pause");
+    this.nameButton("Pause");
     this.upload.start();
   }
 
-  name_button(verb) {
+  nameButton(verb) {
     this.pauseButton.textContent = verb;
     this.pauseButton.setAttribute("aria-label", `${verb} ${this.name}`);
   }

@@ -10,10 +10,12 @@ from contextlib import ExitStack
 
 import pytest
 
+from .support.browser import Browser
 from .support.compose import Compose, log_of, missing_engine
 from .support.daemon import Ground, as_root, ground
 from .support.deployments import WHOLE, Deployment, gunicorn, in_process, over_handoff, over_tcp, sites
 from .support.one_process import OneProcess
+from .support.programs import program
 from .support.site import ROOT, Site, first_password, free_port, wait_for_answer
 
 PROJECT = "portico-test"
@@ -45,6 +47,12 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     left_out = [report for report in terminalreporter.getreports("skipped") if "containers" in report.keywords]
     if left_out:
         terminalreporter.write_line(f"{len(left_out)} container tests left out; `make engine` brings an engine up", yellow=True)
+
+
+@pytest.fixture(scope="module")
+def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    with Browser(program("chromium"), tmp_path_factory.mktemp("browser")) as browser:
+        yield browser
 
 
 @pytest.fixture(scope="session")

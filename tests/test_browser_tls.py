@@ -13,7 +13,6 @@ from .support.browser import Browser
 from .support.certificate import write_certificate
 from .support.one_process import OneProcess
 from .support.payload import MIB
-from .support.programs import program
 from .support.site import ROOT, first_password, free_port, json_lines, wait_for_listener
 
 ECHO = """
@@ -54,11 +53,10 @@ def secured(trust: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[O
 
 
 @pytest.fixture(scope="module")
-def browser(secured: OneProcess, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    with Browser(program("chromium"), tmp_path_factory.mktemp("browser")) as browser:
-        browser.log_in_as("admin", first_password(secured.log))
-        browser.open(f"https://localhost:{secured.port}/")
-        yield browser
+def browser(secured: OneProcess, chromium: Browser) -> Browser:
+    chromium.log_in_as("admin", first_password(secured.log))
+    chromium.open(f"https://localhost:{secured.port}/")
+    return chromium
 
 
 def test_the_first_page_comes_over_tls(browser: Browser) -> None:

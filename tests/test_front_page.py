@@ -15,7 +15,6 @@ import requests
 
 from .support.browser import Browser
 from .support.payload import MIB
-from .support.programs import program
 from .support.tree import ROOT
 from .support.way import Way
 from .support.whole import Whole, whole_site
@@ -36,12 +35,6 @@ def way(whole: Whole) -> Iterator[Way]:
     way = Way(whole.port)
     yield way
     way.close()
-
-
-@pytest.fixture(scope="module")
-def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    with Browser(program("chromium"), tmp_path_factory.mktemp("browser")) as browser:
-        yield browser
 
 
 @pytest.fixture
@@ -231,15 +224,3 @@ def test_login(browser: Browser, whole: Whole) -> None:
     assert browser.dialogues == 1, "asked once for all"
     open_page(browser, whole.port)
     browser.wait_until("document.querySelector('#user').textContent === 'Logged in as admin'")
-
-
-def test_what_is_not_there_is_said(browser: Browser, tmp_path: Path) -> None:
-    """With the static service alone, the page is there and tells what is missing."""
-    from .support.static_site import static_site
-
-    with static_site(tmp_path, ROOT / "static/files") as running:
-        browser.open(f"http://localhost:{running.port}/")
-        browser.wait_until("document.querySelector('#live-said').textContent.includes('not to be had here')")
-        browser.wait_until("document.querySelector('#people').textContent === 'Nobody answers in the room.'")
-        browser.wait_until("document.querySelector('#list').textContent === 'The uploads service does not answer.'")
-        browser.wait_until("document.querySelector('#login').hidden")

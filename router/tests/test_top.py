@@ -102,6 +102,22 @@ def test_no_screen_is_higher_than_the_terminal() -> None:
     now = report(0, **{f"service{n}": [("r", "ready", 0)] for n in range(50)})
     lines = screen(now, History(), 80, 20, colour=False).split("\n")
     assert len(lines) <= 20 and lines[-1] == "and 38 more services"
+    for height in range(1, 9):
+        assert len(screen(now, History(), 80, height, colour=False).split("\n")) <= height
+
+
+@pytest.mark.parametrize(
+    ("width", "shown"),
+    [
+        (100, "● r0 0  ● r1 0  ● r2 0  ● r3 0  ● r4 0"),
+        (79, "● r0 0  ● r1 0  ● r2 0  ● r3 0  ● r4 0"),
+        (78, "● r0 0  ● r1 0  ● r2 0  and 2 more"),
+        (60, "● r0 0  and 4 more"),
+    ],
+)
+def test_replicas_that_have_no_room_are_counted(width: int, shown: str) -> None:
+    now = report(0, static=[(f"r{n}", "ready", 0) for n in range(5)])
+    assert screen(now, History(), width, 30, colour=False).split("\n")[-1].endswith(f"  {shown}")
 
 
 def test_names_do_not_move_the_cursor() -> None:

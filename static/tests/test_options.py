@@ -177,3 +177,15 @@ def test_caches(make: Any, root: Path) -> None:
     assert client.ask("/static/hello.txt", f"If-None-Match: {etag}")[1]["cache-control"] == "max-age=60"
     assert client.ask("/static/absent.txt")[0] == 404 and "cache-control" not in client.ask("/static/absent.txt")[1]
     assert "cache-control" not in make(cache="").ask("/static/app.0123abcd.js")[1]
+
+
+def test_a_cache_rule_is_about_the_file_that_is_sent(make: Any, root: Path) -> None:
+    (root / "sub.html").write_text("<p>page")
+    rules = {"*.html": "no-cache", "/static/sub/assets/*": "max-age=9, immutable", "sub": "no-store"}
+    client = make(cache=rules, clean=True, fallback="/static/sub/")
+    for target in ("/static/", "/static/sub/", "/static/sub", "/static/sub/users/7", "/static/sub/assets/gone"):
+        status, headers, body = client.ask(target)
+        assert (status, headers["cache-control"]) == (200, "no-cache"), (target, body)
+    (root / "sub" / "assets").mkdir()
+    (root / "sub" / "assets" / "100%25.bin").touch()
+    assert client.ask("/static/sub/assets/100%2525.bin")[1]["cache-control"] == "max-age=9, immutable"

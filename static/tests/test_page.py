@@ -3,13 +3,14 @@
 import base64
 import gzip
 import hashlib
+import os
 import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 import staticsvc.page
-from staticsvc.page import FirstPage, policy_of
+from staticsvc.page import FirstPage, changed, policy_of
 
 
 @pytest.fixture
@@ -32,6 +33,16 @@ def test_conditions(client: Any) -> None:
     assert (status, body, again["etag"]) == (304, b"", headers["etag"])
     assert client.ask("/", f"If-Modified-Since: {headers['last-modified']}")[0] == 304
     assert client.ask("/", 'If-Match: "x"')[0] == 412
+
+
+def test_last_modified_is_that_of_its_newest_part(tmp_path: Path) -> None:
+    (tmp_path / "index.html").write_text("<style>/* include page.css */</style>")
+    (tmp_path / "page.css").write_text("p {}")
+    os.utime(tmp_path / "index.html", (1000, 1000))
+    os.utime(tmp_path / "page.css", (2000, 2000))
+    assert changed(tmp_path / "index.html") == 2000
+    os.utime(tmp_path / "index.html", (3000, 3000))
+    assert changed(tmp_path / "index.html") == 3000
 
 
 def test_head(client: Any) -> None:
@@ -67,7 +78,7 @@ def test_nothing_in_it_needs_what_the_policy_forbids(page: str) -> None:
     assert not re.search(r"<[^>]+\sstyle=", page), "style attributes have no hash"
     assert not re.search(r"<[^>]+\son\w+=", page), "nor have event attributes"
     assert "eval(" not in page and "innerHTML" not in page
-    assert page.count("<script>") == page.count("<script") == 1 and page.count("<style>") == page.count("<style") == 1
+    assert page.count("<script>") == page.count("<script") == 1 and page.count("<style>") == page.count("<style") == 2
 
 
 def test_policy_names_the_hashes(client: Any, page: str) -> None:

@@ -61,7 +61,11 @@ def test_protect_gets_the_folder_of_the_auth_sockets(tmp_path: Path) -> None:
         ({"not_found": ".htaccess"}, "not_found: .htaccess: expected the name of a file"),
         ({"cache": "no-cache"}, "cache: expected PATTERN: VALUE"),
         ({"cache": "*: \u00fc"}, "cache: expected PATTERN: VALUE"),
+        ({"cache": "no-cache"}, "^static: cache: expected"),
         ({"hot_files": "many"}, "hot_files"),
+        ({"hot_files": "-1"}, "hot_files: -1: expected 0 or more"),
+        ({"roots": {"/docs/": ""}}, "roots: /docs/: expected a folder, found none"),
+        ({"fallback": "/app/"}, "fallback: /app/: expected a prefix in /static/"),
     ],
 )
 def test_bad_options_are_said_at_the_start(options: dict[str, Any], text: str) -> None:

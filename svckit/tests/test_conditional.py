@@ -143,7 +143,22 @@ def test_if_none_match(value: bytes, status: int) -> None:
 
 @pytest.mark.parametrize(
     ("value", "status"),
-    [(SAME, 304), (LATER, 304), (EARLIER, 200), (b"garbage", 200), (b"Sunday, 06-Nov-94 08:49:37 GMT", 304), (b"", 200)],
+    [
+        (SAME, 304),
+        (LATER, 304),
+        (EARLIER, 200),
+        (b"garbage", 200),
+        (b"Sunday, 06-Nov-94 08:49:37 GMT", 304),
+        (b"Sun Nov  6 08:49:37 1994", 304),
+        (b"", 200),
+        (b"Sun, 99 Nov 2030 08:49:37 GMT", 200),  # a day that no month has
+        (b"Sun, 31 Jun 2030 08:49:37 GMT", 200),
+        (b"Sun, 06 Nov 2030 24:00:00 GMT", 200),
+        (b"Sun, 06 Nov 2030 08:61:37 GMT", 200),
+        (b"Sunday, 32-Nov-30 08:49:37 GMT", 200),
+        (b"Sun Nov 31 08:49:37 2030", 200),
+        (b"Sun, 06 Nov " + b"9" * 30 + b" 08:49:37 GMT", 200),  # a year beyond all
+    ],
 )
 def test_if_modified_since(value: bytes, status: int) -> None:
     assert choose(If_Modified_Since=value).status == status

@@ -106,6 +106,10 @@ class Browser:
         scheme = "dark" if dark else "light"
         self._call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
 
+    def scripts(self, run: bool) -> None:
+        """Whether pages may run scripts of their own; what is run in them from here runs all the same."""
+        self._call("Emulation.setScriptExecutionDisabled", value=not run)
+
     def picture(self) -> bytes:
         """The whole page as PNG."""
         shot = self._call("Page.captureScreenshot", format="png", captureBeyondViewport=True)

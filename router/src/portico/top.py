@@ -57,6 +57,9 @@ class _Line:
         self._parts.append(f"{sgr}{text}{_END}" if sgr and text and self._colour else text)
         return self
 
+    def has_room(self, *texts: str) -> bool:
+        return sum(map(len, texts)) <= self._left
+
     def __str__(self) -> str:
         return "".join(self._parts).rstrip()
 
@@ -91,7 +94,7 @@ def screen(report: Report, history: History, width: int, height: int, colour: bo
     room = height - len(lines) - 1
     if len(rows) > room:
         rows = [*rows[: max(room - 1, 0)], f"and {len(rows) - max(room - 1, 0)} more services"]
-    return "\n".join([*lines, *rows])
+    return "\n".join([*lines, *rows][:height])
 
 
 def _row(name: str, service: ServiceReport, history: History, name_width: int, width: int, colour: bool) -> str:
@@ -99,11 +102,16 @@ def _row(name: str, service: ServiceReport, history: History, name_width: int, w
     total = sum(replica.open for replica in service.replicas)
     line.add(f"  {plain(service.target):10}  {total:6,}  ")
     line.add(f"{service.queued:6,}", _YELLOW if service.queued else "").add("  ")
-    for replica in service.replicas:
+    for at, replica in enumerate(service.replicas):
         ready = replica.state == "ready"
         sgr = _BRIGHT if history.is_new(name, replica.replica) else _GREEN if ready else _YELLOW
         text = f"{'●' if ready else '○'} {plain(replica.replica)} {replica.open:,}"
-        line.add(text if ready else f"{text} {plain(replica.state)}", sgr).add("  ")
+        text = text if ready else f"{text} {plain(replica.state)}"
+        left = len(service.replicas) - at
+        if at and not line.has_room(text, f"  and {left - 1} more" if left > 1 else ""):
+            line.add(f"and {left} more", _DIM)
+            break
+        line.add(text, sgr).add("  ")
     if not service.replicas:
         line.add(plain(service.state) or "none", _YELLOW)
     return str(line)

@@ -84,13 +84,13 @@ class Files:
         except Absent:
             for prefix in self.fallbacks:
                 if path.startswith(prefix) and b"." not in path.rpartition(b"/")[2]:
-                    return self._index_of(self._below(prefix), prefix, accepted, plain=False)
+                    return self._index_of(self._below(prefix), accepted, plain=False)
             raise
 
     def error_page(self) -> Leads | None:
         """The page that comes with 404, where there is one."""
         try:
-            return self._leads([self.not_found], open_below(self.root, [self.not_found]), b"", (), plain=False)
+            return self._leads([self.not_found], open_below(self.root, [self.not_found]), (), plain=False)
         except Absent:
             return None
 
@@ -111,18 +111,18 @@ class Files:
             if slash:  # a file is no folder
                 os.close(found.fd)
                 raise Absent
-            return self._leads(names, found, path, accepted)
+            return self._leads(names, found, accepted)
         if slash:
             assert found is not None
-            return self._folder(names, found, path, accepted)
-        page = self._clean_page(names, path, accepted) if self.clean and names else None
+            return self._folder(names, found, accepted)
+        page = self._clean_page(names, accepted) if self.clean and names else None
         if found is not None:
             os.close(found.fd)
         if page is None and found is None:
             raise Absent
         return page or Moved()
 
-    def _clean_page(self, names: list[bytes], path: bytes, accepted: tuple[Coding, ...]) -> Leads | None:
+    def _clean_page(self, names: list[bytes], accepted: tuple[Coding, ...]) -> Leads | None:
         names = [*names[:-1], names[-1] + b".html"]
         try:
             found = open_below(self.root, names)
@@ -131,11 +131,11 @@ class Files:
         if found.is_folder:
             os.close(found.fd)
             return None
-        return self._leads(names, found, path, accepted, plain=False)
+        return self._leads(names, found, accepted, plain=False)
 
-    def _folder(self, names: list[bytes], found: Found, path: bytes, accepted: tuple[Coding, ...]) -> Leads | Listed:
+    def _folder(self, names: list[bytes], found: Found, accepted: tuple[Coding, ...]) -> Leads | Listed:
         try:
-            leads = self._index_of(names, path, accepted)
+            leads = self._index_of(names, accepted)
         except Absent:
             if self.listing:
                 return Listed(found)
@@ -147,7 +147,7 @@ class Files:
         os.close(found.fd)
         return leads
 
-    def _index_of(self, names: list[bytes], path: bytes, accepted: tuple[Coding, ...], plain: bool = True) -> Leads:
+    def _index_of(self, names: list[bytes], accepted: tuple[Coding, ...], plain: bool = True) -> Leads:
         for at, name in enumerate(self.index):
             try:
                 found = open_below(self.root, [*names, name])
@@ -156,18 +156,19 @@ class Files:
             if found.is_folder:  # a page would be a file
                 os.close(found.fd)
                 continue
-            return self._leads([*names, name], found, path, accepted, plain and at == 0)
+            return self._leads([*names, name], found, accepted, plain and at == 0)
         raise Absent
 
-    def _leads(self, names: list[bytes], found: Found, path: bytes, accepted: tuple[Coding, ...], plain: bool = True) -> Leads:
+    def _leads(self, names: list[bytes], found: Found, accepted: tuple[Coding, ...], plain: bool = True) -> Leads:
         if found.is_folder:
             os.close(found.fd)
             raise Absent
-        kind, cache = content_type(names[-1]), self.cache.value_for(path)
+        kind, place = content_type(names[-1]), b"/".join(names)
+        cache = self.cache.value_for(self.prefix + b"/" + place)
         headers = [(b"Content-Type", kind), (b"X-Content-Type-Options", b"nosniff")]
         if cache is not None:
             headers.append((b"Cache-Control", cache))
-        place, etag = b"/".join(names), etag_of(found.about)
+        etag = etag_of(found.about)
         others: tuple[Kept, ...] = ()
         if self.precompressed and shrinks(kind.partition(b";")[0]):
             headers.append((b"Vary", b"Accept-Encoding"))

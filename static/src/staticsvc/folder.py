@@ -13,7 +13,8 @@ from .codings import accepted
 from .files import Files, Leads, Listed, Moved
 from .hot import Hot
 from .protection import Protection, address_of, other_names
-from .walk import Absent, is_folder
+from .shared import Elsewhere
+from .walk import Absent, is_folder, segments_of
 
 __all__ = ["Folder", "PrivateClosed"]
 
@@ -27,10 +28,21 @@ class Folder(Resource):
 
     isLeaf = True
 
-    def __init__(self, files: Files, protection: Protection, private: bool = False, hot: Hot | None = None) -> None:
-        """`hot` keeps the answers that may be given again without asking here; only where no login is asked for."""
+    def __init__(
+        self,
+        files: Files,
+        protection: Protection,
+        private: bool = False,
+        hot: Hot | None = None,
+        elsewhere: Elsewhere | None = None,
+    ) -> None:
+        """`hot` keeps the answers that may be given again without asking here; only where no login is asked for.
+
+        `elsewhere` knows what of these files asks for a login below another root.
+        """
         super().__init__()
         self._files, self._protection, self._private = files, protection, private
+        self._elsewhere = elsewhere or Elsewhere()
         self._hot = None if private else hot
 
     def render(self, request: Request) -> int:
@@ -55,6 +67,9 @@ class Folder(Resource):
             case Moved():
                 return moved(request, _with_slash(request))
             case Listed(folder):
+                if not self._private and (address := self._protected_folder(path)):
+                    os.close(folder.fd)
+                    return self._to_the_login(request, address)
                 return _send_listing(request, listing.render(folder, unquote(path.decode("utf-8", "replace"))))
             case Leads():
                 if not self._private and (address := self._protected_name(leads)):
@@ -70,12 +85,20 @@ class Folder(Resource):
         """An address that asks for a login and means the same file, where there is one."""
         files = self._files
         names = other_names(leads.path, files.clean, lambda place: is_folder(files.root, place))
-        addresses = (address_of(files.prefix, place) for place in (leads.path, *names))
+        addresses = (self._protected_place(place) for place in (leads.path, *names))
         try:
-            return next((address for address in addresses if self._protection.resembles(address)), None)
+            return next((address for address in addresses if address), None)
         except OSError:
             os.close(leads.fd)
             raise
+
+    def _protected_folder(self, path: bytes) -> bytes | None:
+        """The same for a folder that is to be listed."""
+        return self._protected_place(b"".join(name + b"/" for name in segments_of(path[len(self._files.prefix) :])))
+
+    def _protected_place(self, place: bytes) -> bytes | None:
+        address = address_of(self._files.prefix, place)
+        return address if self._protection.resembles(address) else self._elsewhere.protected(place)
 
     def _to_the_login(self, request: Request, address: bytes) -> int:
         if not self._protection.asks(address):

@@ -8,7 +8,7 @@ from datetime import datetime, timezone
 from html import escape
 from urllib.parse import quote
 
-from .walk import Found
+from .walk import Absent, Found
 
 __all__ = ["MOST", "POLICY", "render"]
 
@@ -39,47 +39,58 @@ _HEAD = f"""<!doctype html>
 """
 
 
-Row = tuple[str, int | None, float | None]
-
-
 def render(folder: Found, title: str) -> bytes:
-    """The page of what may be served from `folder`, folders first; `folder` is closed."""
+    """The page of what may be served from `folder`, folders first; `folder` is closed.
+
+    Raises:
+        Absent: it may be entered, but not read.
+        OSError: the system is out of something.
+    """
     try:
-        folders, files = _entries(folder)
+        lines, all_of_them = _entries(folder)
+    except PermissionError as error:
+        raise Absent from error
     finally:
         os.close(folder.fd)
-    rows: list[Row] = [("../", None, None), *folders, *files][: MOST + 1]
-    lines = [_row(*row) for row in rows]
-    beyond = len(folders) + len(files) - MOST
+    beyond = all_of_them - MOST
     after = f"<p>and {beyond} more</p>\n" if beyond > 0 else ""
-    return (_HEAD.format(title=escape(title)) + "\n".join(lines) + f"\n</tbody></table>\n{after}</html>\n").encode("utf-8")
+    rows = "\n".join([_row(b"../", "", ""), *lines])
+    return (_HEAD.format(title=escape(title)) + rows + f"\n</tbody></table>\n{after}</html>\n").encode("utf-8")
 
 
-def _row(name: str, size: int | None, changed: float | None) -> str:
-    measure = "" if size is None else f"{size:,}".replace(",", "\u202f")
-    when = "" if changed is None else datetime.fromtimestamp(changed, timezone.utc).strftime("%Y-%m-%d %H:%M")
-    link = f'<a href="./{quote(name)}">{escape(name)}</a>'
-    return f'<tr><td>{link}</td><td class="n">{measure}</td><td class="n">{when}</td></tr>'
+def _row(name: bytes, measure: str, when: str) -> str:
+    # a name may be no UTF-8, and its letters may run from right to left: neither changes its link, or what stands beside it
+    shown = f"<bdi>{escape(name.decode('utf-8', 'replace'))}</bdi>"
+    return f'<tr><td><a href="./{quote(name)}">{shown}</a></td><td class="n">{measure}</td><td class="n">{when}</td></tr>'
 
 
-def _entries(folder: Found) -> tuple[list[Row], list[Row]]:
-    """Folders and files with size and time, each in order."""
-    folders: list[Row] = []
-    files: list[Row] = []
+def _entries(folder: Found) -> tuple[list[str], int]:
+    """The rows, and how many there would be without `MOST`. Only what is shown is looked at: a folder may have a million."""
     fd = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=folder.fd)
     try:
-        for name in sorted(os.listdir(fd)):  # noqa: PTH208 (a descriptor is no path)
-            try:
-                name.encode("utf-8")
-                about = os.stat(name, dir_fd=fd, follow_symlinks=False)
-            except (OSError, UnicodeEncodeError):
-                continue
-            if name.startswith("."):
-                continue
-            if stat.S_ISDIR(about.st_mode):
-                folders.append((f"{name}/", None, about.st_mtime))
-            elif stat.S_ISREG(about.st_mode):
-                files.append((name, about.st_size, about.st_mtime))
+        with os.scandir(fd) as found:
+            entries = sorted((entry for entry in found if not entry.name.startswith(".")), key=lambda entry: entry.name)
+        folders = [entry for entry in entries if entry.is_dir(follow_symlinks=False)]
+        files = [entry for entry in entries if entry.is_file(follow_symlinks=False)]
+        rows = [_entry(entry) for entry in (*folders, *files)[:MOST]]
+        return [row for row in rows if row], len(folders) + len(files)
     finally:
         os.close(fd)
-    return folders, files
+
+
+def _entry(entry: os.DirEntry[str]) -> str:
+    try:
+        about = entry.stat(follow_symlinks=False)
+    except OSError:  # it has just gone
+        return ""
+    when = _minute(about.st_mtime)
+    if stat.S_ISDIR(about.st_mode):
+        return _row(os.fsencode(entry.name) + b"/", "", when)
+    return _row(os.fsencode(entry.name), f"{about.st_size:,}".replace(",", "\u202f"), when)
+
+
+def _minute(changed: float) -> str:
+    try:
+        return datetime.fromtimestamp(changed, timezone.utc).strftime("%Y-%m-%d %H:%M")
+    except (ValueError, OverflowError, OSError):  # of a year that has no name here; a file may say any
+        return ""

@@ -1,16 +1,16 @@
 """The service's options, with their defaults; in a container each is the variable PORTICO_OPTION_NAME."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from svckit.paths import BadTarget, normalise
 from svckit.settings import BadOptions
 
-from .rules import rules_of
+from .rules import CacheRules, rules_of
 
-__all__ = ["PREFIX", "Options", "folder", "mapping", "names", "prefixes", "rules"]
+__all__ = ["PREFIX", "Options", "fallbacks", "folder", "mapping", "names", "number", "prefixes", "rules"]
 
 PREFIX = "/static/"
 """Where the files of `root` are."""
@@ -62,6 +62,8 @@ def mapping(service: str, options: Options) -> dict[str, str]:
         key = _prefix(service, "roots", prefix)
         if key in roots and (key != PREFIX or options.root):
             raise BadOptions(f"{service}: roots: {prefix}: stands there twice")
+        if not folder:
+            raise BadOptions(f"{service}: roots: {prefix}: expected a folder, found none")
         roots[key] = folder
     return roots
 
@@ -80,6 +82,19 @@ def prefixes(service: str, option: str, words: str | list[str]) -> list[str]:
         BadOptions: one is none.
     """
     return [_prefix(service, option, word) for word in (words.split() if isinstance(words, str) else words)]
+
+
+def fallbacks(service: str, options: Options, roots: Collection[str]) -> list[str]:
+    """The option `fallback`, the longest first.
+
+    Raises:
+        BadOptions: one is no prefix, or below none of `roots`.
+    """
+    found = sorted(prefixes(service, "fallback", options.fallback), key=len, reverse=True)
+    for one in found:
+        if not any(one.startswith(root) for root in roots):
+            raise BadOptions(f"{service}: fallback: {one}: expected a prefix in {', '.join(sorted(roots))}")
+    return found
 
 
 def _prefix(service: str, option: str, word: str) -> str:
@@ -111,16 +126,27 @@ def names(service: str, option: str, words: str | list[str]) -> list[bytes]:
     return [name.encode("utf-8") for name in found]
 
 
-def rules(service: str, cache: str | dict[str, str]) -> dict[str, str]:
+def rules(service: str, cache: str | dict[str, str]) -> CacheRules:
     """The option `cache`.
 
     Raises:
         BadOptions: a rule is none.
     """
     try:
-        return rules_of(cache) if isinstance(cache, str) else dict(cache)
+        return CacheRules(rules_of(cache) if isinstance(cache, str) else cache)
     except ValueError as error:
         raise BadOptions(f"{service}: cache: {error}") from None
+
+
+def number(service: str, option: str, value: int) -> int:
+    """An option that counts something.
+
+    Raises:
+        BadOptions: it is negative.
+    """
+    if value < 0:
+        raise BadOptions(f"{service}: {option}: {value}: expected 0 or more")
+    return value
 
 
 def folder(service: str, option: str, path: str) -> str:

@@ -21,7 +21,7 @@ from twisted.web.server import NOT_DONE_YET, Request
 from .answers import METHODS, allowed, refuse
 from .codings import accepted
 
-__all__ = ["FirstPage", "assembled", "policy_of"]
+__all__ = ["FirstPage", "assembled", "changed", "policy_of"]
 
 _include = re.compile(rb"/\* include ([\w./ -]+) \*/")
 
@@ -34,9 +34,23 @@ def assembled(path: Path) -> bytes:
     """
 
     def parts(found: re.Match[bytes]) -> bytes:
-        return b"\n" + b"\n".join((path.parent / name.decode()).read_bytes().strip() for name in found[1].split()) + b"\n"
+        return b"\n" + b"\n".join(part.read_bytes().strip() for part in _named(path, found)) + b"\n"
 
     return _include.sub(parts, path.read_bytes())
+
+
+def changed(path: Path) -> float:
+    """When the page in `path`, or a file in it that it names, was last written to: seconds since the epoch.
+
+    Raises:
+        OSError: one of them cannot be read.
+    """
+    parts = [part for found in _include.finditer(path.read_bytes()) for part in _named(path, found)]
+    return max(part.stat().st_mtime for part in (path, *parts))
+
+
+def _named(path: Path, found: re.Match[bytes]) -> list[Path]:
+    return [path.parent / name.decode() for name in found[1].split()]
 
 
 def policy_of(page: bytes) -> bytes:
@@ -47,7 +61,7 @@ def policy_of(page: bytes) -> bytes:
     }
     return (
         b"default-src 'none'; script-src %s; style-src %s; img-src 'self' data:; connect-src 'self'; "
-        b"base-uri 'none'; form-action 'none'; frame-ancestors 'none'" % (sources[b"script"], sources[b"style"])
+        b"base-uri 'none'; form-action 'self'; frame-ancestors 'none'" % (sources[b"script"], sources[b"style"])
     )
 
 
@@ -69,7 +83,7 @@ class FirstPage(Resource):
         self._body = assembled(path)
         self._packed = gzip.compress(self._body, mtime=0)
         self._etag = b'"%s"' % hashlib.sha256(self._body).hexdigest()[:32].encode()
-        self._modified = int(path.stat().st_mtime)
+        self._modified = int(changed(path))
         self._headers = {
             b"Content-Type": b"text/html; charset=utf-8",
             b"Content-Security-Policy": policy_of(self._body),

@@ -1,15 +1,16 @@
 """Cache-Control by pattern: which answers a browser may keep, and for how long (RFC 9111 section 5.2).
 
-A rule is `pattern: value`. A pattern with a slash is compared with the whole path of the URL, one without with the last name
-in it; `*`, `?` and `[...]` mean what they mean in a shell, and `*` goes over slashes. The pattern `hashed` stands for names
-that change with their content, as build tools make them: eight or more hexadecimal digits, letters and figures among them,
-between a dot or a dash and the extension (`app.3f9c12ab.js`). The first rule that fits counts.
+A rule is `pattern: value`, and is about the file that is sent, by whatever address: the index page of a folder, a page with
+a clean name, the page of an application that stands in for what is not there. A pattern with a slash is compared with the
+file's own address, one without with its name; `*`, `?` and `[...]` mean what they mean in a shell, and `*` goes over slashes.
+The pattern `hashed` stands for names that change with their content, as build tools make them: eight or more hexadecimal
+digits, letters and figures among them, between a dot or a dash and the extension (`app.3f9c12ab.js`). The first rule that
+fits counts.
 """
 
 import re
 from collections.abc import Callable, Mapping
 from fnmatch import translate
-from urllib.parse import unquote_to_bytes
 
 __all__ = ["HASHED", "CacheRules", "rules_of"]
 
@@ -21,7 +22,7 @@ Fits = Callable[[bytes], object]
 
 
 class CacheRules:
-    """Finds the value for a path in its normal form."""
+    """Finds the value for a file."""
 
     def __init__(self, rules: Mapping[str, str]) -> None:
         """
@@ -35,12 +36,11 @@ class CacheRules:
             fits: Fits = _is_hashed if pattern == HASHED else re.compile(translate(pattern).encode("utf-8")).match
             self._rules.append(("/" in pattern, fits, value.encode("ascii")))
 
-    def value_for(self, path: bytes) -> bytes | None:
-        """What Cache-Control says for `path`; None: nothing."""
-        plain = unquote_to_bytes(path)
-        name = plain.rpartition(b"/")[2]
+    def value_for(self, address: bytes) -> bytes | None:
+        """What Cache-Control says for the file at `address`, with nothing percent-encoded in it; None: nothing."""
+        name = address.rpartition(b"/")[2]
         for whole, fits, value in self._rules:
-            if fits(plain if whole else name):
+            if fits(address if whole else name):
                 return value
         return None
 

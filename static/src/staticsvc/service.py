@@ -22,7 +22,7 @@ from .options import Options
 from .page import FirstPage
 from .protection import Protection
 from .quick import QuickChannel
-from .rules import CacheRules
+from .shared import elsewhere_of
 from .visitor import PLACE, Visitor, is_quiet
 
 __all__ = ["Options", "Protect", "make_factory"]
@@ -71,15 +71,20 @@ def make_factory(settings: Settings, reactor: Reactor, protect: Protect | None =
         BadOptions: an option is wrong, or names what is not there.
     """
     options, name = settings.options_as(Options), settings.service
-    hot = Hot(options.hot_files, reactor)
-    protection = Protection(opt.prefixes(name, "protected", options.protected))
+    hot = Hot(opt.number(name, "hot_files", options.hot_files), reactor)
+    protected = opt.prefixes(name, "protected", options.protected)
+    protection = Protection(protected)
     public: list[tuple[str, IResource]] = []
     private: list[tuple[str, IResource]] = []
-    for prefix, path in opt.mapping(name, options).items():
-        files = _files(
-            name, options, prefix, opt.folder(name, "root" if prefix == opt.PREFIX else "roots", path or _examples())
-        )
-        public.append((prefix, Folder(files, protection, hot=hot)))
+    roots = {
+        prefix: opt.folder(name, "root" if prefix == opt.PREFIX else "roots", path or _examples())
+        for prefix, path in opt.mapping(name, options).items()
+    }
+    fallbacks = opt.fallbacks(name, options, roots)
+    elsewhere = elsewhere_of(roots, protected)
+    for prefix, root in roots.items():
+        files = _files(name, options, prefix, root, fallbacks)
+        public.append((prefix, Folder(files, protection, hot=hot, elsewhere=elsewhere[prefix])))
         private.append((prefix, Folder(files, protection, private=True)))
     private.append((f"={PLACE}", Visitor()))
     guarded = _guarded(_Choice(RouteMap(private)), settings, reactor, protect)
@@ -89,28 +94,19 @@ def make_factory(settings: Settings, reactor: Reactor, protect: Protect | None =
     return StaticSite(top, reactor, hot, options.log_requests)
 
 
-def _option(prefix: str) -> str:
-    return "root" if prefix == opt.PREFIX else "roots"
-
-
-def _files(service: str, options: Options, prefix: str, root: str) -> Files:
+def _files(service: str, options: Options, prefix: str, root: str, fallbacks: list[str]) -> Files:
     index = opt.names(service, "index", options.index)
     (not_found,) = opt.names(service, "not_found", [options.not_found])
-    fallbacks = opt.prefixes(service, "fallback", options.fallback)
-    try:
-        cache = CacheRules(opt.rules(service, options.cache))
-    except ValueError as error:
-        raise BadOptions(f"{service}: cache: {error}") from None
     return Files(
         root=root,
         prefix=prefix.rstrip("/").encode("utf-8"),
         index=tuple(index),
         clean=options.clean,
         listing=options.listing,
-        fallbacks=tuple(one.encode("utf-8") for one in sorted(fallbacks, key=len, reverse=True) if one.startswith(prefix)),
+        fallbacks=tuple(one.encode("utf-8") for one in fallbacks if one.startswith(prefix)),
         not_found=not_found,
         precompressed=options.precompressed,
-        cache=cache,
+        cache=opt.rules(service, options.cache),
     )
 
 

@@ -2,9 +2,8 @@
 
 The kernel resolves the whole path beneath the root (`beneath`); where it cannot, each segment is opened relative to the
 folder before it. No symbolic link is followed anywhere, by either way: there is nothing to resolve, and so nothing to resolve
-wrongly, whatever is moved about meanwhile. What is neither folder nor regular file does
-not exist, and is not even opened: a FIFO would wait for a writer, a device may do something. Names that start with a dot do
-not exist either.
+wrongly, whatever is moved about meanwhile. What is neither folder nor regular file does not exist, and is not even opened: a
+FIFO would wait for a writer, a device may do something. Names that start with a dot do not exist either.
 """
 
 import errno
@@ -23,8 +22,6 @@ LONGEST_SEGMENT = 255
 _FOLDER = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 _ABSENT = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.EACCES, errno.ENXIO, errno.EXDEV, errno.ENAMETOOLONG})
-
-
 _UP = (b"", b".", b"..")
 
 

@@ -9,6 +9,7 @@ old way to make a server send terabytes.
 
 import os
 import re
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -20,6 +21,7 @@ Header = Callable[[bytes], bytes | None]
 """Looks up a request header by its name; None where it is absent."""
 
 _TAG = re.compile(rb'\s*((?:W/)?"[\x21\x23-\x7e\x80-\xff]*")\s*(?:,|\Z)')
+_NUMBER = re.compile(rb"\d+")
 _UNIT = re.compile(rb"bytes[ \t]*=", re.IGNORECASE)
 _RANGE = re.compile(rb"[ \t]*(?:(\d+)[ \t]*-[ \t]*(\d*)|-[ \t]*(\d+))[ \t]*\Z")
 MOST_RANGES = 32
@@ -92,12 +94,17 @@ def _names(tags: bytes, etag: bytes | None, weakly: bool) -> bool:
 
 
 def _date(value: bytes | None) -> int | None:
+    """Seconds since the epoch; None for what is no date, and for one that no calendar has, as the 99th of November."""
     if value is None:
         return None
     try:
-        return int(stringToDatetime(value))
-    except (ValueError, LookupError, OverflowError):
+        seconds = int(stringToDatetime(value))
+        moment = time.gmtime(seconds)
+    except (ValueError, LookupError, OverflowError, OSError):
         return None
+    day = _NUMBER.search(value)  # in all three formats of section 5.6.7 the first number is the day
+    there = day is not None and int(day[0]) == moment.tm_mday and b"%02d:%02d:%02d" % moment[3:6] in value
+    return seconds if there else None
 
 
 def _if_range(value: bytes | None, etag: bytes, modified: int, now: float) -> bool:

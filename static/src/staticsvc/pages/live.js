@@ -61,17 +61,20 @@ function showServices(services) {
     row.item.remove();
     rows.delete(name);
   }
-  for (const [name, service] of services) {
+  const changes = [];
+  for (const [place, [name, service]] of services.entries()) {
     let row = rows.get(name);
     if (!row) {
       row = addService(name);
       rows.set(name, row);
     }
-    at("services").append(row.item); // in the order of the message
+    const there = at("services").children[place]; // in the order of the message; what is moved would lose the focus
+    if (there !== row.item) at("services").insertBefore(row.item, there || null);
     row.target.textContent = service.target;
     row.open.textContent = `${service.open} open` + (service.queued ? `, ${service.queued} wait` : "");
-    showReplicas(name, row, service);
+    changes.push(...showReplicas(name, row, service));
   }
+  if (changes.length) at("live-changes").textContent = changes.join(" ");
 }
 
 function addService(name) {
@@ -84,6 +87,7 @@ function addService(name) {
   return { item, target, open, replicas, chips: new Map(), none: null, known: false };
 }
 
+// Returns what is to be said of it.
 function showReplicas(name, row, service) {
   const there = new Set(service.replicas.map(({ replica }) => replica));
   let changed = false;
@@ -110,8 +114,7 @@ function showReplicas(name, row, service) {
   if (row.none) row.none.remove();
   row.none = there.size ? null : make("li", {}, "none at the moment");
   if (row.none) row.replicas.append(row.none);
-  if (changed && row.known) {
-    at("live-changes").textContent = `${name} has ${there.size} ${there.size === 1 ? "replica" : "replicas"} now.`;
-  }
+  const news = changed && row.known ? [`${name} has ${there.size} ${there.size === 1 ? "replica" : "replicas"} now.`] : [];
   row.known = true;
+  return news;
 }

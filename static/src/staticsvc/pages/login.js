@@ -11,5 +11,4 @@ async function whoIsThere(ask) {
   if (user) at("user").textContent = `Logged in as ${user}`;
   else if (ask && answer.status !== 401) at("user").textContent = `Login failed (${answer.status})`;
 }
-window.whoIsThere = whoIsThere;
 at("login").addEventListener("click", () => whoIsThere(true));

@@ -16,7 +16,14 @@ function enter() {
     at("people").textContent = room.epoch ? "Not connected; trying again…" : "Nobody answers in the room.";
     room.joined = false;
     if (room.epoch || room.failures < MOST_FAILURES) setTimeout(enter, pauseBefore(room.failures++));
+    else giveUp();
   };
+}
+
+function giveUp() {
+  room.socket = null;
+  if (room.unsaid.size) note("Nobody has heard what you said.", "bad");
+  room.unsaid.clear();
 }
 
 function hear(event) {
@@ -66,6 +73,10 @@ at("room").addEventListener("submit", (event) => {
   const message = JSON.stringify({ type: "publish", id, data: text });
   room.unsaid.set(id, message);
   if (room.joined) room.socket.send(message);
+  else if (!room.socket) {
+    room.failures = 0;
+    enter();
+  }
 });
 
 at("name").addEventListener("change", () => { // a name counts from the next join on

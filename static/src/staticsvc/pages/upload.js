@@ -2,7 +2,7 @@
 const SHOWN = 6;
 const RETRIES = [0, 500, 1000, 2000, 4000, 8000, 8000, 8000, 8000, 8000]; // milliseconds
 let asksForLogin = false;
-let resumable = null; // a promise of whether the service speaks tus
+let resumable = null; // a promise of whether the service speaks tus; none while it has not said so, nor the contrary
 
 async function look() {
   const rows = [];
@@ -28,11 +28,20 @@ async function speaksTus() {
   if (!window.tus || !tus.isSupported) return false;
   try {
     const response = await fetch("/uploads/", { method: "OPTIONS" });
+    if (!response.ok) throw new Error(response.status);
     asksForLogin = response.headers.has("WWW-Authenticate");
     return (response.headers.get("Tus-Version") || "").split(",").includes("1.0.0");
   } catch (error) {
+    resumable = null; // the next one asks again
     return false;
   }
+}
+
+// What is said of an answer that is none of success: the router's begin with the status, and a page is not for here.
+function refusal(status, text) {
+  const why = text.trim();
+  if (why.startsWith("<")) return `The answer was ${status}.`;
+  return why.startsWith(status) ? why : `${status}: ${why}`;
 }
 
 // Empty, and on a condition that never holds: so the browser asks for the login before the file is sent, not after.
@@ -43,7 +52,7 @@ async function admitted(place) {
   } catch (error) {
     throw new Error("The uploads service does not answer.");
   }
-  if (asked.status !== 412) throw new Error(`${asked.status}: ${(await asked.text()).trim()}`);
+  if (asked.status !== 412) throw new Error(refusal(asked.status, await asked.text()));
 }
 
 class Transfer {
@@ -109,7 +118,7 @@ class Transfer {
     request.upload.onprogress = ({ loaded, total }) => this.progress(loaded, total);
     request.onload = () => {
       if (request.status === 200 || request.status === 201) this.end(`${this.name} is there, ${size(this.file.size)}.`, "good");
-      else this.end(`${request.status}: ${request.responseText.trim()}`, "bad");
+      else this.end(refusal(request.status, request.responseText), "bad");
     };
     request.onerror = () => this.end("The connection broke; nothing was stored.", "bad");
     request.open("PUT", this.place);
@@ -130,7 +139,7 @@ class Transfer {
 
   broken(error) {
     const response = error.originalResponse;
-    if (response) this.end(`${response.getStatus()}: ${response.getBody().trim()}`, "bad");
+    if (response) this.end(refusal(response.getStatus(), response.getBody()), "bad");
     else this.pause("The connection is broken. What has arrived stays; resume when it is back.", "bad");
   }
 
@@ -139,35 +148,43 @@ class Transfer {
     this.marks = [];
     this.upload.abort();
     say(this.said, kind ? text : `${text} at ${Math.floor(this.bar.value * 100)} %`, kind);
-    this.name_button("Resume");
+    this.nameButton("Resume");
   }
 
   resume() {
     this.paused = false;
     say(this.said, "Going on…");
-    this.name_button("Pause");
+    this.nameButton("Pause");
     this.upload.start();
   }
 
-  name_button(verb) {
+  nameButton(verb) {
     this.pauseButton.textContent = verb;
     this.pauseButton.setAttribute("aria-label", `${verb} ${this.name}`);
   }
 
   cancel() {
-    if (this.ended) return this.item.remove();
+    if (this.ended) return this.leave();
     if (this.upload) this.upload.abort(true).catch(() => {}); // with its record at the server
     if (this.request) this.request.abort();
     this.end("Cancelled; nothing was stored.", "bad");
   }
 
+  // Whoever is there with the keyboard goes on where the next file is chosen.
+  leave() {
+    const here = this.item.contains(document.activeElement);
+    this.item.remove();
+    if (here) at("file").focus();
+  }
+
   end(text, kind) {
     this.ended = true;
+    if (document.activeElement === this.pauseButton) this.stopButton.focus();
     this.pauseButton.hidden = true;
     this.bar.hidden = true;
     this.stopButton.textContent = "Remove";
     this.stopButton.setAttribute("aria-label", `Remove ${this.name} from the list`);
-    if (kind === "good") this.item.remove();
+    if (kind === "good") this.leave();
     else say(this.said, text, kind);
     say(at("upload-said"), kind === "good" ? text : `${this.name}: ${text}`, kind);
     look();
@@ -194,4 +211,10 @@ for (const name of ["dragleave", "drop"]) at("drop").addEventListener(name, () =
 at("drop").addEventListener("drop", (event) => {
   event.preventDefault();
   send(event.dataTransfer.files);
+});
+// Beside the field a file would replace the page, and all that is under way.
+for (const name of ["dragover", "drop"]) addEventListener(name, (event) => {
+  if (event.defaultPrevented || !event.dataTransfer.types.includes("Files")) return;
+  event.preventDefault();
+  event.dataTransfer.dropEffect = "none";
 });

@@ -30,6 +30,7 @@ from .codec import (
     Welcome,
     decode,
     encode,
+    encode_taken,
 )
 from .custody import Custody
 from .edge import Alarm, Edge, Owner, R
@@ -54,15 +55,15 @@ class LinkEnd(Edge, Generic[R]):
         packets.widen(sock)
         self._sock, self._owner = sock, owner
         self._custody: Custody[R] = Custody()
-        self._unsent: deque[tuple[Message, socket.socket | None]] = deque()
+        self._unsent: deque[tuple[bytes, socket.socket | None, int]] = deque()  # packet, what goes with it, number of a TAKEN
         self._arrived: deque[tuple[Connection, int]] = deque()
         self._patterns: tuple[tuple[str, bool], ...] = ()
         self._cell = -1
-        self.welcomed = self.ended = self.said_farewell = self._draining = False
+        self.welcomed = self.ended = self.said_farewell = self._draining = self._writing = False
         self._waits_since = 0.0
         self._alarm: Alarm | None = None
         self._start_reading()
-        self._send(owner.hello())
+        self._send(encode(owner.hello()))
 
     @property
     def settled(self) -> bool:
@@ -111,7 +112,7 @@ class LinkEnd(Edge, Generic[R]):
             if over:
                 break
         if number:
-            self._send(Taken(number, self._owner.load() + len(self._arrived)))
+            self._send(encode_taken(number, self._owner.load() + len(self._arrived)), taken=number)
         if gone:
             self._decide_on_arrived()
         if over:
@@ -158,37 +159,37 @@ class LinkEnd(Edge, Generic[R]):
         """Ask the router for no more connections."""
         self._watch()
         self._draining = True
-        self._send(Draining())
+        self._send(encode(Draining()))
 
     def say_load(self) -> None:
         """Tell how many connections are open."""
-        self._send(Load(self._owner.load()))
+        self._send(encode(Load(self._owner.load())))
 
     def hand_back(self, returned: R) -> None:
         """Send a connection back; it is in our custody until the router takes it."""
         self._watch()
         number = self._custody.sent(returned)
-        self._send(returned.message(number), returned.sock)
+        self._send(returned.packet(number), returned.sock)
 
-    def _send(self, message: Message, carried: socket.socket | None = None) -> None:
+    def _send(self, packet: bytes, carried: socket.socket | None = None, taken: int = 0) -> None:
         if self.ended:
             return
-        self._unsent.append((message, carried))
+        self._unsent.append((packet, carried, taken))
         if len(self._unsent) == 1:
             self._flush()
 
     def _flush(self) -> None:
         while self._unsent:
-            message, carried = self._unsent[0]
+            packet, carried, taken = self._unsent[0]
             try:
-                packets.send(self._sock, encode(message), None if carried is None else carried.fileno())
+                packets.send(self._sock, packet, None if carried is None else carried.fileno())
             except (BlockingIOError, InterruptedError):
-                self._start_writing()
+                self._wait_for_room(True)
                 return
             except OSError as error:
                 if error.errno == errno.ETOOMANYREFS:
                     self._waits_since = self._now()  # not this router's fault
-                    self._stop_writing()
+                    self._wait_for_room(False)
                     self._later(RETRY, self._writable)
                     return
                 # Not ended here: connections that were sent to us may still lie unread in the queue.
@@ -196,10 +197,16 @@ class LinkEnd(Edge, Generic[R]):
                 self._decide_on_arrived()
                 break
             self._unsent.popleft()
-            if isinstance(message, Taken):
-                self._adopt_arrived(message.number)
+            if taken:
+                self._adopt_arrived(taken)
         if not self.ended:
-            self._stop_writing()
+            self._wait_for_room(False)
+
+    def _wait_for_room(self, waits: bool) -> None:
+        """Only changes are the loop's affair: it is asked here after every packet."""
+        if waits != self._writing:
+            self._writing = waits
+            (self._start_writing if waits else self._stop_writing)()
 
     def _writable(self) -> None:
         """The router reads again."""

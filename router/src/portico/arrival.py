@@ -156,7 +156,8 @@ class HandedBack(Arrival):
 def do_not_wait(sock: RawSocket) -> None:
     """Take back a SO_LINGER with which the last close(2) would wait for the client; one that means a reset stays."""
     try:
-        if sock.getsockopt(_SOL_SOCKET, _SO_LINGER, 8)[4:] != b"\0\0\0\0":  # whether, and for how many seconds
+        # as a number it is only whether; as bytes also for how many seconds
+        if sock.getsockopt(_SOL_SOCKET, _SO_LINGER) and sock.getsockopt(_SOL_SOCKET, _SO_LINGER, 8)[4:] != b"\0\0\0\0":
             sock.setsockopt(_SOL_SOCKET, _SO_LINGER, _AT_ONCE)
     except OSError:
         pass

@@ -128,8 +128,9 @@ class RouterProcess(Process):
 
     def ready(self, link: router_side.Link) -> None: ...
 
-    def taken(self, link: router_side.Link, arrival: Arrival) -> None:
-        arrival.close()
+    def taken(self, link: router_side.Link, arrivals: list[Arrival]) -> None:
+        for arrival in arrivals:
+            arrival.close()
 
     def returned(self, link: router_side.Link, arrivals: list[HandedBack]) -> None:
         for arrival in arrivals:

@@ -11,6 +11,7 @@ from svckit.handoff.codec import Tls
 from .core.answers import Answer
 from .core.clienthello import TlsFacts
 from .core.head import Head
+from .core.onward import Onward
 from .core.preface import Preface
 from .places import ClientSocket
 
@@ -39,6 +40,7 @@ class Arrival:
         "head",
         "listener",
         "named",
+        "onward",
         "preface",
         "returned",
         "route",
@@ -62,6 +64,8 @@ class Arrival:
         """A service has handed it back."""
         self.named = False
         """A PROXY header has named the client, whom the socket does not know."""
+        self.onward: Onward | None = None
+        """What a tcp service that it has just left remembers of its requests, for the next one. It does not block then."""
         self.head: Head | None = None
         self.service: RoutedService | None = None
         self.route = ""

@@ -149,7 +149,7 @@ class HandedBack(Arrival):
     def __init__(
         self, sock: RawSocket, client: Address, listener: Address, since: float, preface: bytes = b"", returned: bool = True
     ) -> None:
-        super().__init__(sock, client, listener, since, preface, returned)
+        Arrival.__init__(self, sock, client, listener, since, preface, returned)
         self.doubt: Answer | None = None
         """Why it must not be routed: what it is answered instead."""
 

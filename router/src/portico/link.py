@@ -67,8 +67,11 @@ class Link(Hearing):
         number = self._custody.next_number
         if number == 1 and not arrival.shared:
             self._provenance.learn_network(arrival.sock)
-        seal = b"" if arrival.tls_facts is None and not arrival.named else self._provenance.seal(arrival)
-        packet = encode_connection(number, arrival.client, arrival.listener, arrival.preface, arrival.tls, seal)
+        if arrival.tls_facts is None and not arrival.named:
+            packet = encode_connection(number, arrival.client, arrival.listener, arrival.preface, None)
+        else:
+            seal = self._provenance.seal(arrival)
+            packet = encode_connection(number, arrival.client, arrival.listener, arrival.preface, arrival.tls, seal)
         try:
             packets.send(self._sock, packet, arrival.sock.fileno())
         except (BlockingIOError, InterruptedError):

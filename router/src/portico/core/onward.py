@@ -58,11 +58,11 @@ class Onward:
         self._fields: bytes | None = None  # of the last request; then the others are what they became
         self._frame: RequestFrame | None = None
         self._rewritten = b""
-        self._made: dict[bytes, Request] = {}  # of the last few buffers that were one request and nothing else
+        self._made: dict[bytes, Request] | None = None  # of the last few buffers that were one request and nothing else
 
     def known(self, buffer: bytes) -> Request | None:
-        """The request that `buffer` is, where it was made lately."""
-        return self._made.get(buffer)
+        """The request that `buffer` is, where it was made lately. Of the first one nothing is kept: most stay the only one."""
+        return None if self._made is None else self._made.get(buffer)
 
     def head(self, buffer: bytes) -> Head | None:
         """The same as `read_head`; where only the request line has changed, nothing else is looked at again."""
@@ -76,6 +76,7 @@ class Onward:
 
     def make(self, head: Head, buffer: bytes) -> Request | Answer:
         """The request at the beginning of `buffer`, or the answer that refuses it."""
+        is_first = self._frame is None
         frame = self._frame_of(head)
         if isinstance(frame, Answer):
             return frame
@@ -92,9 +93,9 @@ class Onward:
         if end > head.end:
             wire += buffer[head.end : end]
         request = Request(head, frame, wire, body, end)
-        if head.end == len(buffer) <= REQUEST_KEPT and body is None:
-            if len(self._made) >= REQUESTS_KEPT:
-                self._made.clear()
+        if head.end == len(buffer) <= REQUEST_KEPT and body is None and not is_first:
+            if self._made is None or len(self._made) >= REQUESTS_KEPT:
+                self._made = {}
             self._made[buffer] = request
         return request
 

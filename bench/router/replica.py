@@ -10,6 +10,7 @@ from pathlib import Path
 from svckit.handoff.aio.accepted import Returned
 from svckit.handoff.codec import VERSION, Hello
 from svckit.handoff.codec import Connection as Told
+from svckit.handoff.given import socket_of
 from svckit.handoff.linkend import LinkEnd
 from svckit.handoff.socketfile import bind
 
@@ -27,7 +28,7 @@ class Link(LinkEnd[Returned]):
     """One router."""
 
     def __init__(self, sock: socket.socket, replica: "Replica", loop: Loop) -> None:
-        self._loop, self._waits = loop, False
+        self._loop = loop
         super().__init__(sock, replica)
 
     def _now(self) -> float:
@@ -43,15 +44,11 @@ class Link(LinkEnd[Returned]):
         self._loop.remove(self._sock.fileno())
 
     def _start_writing(self) -> None:
-        if not self._waits:
-            self._waits = True
-            self._loop.change(self._sock.fileno(), IN | OUT)
+        self._loop.change(self._sock.fileno(), IN | OUT)
 
     def _stop_writing(self) -> None:
-        if self._waits:
-            self._waits = False
-            with contextlib.suppress(OSError):  # not watched any more
-                self._loop.change(self._sock.fileno(), IN)
+        with contextlib.suppress(OSError):  # not watched any more
+            self._loop.change(self._sock.fileno(), IN)
 
     def _ready(self, events: int) -> None:
         if events & OUT:
@@ -92,7 +89,7 @@ class Replica:
         self._service.told(patterns)
 
     def adopt(self, connection: Told, descriptor: int, link: Link) -> None:
-        sock = socket.socket(fileno=descriptor)
+        sock = socket_of(connection, descriptor)
         try:
             made = Connection(sock, self._service, self._ended, self._back)
         except OSError:  # the client has reset it

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from portico.core.answers import BAD_FRAMING, BAD_HOST, Answer
 from portico.core.head import read_head
-from portico.core.onward import Onward, Request
+from portico.core.onward import REQUEST_KEPT, REQUESTS_KEPT, Onward, Request
 
 FORWARDED = b"X-Forwarded-For: 192.0.2.1\r\nX-Forwarded-Proto: http\r\n"
 FIRST = b"GET /a HTTP/1.1\r\nHost: h\r\nX: y\r\n\r\n"
@@ -124,3 +124,22 @@ def test_the_last_request(onward: Onward) -> None:
 
 def test_by_tls() -> None:
     assert b"X-Forwarded-Proto: https\r\n" in made(Onward("::1", True), FIRST).wire
+
+
+def test_the_last_few_requests_are_known_again(onward: Onward) -> None:
+    assert onward.known(FIRST) is None  # it was the first
+    requests = [FIRST.replace(b"/a", b"/%d" % number) for number in range(REQUESTS_KEPT + 1)]
+    known = [made(onward, wire) for wire in requests[:-1]]
+    assert [onward.known(wire) for wire in requests[:-1]] == known
+    made(onward, requests[-1])  # one too many
+    assert [onward.known(wire) is not None for wire in requests] == [False] * REQUESTS_KEPT + [True]
+
+
+def test_what_has_a_body_or_is_long_is_not() -> None:
+    onward = Onward("192.0.2.1", False)
+    made(onward, FIRST)
+    body = FIRST.replace(b"X: y", b"Content-Length: 1") + b"b"
+    long = FIRST.replace(b"X: y", b"X: " + b"y" * REQUEST_KEPT)
+    for wire in (body, long):
+        made(onward, wire)
+        assert onward.known(wire) is None

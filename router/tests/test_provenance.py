@@ -1,12 +1,18 @@
 """Seals: which router knows which, and what they are made over. What replicas can try is in `test_link_back_trust.py`."""
 
+import ctypes
+import os
+import socket
+
 import pytest
-from portico.core.answers import STRANGE
+from portico.arrival import HandedBack, RawSocket
+from portico.core.answers import LEFT, STRANGE
 from portico.provenance import SEAL_SIZE, Provenance, key_from
 from svckit.handoff.codec import Connection, Tls
 
 from .support.wires import LISTENER, arrive, tcp_pair
 
+LIBC = ctypes.CDLL(None)
 HEAD = b"GET /static/x HTTP/1.1\r\n\r\n"
 
 
@@ -64,3 +70,64 @@ def test_the_network_of_what_was_given_first_may_come_back() -> None:
     known.close()
     accepted.detach()
     client.close()
+
+
+def back_again(provenance: Provenance, accepted: RawSocket) -> HandedBack:
+    """The same socket is handed back once more, and let go of by the router."""
+    back = provenance.recognise(Connection(1, ("192.0.2.1", 1), LISTENER, HEAD), os.dup(accepted.fileno()), 0.0)
+    back.close()
+    return back
+
+
+def test_what_cannot_change_is_asked_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    provenance = Provenance("static", b"key")
+    client, accepted = tcp_pair()
+    first = back_again(provenance, accepted)
+    monkeypatch.setattr(provenance, "_look", None)  # would be called, were it asked again
+    second = back_again(provenance, accepted)
+    assert (second.doubt, second.client, second.listener) == (None, client.getsockname(), client.getpeername())
+    assert (first.client, first.listener) == (second.client, second.listener)
+    client.close()
+    accepted.close()
+
+
+def test_who_is_at_the_other_end_is_asked_each_time() -> None:
+    """A service can break a connection off, and make another one of the same socket."""
+    provenance = Provenance("static", b"key")
+    client, accepted = tcp_pair()
+    assert back_again(provenance, accepted).client == client.getsockname()
+    client.close()
+    with socket.socket() as still:
+        still.bind(("127.0.0.1", 0))
+        still.listen()
+        assert LIBC.connect(accepted.fileno(), bytes(16), 16) == 0  # AF_UNSPEC
+        assert back_again(provenance, accepted).doubt == LEFT
+        accepted.connect(still.getsockname())
+        other = back_again(provenance, accepted)
+        assert (other.doubt, other.client) == (None, still.getsockname())
+    accepted.close()
+
+
+def test_one_that_is_known_is_known_by_its_cookie_only() -> None:
+    """Another socket with the same number, or a local one, is asked about."""
+    provenance = Provenance("static", b"key")
+    client, accepted = tcp_pair()
+    back_again(provenance, accepted)
+    ours, theirs = socket.socketpair()
+    os.dup2(ours.fileno(), accepted.fileno())
+    assert back_again(provenance, accepted).doubt == STRANGE
+    for sock in (client, accepted, ours, theirs):
+        sock.close()
+
+
+def test_those_that_are_known_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("portico.provenance.KNOWN", 2)
+    provenance = Provenance("static", b"key")
+    pairs = [tcp_pair() for _ in range(3)]
+    for _, accepted in pairs:
+        assert back_again(provenance, accepted).doubt is None
+    assert len(provenance._known) == 1
+    for client, accepted in pairs:
+        assert back_again(provenance, accepted).client == client.getsockname()
+        client.close()
+        accepted.close()

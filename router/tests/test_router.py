@@ -7,7 +7,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from portico.arrival import Arrival
 from portico.config import Limits
-from portico.core.answers import BAD_HOST, MANY_FIELDS, Answer
+from portico.core.answers import BAD_HOST, MANY_FIELDS, NO_ROUTE, Answer
 from portico.core.head import read_head
 from portico.core.matchers.contract import Matcher
 from portico.core.matchers.header import Header
@@ -146,3 +146,21 @@ def test_the_number_of_fields_is_exact() -> None:
         assert paths.fast(head + b"\r\n") == "root"
         assert paths.fast(head + b"B: c\r\n\r\n") == MANY_FIELDS
         assert paths.patient(head + b"B: c\r\n\r\n") == MANY_FIELDS
+
+
+def test_what_was_decided_before_holds_as_long_as_the_routes_do() -> None:
+    """The second one is not read again, and yet all that is known of a request is known of it."""
+    paths = Paths({}, Limits())
+    request = b"GET /a/x HTTP/1.1\r\nHost: h\r\n\r\n"
+    first, again = paths.fast(request), paths.fast(request)
+    assert first == again != NO_ROUTE
+    assert paths.router._remembered.find(request) is not None
+    paths.router.use(RouteTable([]), Limits())
+    assert paths.fast(request) == NO_ROUTE
+
+
+def test_what_comes_with_more_is_read_each_time() -> None:
+    paths = Paths({}, Limits())
+    request = b"POST /a/x HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\n\r\nb"
+    assert paths.fast(request) == paths.fast(request) != NO_ROUTE
+    assert paths.router._remembered.find(request) is None

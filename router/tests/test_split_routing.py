@@ -5,6 +5,7 @@ import socket
 
 import pytest
 from portico.config import Limits
+from portico.core.head import read_head
 from portico.targets.split import TARGET_KEPT, TARGETS_KEPT
 
 from .support.splitrig import OK, Rig, deliver, get, sent
@@ -67,6 +68,38 @@ def test_targets_that_are_known_to_be_ours_are_bounded(rig: Rig) -> None:
     for foreign in (b"/b/1", b"/a/%zz"):
         assert not split.owns(foreign)
         assert not split.owns(foreign)
+
+
+def test_what_is_remembered_of_requests_goes_with_the_connection(rig: Rig) -> None:
+    """To the next tcp service, which is played by this one: what it knows is not found out again, and is the client's own."""
+    client = rig.connect(get())
+    server = rig.accept()
+    for again in range(3):
+        rig.expect(server, sent(get() if not again else get(b"/b/1")))
+        server.sock.send(OK)
+        rig.expect(client, OK)
+        client.sock.send(get(b"/b/1"))
+        rig.reactor.until(lambda: rig.returned)
+        arrival = rig.returned.pop()
+        assert arrival.onward is not None
+        known = arrival.onward.known(get(b"/b/1"))
+        assert (known is not None) == (again > 0)
+        arrival.head = read_head(arrival.preface)
+        assert rig.target.offer(arrival)
+        (session,) = rig.target._split._sessions
+        assert known in (None, session.request)
+
+
+def test_whose_a_target_is_follows_the_routes(rig: Rig) -> None:
+    split = rig.target._split
+    rig.target.tell((("/a/", True), ("/b/", False)))
+    for _ in range(2):
+        assert split.owns(b"/a/1")
+        assert not split.owns(b"/b/1")
+    rig.target.tell((("/a/", False), ("/b/", True)))
+    for _ in range(2):
+        assert not split.owns(b"/a/1")
+        assert split.owns(b"/b/1")
 
 
 def test_a_foreign_request_waits_for_a_slow_reader(rig: Rig) -> None:

@@ -8,33 +8,33 @@ import pytest
 from svckit.handoff import packets
 from svckit.handoff.aio.accepted import Returned
 from svckit.handoff.aio.link import Link
-from svckit.handoff.codec import Connection, Draining, Hello, Load, Message, Routes, Taken, encode
+from svckit.handoff.codec import Connection, Draining, Hello, Load, Message, Routes, decode, encode, encode_taken
 
 
 class ServesBeforeTaken(Link):
     """Adopts as soon as it has read."""
 
-    def _send(self, message: Message, carried: socket.socket | None = None) -> None:
-        if isinstance(message, Taken):
+    def _send(self, packet: bytes, carried: socket.socket | None = None, taken: int = 0) -> None:
+        if taken:
             self._adopt_arrived()
-        super()._send(message, carried)
+        super()._send(packet, carried, taken)
 
 
 class NeverSaysTaken(Link):
     """Serves and keeps quiet about it."""
 
-    def _send(self, message: Message, carried: socket.socket | None = None) -> None:
-        if isinstance(message, Taken):
+    def _send(self, packet: bytes, carried: socket.socket | None = None, taken: int = 0) -> None:
+        if taken:
             self._adopt_arrived()
         else:
-            super()._send(message, carried)
+            super()._send(packet, carried)
 
 
 class SaysTakenForMore(Link):
     """Counts wrong."""
 
-    def _send(self, message: Message, carried: socket.socket | None = None) -> None:
-        super()._send(message._replace(number=message.number + 1) if isinstance(message, Taken) else message, carried)
+    def _send(self, packet: bytes, carried: socket.socket | None = None, taken: int = 0) -> None:
+        super()._send(encode_taken(taken + 1, 0) if taken else packet, carried, taken)
 
 
 class LooksIntoNoCell(Link):
@@ -125,8 +125,11 @@ class NamesItselfAsListener(Link):
 class NumbersFromZero(Link):
     """Its first hand-back has the number 0."""
 
-    def _send(self, message: Message, carried: socket.socket | None = None) -> None:
-        super()._send(message._replace(number=message.number - 1) if isinstance(message, Connection) else message, carried)
+    def _send(self, packet: bytes, carried: socket.socket | None = None, taken: int = 0) -> None:
+        message = decode(packet)
+        if isinstance(message, Connection):
+            packet = encode(message._replace(number=message.number - 1))
+        super()._send(packet, carried, taken)
 
 
 class TakesTheLastPartForAll(Link):
@@ -151,8 +154,6 @@ class LivesWithEverything(Link):
 
     @staticmethod
     def _decode(packet: bytes) -> Message:
-        from svckit.handoff.codec import decode
-
         try:
             return decode(packet)
         except ValueError:
@@ -169,16 +170,17 @@ class TellsNoLoad(Link):
 class IsNobody(Link):
     """HELLO without a name."""
 
-    def _send(self, message: Message, carried: socket.socket | None = None) -> None:
-        super()._send(message._replace(replica="") if isinstance(message, Hello) else message, carried)
+    def _send(self, packet: bytes, carried: socket.socket | None = None, taken: int = 0) -> None:
+        message = decode(packet)
+        super()._send(encode(message._replace(replica="")) if isinstance(message, Hello) else packet, carried, taken)
 
 
 class SaysNonsense(Link):
     """TAKEN with a byte too many."""
 
     def _flush(self) -> None:
-        if self._unsent and isinstance(self._unsent[0][0], Taken):
-            packets.send(self._sock, encode(self._unsent[0][0]) + b"\0")
+        if self._unsent and self._unsent[0][2]:
+            packets.send(self._sock, self._unsent[0][0] + b"\0")
         super()._flush()
 
 
@@ -188,19 +190,19 @@ class SaysNoDraining(Link):
     def say_draining(self) -> None:
         self._owner.farewell(self)
 
-    def _send(self, message: Message, carried: socket.socket | None = None) -> None:
-        if not isinstance(message, Draining):
-            super()._send(message, carried)
+    def _send(self, packet: bytes, carried: socket.socket | None = None, taken: int = 0) -> None:
+        if packet != encode(Draining()):
+            super()._send(packet, carried, taken)
 
 
 class TakesLate(Link):
     """Waits for more before it says TAKEN."""
 
-    def _send(self, message: Message, carried: socket.socket | None = None) -> None:
-        if isinstance(message, Taken):
-            self._loop.call_later(0.5, super()._send, message, carried)
+    def _send(self, packet: bytes, carried: socket.socket | None = None, taken: int = 0) -> None:
+        if taken:
+            self._loop.call_later(0.5, super()._send, packet, carried, taken)
         else:
-            super()._send(message, carried)
+            super()._send(packet, carried)
 
 
 class TrustsInRouters(Link):

@@ -6,7 +6,7 @@ import socket
 import pytest
 from aio_support import Stage, on_stage, until
 from handoff_support import CLIENT, LISTENER
-from svckit.handoff import linkend, packets
+from svckit.handoff import packets, saying
 from svckit.handoff.codec import Connection, Load, Taken
 
 from svckit import refusals
@@ -104,7 +104,7 @@ async def test_a_hand_back_waits_where_too_many_descriptors_are_on_their_way(
             raise OSError(number, "for the test")
         send(sock, packet, descriptor)
 
-    monkeypatch.setattr(linkend, "RETRY", 0.0)
+    monkeypatch.setattr(saying, "RETRY", 0.0)
     monkeypatch.setattr(packets, "send", refused)
     stage.accepted[0].hand_back(b"x")
     monkeypatch.undo()

@@ -10,7 +10,8 @@ from link_support import HELLO, Table
 from svckit.handoff import packets
 from svckit.handoff.cell import Cell, is_revoked
 from svckit.handoff.codec import Connection, Draining, Farewell, Hello, Load, Taken, encode, encode_routes
-from svckit.handoff.linkend import RETRY, TAKE_TIMEOUT
+from svckit.handoff.linkend import TAKE_TIMEOUT
+from svckit.handoff.saying import RETRY
 
 # -- what no router should say
 

@@ -11,6 +11,7 @@ from svckit.handoff.codec import Tls
 from .core.answers import Answer
 from .core.clienthello import TlsFacts
 from .core.head import Head
+from .core.onward import Onward
 from .core.preface import Preface
 from .places import ClientSocket
 
@@ -39,6 +40,7 @@ class Arrival:
         "head",
         "listener",
         "named",
+        "onward",
         "preface",
         "returned",
         "route",
@@ -62,6 +64,8 @@ class Arrival:
         """A service has handed it back."""
         self.named = False
         """A PROXY header has named the client, whom the socket does not know."""
+        self.onward: Onward | None = None
+        """What a tcp service that it has just left remembers of its requests, for the next one. It does not block then."""
         self.head: Head | None = None
         self.service: RoutedService | None = None
         self.route = ""
@@ -145,7 +149,7 @@ class HandedBack(Arrival):
     def __init__(
         self, sock: RawSocket, client: Address, listener: Address, since: float, preface: bytes = b"", returned: bool = True
     ) -> None:
-        super().__init__(sock, client, listener, since, preface, returned)
+        Arrival.__init__(self, sock, client, listener, since, preface, returned)
         self.doubt: Answer | None = None
         """Why it must not be routed: what it is answered instead."""
 
@@ -156,7 +160,8 @@ class HandedBack(Arrival):
 def do_not_wait(sock: RawSocket) -> None:
     """Take back a SO_LINGER with which the last close(2) would wait for the client; one that means a reset stays."""
     try:
-        if sock.getsockopt(_SOL_SOCKET, _SO_LINGER, 8)[4:] != b"\0\0\0\0":  # whether, and for how many seconds
+        # as a number it is only whether; as bytes also for how many seconds
+        if sock.getsockopt(_SOL_SOCKET, _SO_LINGER) and sock.getsockopt(_SOL_SOCKET, _SO_LINGER, 8)[4:] != b"\0\0\0\0":
             sock.setsockopt(_SOL_SOCKET, _SO_LINGER, _AT_ONCE)
     except OSError:
         pass

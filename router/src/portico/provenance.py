@@ -9,6 +9,9 @@ of a connection is believed that can be known otherwise:
 - What the kernel does not know (a client that a PROXY header has named, and all that belongs to TLS) goes to the replica with a
   seal: a keyed hash of these facts and of the socket's cookie, a number that no other socket has until the next boot. It comes
   back with the connection, and without it the facts are not believed. Only these connections pay for it.
+- What of a socket never changes (that it is a TCP socket of that network, and its own address) is asked when it comes back for
+  the first time, and known by its cookie from then on. The client is asked for each time: whoever has a descriptor can break a
+  connection off and make another one of the same socket.
 - While one is in the router's hands, a second descriptor of the same socket is not taken. Later it may come again, as it does
   when the next replica hands it back; whether it comes from somebody who had it before cannot be told.
 
@@ -27,11 +30,11 @@ from collections.abc import Callable, Mapping
 
 from svckit.handoff.codec import Connection, encode
 
-from .arrival import Arrival, HandedBack
+from .arrival import Address, Arrival, HandedBack
 from .core.answers import LEFT, STRANGE, STRANGE_AND_SILENT, TWICE
 from .doubts import Doubts, Foreign
 from .listener import plain
-from .places import uncounted
+from .places import ClientSocket, uncounted
 
 __all__ = ["HANDED_BACK_BYTES", "SEAL_SIZE", "Foreign", "Provenance", "key_from"]
 
@@ -39,6 +42,8 @@ HANDED_BACK_BYTES = 32 << 20
 """Unread bytes, of all connections that one service has handed back and that are in the router's hands; in all."""
 SEAL_SIZE = 16
 """Bytes."""
+KNOWN = 4_096
+"""Sockets of one service's that are known again by their cookies; of more than so many each is asked about anew."""
 
 _SOL_SOCKET, _DOMAIN, _TYPE = int(socket.SOL_SOCKET), int(socket.SO_DOMAIN), int(socket.SO_TYPE)
 _SO_COOKIE, _SO_NETNS_COOKIE = 57, 71  # which Python has no names for
@@ -72,6 +77,7 @@ class Provenance:
         ours = RawSocket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.learn_network(ours)
         ours.close()
+        self._known: dict[bytes, Address] = {}  # the listener of each, by the cookie
         self._held: dict[bytes, _Held] = {}
         self._bytes = 0
 
@@ -108,17 +114,32 @@ class Provenance:
         except OSError:
             raise Foreign("what it hands back is no socket") from None
         try:
+            cookie = sock.getsockopt(_SOL_SOCKET, _SO_COOKIE, 8)
+        except OSError as error:
+            sock.detach()
+            raise Foreign(f"what it hands back is no connection ({error.strerror})") from None
+        listener = None if message.seal else self._known.get(cookie)
+        if listener is None:
+            return self._look(message, sock, cookie, now)
+        try:
+            client = plain(sock.getpeername())
+        except OSError:
+            return _left(HandedBack(sock, message.client, listener, now, message.unread))
+        return self._held_here(cookie, HandedBack(sock, client, listener, now, message.unread))
+
+    def _look(self, message: Connection, sock: ClientSocket, cookie: bytes, now: float) -> HandedBack:
+        """Ask all that is to be asked about it."""
+        try:
             family = sock.getsockopt(_SOL_SOCKET, _DOMAIN)
             is_stream = sock.getsockopt(_SOL_SOCKET, _TYPE) == _STREAM
             network = _network_of(sock)
-            cookie = sock.getsockopt(_SOL_SOCKET, _SO_COOKIE, 8)
         except OSError as error:
             sock.detach()
             raise Foreign(f"what it hands back is no connection ({error.strerror})") from None
         if family not in _FAMILIES or not is_stream:
             sock.detach()
             raise Foreign(f"what it hands back is no stream connection (family {family})")
-        arrival = HandedBack(sock, message.client, message.listener, now, message.unread, returned=True)
+        arrival = HandedBack(sock, message.client, message.listener, now, message.unread)
         if message.seal:
             if not hmac.compare_digest(message.seal, self._seal(cookie, message._replace(number=0, unread=b"", seal=b""))):
                 return self._doubted(arrival, "its seal does not fit")
@@ -129,8 +150,11 @@ class Provenance:
         elif network is not None and network not in self._networks:
             return self._doubted(arrival, "it is of another network")
         if family != _FAMILIES[2] and not _ask_kernel(arrival):
-            arrival.doubt = LEFT
-            return arrival
+            return _left(arrival)
+        if not message.seal and network is not None:
+            if len(self._known) >= KNOWN:
+                self._known.clear()
+            self._known[cookie] = arrival.listener
         return self._held_here(cookie, arrival)
 
     def _held_here(self, cookie: bytes, arrival: HandedBack) -> HandedBack:
@@ -178,6 +202,12 @@ def _held(arrival: HandedBack, gone: "Gone", cookie: bytes, size: int) -> _Held:
 
 
 Gone = Callable[["weakref.ref[HandedBack]"], None]
+
+
+def _left(arrival: HandedBack) -> HandedBack:
+    """Nobody is at its other end any more."""
+    arrival.doubt = LEFT
+    return arrival
 
 
 def _ask_kernel(arrival: HandedBack) -> bool:

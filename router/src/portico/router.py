@@ -17,6 +17,7 @@ from .core.answers import BAD_HOST, BAD_REQUEST, NO_ROUTE, Answer
 from .core.head import Head, read_head
 from .core.hostfield import names_its_host
 from .core.preface import Preface
+from .core.remembered import Remembered
 from .core.rule import Rule
 from .core.table import RouteTable
 from .linger import Linger
@@ -41,6 +42,7 @@ class Router:
         self.places = Places(limits.connections, limits.client_connections, limits.reserved_descriptors)
         """How many connections are here."""
         self._table: RouteTable[Destination] = RouteTable(())
+        self._remembered: Remembered[tuple[Head, Rule[Destination]]] = Remembered()
         self.patience = Patience(limits, poller, reactor, self)
         self._measures = access.measures
         self.draining = False
@@ -48,6 +50,7 @@ class Router:
     def use(self, table: RouteTable[Destination], limits: Limits) -> None:
         """From now on these routes and limits hold."""
         self._table = table
+        self._remembered.forget()
         self._head_size, self._head_fields = limits.head_size, limits.head_fields
         self.places.follow(limits.connections, limits.client_connections, limits.reserved_descriptors)
         self.patience.limits = limits
@@ -76,6 +79,11 @@ class Router:
 
     def _look(self, arrival: Arrival) -> None:
         """Nearly always the whole head is there, and there are only paths to go by; the rest is patient."""
+        known = self._remembered.find(arrival.preface)
+        if known is not None:
+            arrival.head, rule = known
+            self.decided(arrival, rule)
+            return
         table = self._table
         head = read_head(arrival.preface)
         if head is None or head.end > self._head_size or head.fields.count(b"\n") > self._head_fields:
@@ -89,14 +97,16 @@ class Router:
             self.answer(arrival, BAD_HOST)
             return
         try:
-            rule = table.find(normalise(head.target)) or table.default
+            found = table.find(normalise(head.target)) or table.default
         except BadTarget:
             self.answer(arrival, BAD_REQUEST)
             return
-        if rule is None:
+        if found is None:
             self.answer(arrival, NO_ROUTE)
-        else:
-            self.decided(arrival, rule)
+            return
+        if head.end == len(arrival.preface):
+            self._remembered.add(arrival.preface, (head, found))
+        self.decided(arrival, found)
 
     def _preface_of(self, arrival: Arrival, head: Head | None) -> Preface:
         return Preface(

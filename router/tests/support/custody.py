@@ -128,8 +128,9 @@ class RouterProcess(Process):
 
     def ready(self, link: router_side.Link) -> None: ...
 
-    def taken(self, link: router_side.Link, arrival: Arrival) -> None:
-        arrival.close()
+    def taken(self, link: router_side.Link, arrivals: list[Arrival]) -> None:
+        for arrival in arrivals:
+            arrival.close()
 
     def returned(self, link: router_side.Link, arrivals: list[HandedBack]) -> None:
         for arrival in arrivals:
@@ -207,7 +208,7 @@ class ReplicaProcess(Process):
         for wire in self.wires:
             link = wire.at_replica
             if not link.ended and not wire.at_router.ended:
-                unsent = sum(carried is not None for _, carried in link._unsent)
+                unsent = sum(carried is not None for _, carried, _ in link._unsent)
                 self.walk.passes(wire.back, len(wire.back) - unsent, self, wire.router)
             link._sock.close()
             if link._cell >= 0:

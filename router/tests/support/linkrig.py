@@ -114,9 +114,9 @@ class Owner:
     def ready(self, link: Link) -> None:
         self.told.append("ready")
 
-    def taken(self, link: Link, arrival: Arrival) -> None:
+    def taken(self, link: Link, arrivals: list[Arrival]) -> None:
         self.told.append("taken")
-        self.taken_.append(arrival)
+        self.taken_ += arrivals
         self.on_taken()
 
     def returned(self, link: Link, arrivals: list[Arrival]) -> None:

@@ -17,6 +17,11 @@ IDEMPOTENT = frozenset((b"GET", b"HEAD", b"OPTIONS", b"TRACE", b"PUT", b"DELETE"
 SPECIAL = frozenset((b"HEAD", b"CONNECT"))
 """Methods whose responses end by rules of their own."""
 
+REQUESTS_KEPT = 4
+"""Requests of one client that are remembered."""
+REQUEST_KEPT = 2_048
+"""Bytes of the longest one."""
+
 
 class Request:
     """One request for the server."""
@@ -45,7 +50,7 @@ class Request:
 class Onward:
     """Makes the requests of one client."""
 
-    __slots__ = ("_client", "_fields", "_frame", "_rewritten", "_scheme")
+    __slots__ = ("_client", "_fields", "_frame", "_made", "_rewritten", "_scheme")
 
     def __init__(self, client: str, tls: bool) -> None:
         """`client` is the address that the server is told; `tls` whether it came by TLS."""
@@ -53,6 +58,11 @@ class Onward:
         self._fields: bytes | None = None  # of the last request; then the others are what they became
         self._frame: RequestFrame | None = None
         self._rewritten = b""
+        self._made: dict[bytes, Request] | None = None  # of the last few buffers that were one request and nothing else
+
+    def known(self, buffer: bytes) -> Request | None:
+        """The request that `buffer` is, where it was made lately. Of the first one nothing is kept: most stay the only one."""
+        return None if self._made is None else self._made.get(buffer)
 
     def head(self, buffer: bytes) -> Head | None:
         """The same as `read_head`; where only the request line has changed, nothing else is looked at again."""
@@ -66,6 +76,7 @@ class Onward:
 
     def make(self, head: Head, buffer: bytes) -> Request | Answer:
         """The request at the beginning of `buffer`, or the answer that refuses it."""
+        is_first = self._frame is None
         frame = self._frame_of(head)
         if isinstance(frame, Answer):
             return frame
@@ -81,7 +92,12 @@ class Onward:
         wire = b"%b %b HTTP/1.%d\r\n%b" % (head.method, head.target, min(head.minor, 1), self._rewritten)
         if end > head.end:
             wire += buffer[head.end : end]
-        return Request(head, frame, wire, body, end)
+        request = Request(head, frame, wire, body, end)
+        if head.end == len(buffer) <= REQUEST_KEPT and body is None and not is_first:
+            if self._made is None or len(self._made) >= REQUESTS_KEPT:
+                self._made = {}
+            self._made[buffer] = request
+        return request
 
     def _frame_of(self, head: Head) -> RequestFrame | Answer:
         frame = self._frame

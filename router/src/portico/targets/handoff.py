@@ -101,9 +101,10 @@ class HandoffTarget:
         if self._offered + self._leftovers.count >= self._most_on_the_way:
             return False
         willing = [link for link in self._links.values() if link.willing]
-        if any(link.offer(arrival) for link in self._balancer.order(willing, arrival)):
-            self._offered += 1
-            return True
+        for link in self._balancer.order(willing, arrival):
+            if link.offer(arrival):
+                self._offered += 1
+                return True
         return False
 
     def tell(self, patterns: tuple[tuple[str, bool], ...]) -> None:
@@ -270,12 +271,13 @@ class HandoffTarget:
         """A replica is there, or has room again."""
         self._service.room()
 
-    def taken(self, link: Link, arrival: Arrival) -> None:
-        """Our part is done: log it and let go of our descriptor."""
-        self._access.put_through(arrival, "handed over", link.replica)
-        arrival.let_go()
+    def taken(self, link: Link, arrivals: list[Arrival]) -> None:
+        """Our part is done: log them and let go of our descriptors."""
+        self._access.handed_over(arrivals, link.replica)
+        for arrival in arrivals:
+            arrival.let_go()
         was_full = self._offered + self._leftovers.count >= self._most_on_the_way
-        self._offered -= 1
+        self._offered -= len(arrivals)
         if was_full:
             self._service.room()
         self._look_whether_drained()

@@ -45,7 +45,7 @@ class Session(Leaving):
 
     def __init__(self, arrival: Arrival, split: "Split") -> None:
         super().__init__(arrival, split)
-        self._onward = Onward(arrival.client[0], arrival.tls_facts is not None)
+        self._onward = arrival.onward or Onward(arrival.client[0], arrival.tls_facts is not None)
         self._retried = False  # the current request has been sent once more
         self._judged = b""  # a whole request that was found to be ours by these patterns
         self._patterns: tuple[tuple[str, bool], ...] = ()
@@ -53,7 +53,9 @@ class Session(Leaving):
     def start(self) -> None:
         """Serve the request that is there, and then the next."""
         arrival = self._arrival
-        arrival.sock.setblocking(False)  # splice(2) waits unless the socket itself is non-blocking
+        if arrival.onward is None:
+            arrival.sock.setblocking(False)  # splice(2) waits unless the socket itself is non-blocking
+            arrival.onward = self._onward
         self.watch(arrival.sock, self._split.poller, self._on_events)
         assert arrival.head is not None
         self._begin(arrival.head, arrival.preface)
@@ -64,7 +66,8 @@ class Session(Leaving):
         """Look at the next request."""
         split = self._split
         self._judged = b""
-        head = self._onward.head(buffer)
+        known = self._onward.known(buffer)
+        head = self._onward.head(buffer) if known is None else known.head
         if (
             head is None
             or head.end > split.head_size
@@ -80,7 +83,7 @@ class Session(Leaving):
     def _begin(self, head: Head, buffer: bytes) -> None:
         self._busy = True
         self._arrival.head = head
-        request = self._onward.make(head, buffer)
+        request = self._onward.known(buffer) or self._onward.make(head, buffer)
         if isinstance(request, Answer):
             self.refuse(request)
             return

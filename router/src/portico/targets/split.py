@@ -40,7 +40,7 @@ LAST_REQUESTS = 1.0
 """Seconds in a drain (at most half of it) for idle clients to ask once more, and be told that it was the last time."""
 
 TARGETS_KEPT = 512
-"""Targets that are known to be this service's."""
+"""Targets of which is known whether they are this service's."""
 TARGET_KEPT = 256
 """Bytes of the longest one."""
 
@@ -78,7 +78,7 @@ class Split:
         self.ownership, self.head_size = ownership, limits.head_size
         self.head_fields = limits.head_fields
         self._patterns: tuple[tuple[str, bool], ...] = ()
-        self._ours: set[bytes] = set()  # targets that are ours by these patterns, of those that were asked for lately
+        self._ours: dict[bytes, bool] = {}  # whether they are ours by these patterns: targets that were asked for lately
         self.draining = self.ending = False
         self._keeps = True
         self._last_requests = min(LAST_REQUESTS, limits.drain_time / 2)
@@ -128,20 +128,16 @@ class Split:
         if patterns is not self._patterns:
             self._patterns = patterns
             self._ours.clear()
-        elif target in self._ours:
-            return True
-        if not self.ownership.owns(target):
-            return False
-        if _odd(target):
-            try:
-                normalise(target)
-            except BadTarget:
-                return False
+        else:
+            known = self._ours.get(target)
+            if known is not None:
+                return known
+        ours = self.ownership.owns(target) and not (_odd(target) and _is_bad(target))
         if len(target) <= TARGET_KEPT:
             if len(self._ours) >= TARGETS_KEPT:
                 self._ours.clear()
-            self._ours.add(target)
-        return True
+            self._ours[target] = ours
+        return ours
 
     def send(self, session: Session, request: bytes, look: bool, fresh: bool = False) -> bool:
         """Send a request over an idle connection or a fresh one; False if there is no replica.
@@ -217,7 +213,7 @@ class Split:
     def _anew(self, arrival: Arrival, unread: bytes) -> Arrival:
         now = self.reactor.seconds()
         again = type(arrival)(arrival.sock, arrival.client, arrival.listener, now, unread, returned=True)
-        again.tls_facts, again.named = arrival.tls_facts, arrival.named
+        again.tls_facts, again.named, again.onward = arrival.tls_facts, arrival.named, arrival.onward
         return again
 
     def refuse(self, session: Leaving, arrival: Arrival, answer: Answer) -> None:
@@ -270,3 +266,11 @@ class Split:
         if self._sweeper.running:
             self._sweeper.stop()
         self.pool.close()
+
+
+def _is_bad(target: bytes) -> bool:
+    try:
+        normalise(target)
+    except BadTarget:
+        return True
+    return False

@@ -20,7 +20,21 @@ An address is a family byte (4 or 6), 4 or 16 bytes, and a port u16. `docs/hando
 import socket
 import struct
 from functools import lru_cache
-from typing import NamedTuple
+
+from .messages import (
+    Address,
+    Connection,
+    Draining,
+    Farewell,
+    Hello,
+    Load,
+    Malformed,
+    Message,
+    Routes,
+    Taken,
+    Tls,
+    Welcome,
+)
 
 __all__ = [
     "CONNECTION_OVERHEAD",
@@ -42,6 +56,7 @@ __all__ = [
     "encode",
     "encode_connection",
     "encode_routes",
+    "encode_taken",
 ]
 
 VERSION = 1
@@ -50,86 +65,13 @@ MESSAGE_LIMIT = 131_072
 CONNECTION_OVERHEAD = 832
 """Bytes; a CONNECTION is never longer than its unread bytes and this."""
 
-Address = tuple[str, int]
-"""Numeric host and port."""
-
-
-class Malformed(ValueError):
-    """The peer does not speak this protocol; the link is to be closed."""
-
-
-class Hello(NamedTuple):
-    """A replica introduces itself."""
-
-    version: int
-    capacity: int
-    service: str
-    replica: str
-
-
-class Welcome(NamedTuple):
-    """The router has accepted the replica."""
-
-    version: int
-
-
-class Routes(NamedTuple):
-    """A part of the route table, each pattern with whether it leads to this service."""
-
-    last: bool
-    patterns: tuple[tuple[str, bool], ...]
-
-
-class Tls(NamedTuple):
-    """What was agreed on where the router has ended TLS. The socket then carries the plain bytes."""
-
-    name: str
-    """Host name that the client asked for (SNI), empty where it asked for none."""
-    protocol: str
-    """By ALPN; empty where nothing was agreed on."""
-
-
-class Connection(NamedTuple):
-    """A connection changes hands, with what was read of it and not answered."""
-
-    number: int
-    client: Address
-    listener: Address
-    unread: bytes
-    tls: Tls | None = None
-    seal: bytes = b""
-    """Shows the router, when the connection comes back, that these are the facts that it has told. Not longer than 255."""
-
-
-class Taken(NamedTuple):
-    """The sender answers for all connections up to `number` from now on."""
-
-    number: int
-    open: int
-
-
-class Load(NamedTuple):
-    """How many connections the replica has open."""
-
-    open: int
-
-
-class Draining(NamedTuple):
-    """The replica wants no more connections."""
-
-
-class Farewell(NamedTuple):
-    """The router sends no more connections."""
-
-
-Message = Hello | Welcome | Routes | Connection | Taken | Load | Draining | Farewell
-
 _HELLO, _WELCOME, _ROUTES, _CONNECTION, _TAKEN, _LOAD, _DRAINING, _FAREWELL = range(1, 9)
 _BY_TLS, _SEALED = 1, 2
 _hello = struct.Struct(">BBI")
 _pair = struct.Struct(">BB")
 _pattern = struct.Struct(">BH")
 _connection = struct.Struct(">BQB")
+_by_ipv4 = struct.Struct(">BQBB4sHB4sH")  # nearly every CONNECTION: no flags, and both addresses of four bytes
 _taken = struct.Struct(">BQI")
 _load = struct.Struct(">BI")
 _port = struct.Struct(">H")
@@ -141,7 +83,7 @@ def encode(message: Message) -> bytes:
         case Connection(number, client, listener, unread, tls, seal):
             return encode_connection(number, client, listener, unread, tls, seal)
         case Taken(number, open_):
-            return _taken.pack(_TAKEN, number, open_)
+            return encode_taken(number, open_)
         case Load(open_):
             return _load.pack(_LOAD, open_)
         case Hello(version, capacity, service, replica):
@@ -156,13 +98,18 @@ def encode(message: Message) -> bytes:
             return bytes((_FAREWELL,))
 
 
+def encode_taken(number: int, open_: int) -> bytes:
+    """The packet of a `Taken`, without making one."""
+    return _taken.pack(_TAKEN, number, open_)
+
+
 def encode_connection(
     number: int, client: Address, listener: Address, unread: bytes, tls: Tls | None, seal: bytes = b""
 ) -> bytes:
     """The packet of a `Connection`, without making one: there are more of these than of all the others."""
-    ends = _address(client) + _listener(listener)
     if tls is None and not seal:
-        return _connection.pack(_CONNECTION, number, 0) + ends + unread
+        return b"%b%b%b%b" % (_connection.pack(_CONNECTION, number, 0), _address(client), _listener(listener), unread)
+    ends = _address(client) + _listener(listener)
     flags = (0 if tls is None else _BY_TLS) | (_SEALED if seal else 0)
     facts = b"" if tls is None else _text(tls.name) + _text(tls.protocol)
     sealed = bytes((len(seal),)) + seal if seal else b""
@@ -199,8 +146,14 @@ def decode(packet: bytes) -> Message:
 
 def _decode(packet: bytes) -> Message:
     kind = packet[0]
+    if kind == _TAKEN:
+        _, number, open_ = _taken.unpack(packet)
+        return tuple.__new__(Taken, (number, open_))  # as its own constructor does, in a third of the time
     if kind == _CONNECTION:
-        _, number, flags = _connection.unpack_from(packet)
+        _, number, flags, family, host, port, other, our_host, our_port = _by_ipv4.unpack_from(packet)
+        if not flags and family == other == 4:
+            client, listener = (socket.inet_ntoa(host), port), (socket.inet_ntoa(our_host), our_port)
+            return tuple.__new__(Connection, (number, client, listener, packet[_by_ipv4.size :], None, b""))
         client, at = _read_address(packet, _connection.size)
         listener, at = _read_address(packet, at)
         if not flags:
@@ -215,8 +168,6 @@ def _decode(packet: bytes) -> Message:
         if flags & _SEALED:
             seal, at = _read_bytes(packet, at)
         return Connection(number, client, listener, packet[at:], tls, seal)
-    if kind == _TAKEN:
-        return Taken(*_taken.unpack(packet)[1:])
     if kind == _LOAD:
         return Load(*_load.unpack(packet)[1:])
     if kind == _HELLO:

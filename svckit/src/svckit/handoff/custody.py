@@ -20,20 +20,16 @@ class Custody(Generic[T]):
 
     def __init__(self) -> None:
         self._waiting: deque[tuple[int, T]] = deque()
-        self._next = 1
+        self.next_number = 1
+        """The number that the next connection will have."""
 
     def __len__(self) -> int:
         return len(self._waiting)
 
     @property
-    def next_number(self) -> int:
-        """The number that the next connection will have."""
-        return self._next
-
-    @property
     def last_sent(self) -> int:
         """The highest number so far; 0 before the first."""
-        return self._next - 1
+        return self.next_number - 1
 
     @property
     def oldest(self) -> T | None:
@@ -42,8 +38,8 @@ class Custody(Generic[T]):
 
     def sent(self, item: T) -> int:
         """`item` is on its way; returns its number."""
-        number = self._next
-        self._next += 1
+        number = self.next_number
+        self.next_number = number + 1
         self._waiting.append((number, item))
         return number
 

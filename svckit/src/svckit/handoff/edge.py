@@ -58,8 +58,8 @@ class GoesBack(Protocol):
     @property
     def sock(self) -> socket.socket: ...
 
-    def message(self, number: int) -> Connection:
-        """What the router is told of it, under this number."""
+    def packet(self, number: int) -> bytes:
+        """What the router is told of it, under this number: a CONNECTION."""
 
 
 L = TypeVar("L", contravariant=True)

@@ -9,7 +9,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from ..reactors import Reactor
-from .codec import Address, Connection, Tls
+from .codec import Address, Tls, encode_connection
 from .edge import Owner
 from .linkend import LinkEnd
 
@@ -33,9 +33,9 @@ class Returned:
         self.sock, self.client, self.listener, self.unread, self.tls = sock, client, listener, unread, tls
         self.seal = seal
 
-    def message(self, number: int) -> Connection:
-        """What the router is told of it, under this number."""
-        return Connection(number, self.client, self.listener, self.unread, self.tls, self.seal)
+    def packet(self, number: int) -> bytes:
+        """What the router is told of it, under this number: a CONNECTION."""
+        return encode_connection(number, self.client, self.listener, self.unread, self.tls, self.seal)
 
 
 class Link(LinkEnd[Returned]):

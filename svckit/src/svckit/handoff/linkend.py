@@ -9,20 +9,17 @@ There is one for each router. It does its own packets and knows no loop. `svckit
 room to write.
 """
 
-import errno
 import os
 import socket
 from collections import deque
-from typing import Any, Generic
+from typing import Any
 
 from . import packets
 from .cell import is_revoked, withdraw
 from .codec import (
     VERSION,
     Connection,
-    Draining,
     Farewell,
-    Load,
     Malformed,
     Message,
     Routes,
@@ -30,44 +27,33 @@ from .codec import (
     Welcome,
     decode,
     encode,
+    encode_taken,
 )
-from .custody import Custody
-from .edge import Alarm, Edge, Owner, R
+from .edge import Alarm, Owner, R
+from .saying import Saying
 
-__all__ = ["BATCH", "RETRY", "TAKE_TIMEOUT", "LinkEnd"]
+__all__ = ["BATCH", "TAKE_TIMEOUT", "LinkEnd"]
 
 BATCH = 32
 """Packets read at one go, so that the service's own connections get their turn."""
-RETRY = 0.05
-"""Seconds until a hand-back is tried again when too many descriptors are on their way; no event tells that there are fewer."""
 TAKE_TIMEOUT = 2.0
 """Seconds for the next TAKEN of our hand-backs, and for FAREWELL: a router that says neither hangs, and its link is ended."""
 
 _NO_ROUTER = "the router does not speak this protocol: {error}"
 
 
-class LinkEnd(Edge, Generic[R]):
+class LinkEnd(Saying[R]):
     """One SOCK_SEQPACKET connection from a router."""
 
     def __init__(self, sock: socket.socket, owner: Owner[Any, R]) -> None:
-        sock.setblocking(False)
-        packets.widen(sock)
-        self._sock, self._owner = sock, owner
-        self._custody: Custody[R] = Custody()
-        self._unsent: deque[tuple[Message, socket.socket | None]] = deque()
+        super().__init__(sock, owner)
         self._arrived: deque[tuple[Connection, int]] = deque()
         self._patterns: tuple[tuple[str, bool], ...] = ()
         self._cell = -1
-        self.welcomed = self.ended = self.said_farewell = self._draining = False
-        self._waits_since = 0.0
+        self.welcomed = False
         self._alarm: Alarm | None = None
         self._start_reading()
-        self._send(owner.hello())
-
-    @property
-    def settled(self) -> bool:
-        """Nothing of ours is on its way to the router."""
-        return self.ended or (not self._custody and not self._unsent)
+        self._send(encode(owner.hello()))
 
     # -- receiving
 
@@ -111,7 +97,7 @@ class LinkEnd(Edge, Generic[R]):
             if over:
                 break
         if number:
-            self._send(Taken(number, self._owner.load() + len(self._arrived)))
+            self._send(encode_taken(number, self._owner.load() + len(self._arrived)), taken=number)
         if gone:
             self._decide_on_arrived()
         if over:
@@ -151,63 +137,6 @@ class LinkEnd(Edge, Generic[R]):
         while self._arrived and (number is None or self._arrived[0][0].number <= number):
             connection, descriptor = self._arrived.popleft()
             self._owner.adopt(connection, descriptor, self)
-
-    # -- sending
-
-    def say_draining(self) -> None:
-        """Ask the router for no more connections."""
-        self._watch()
-        self._draining = True
-        self._send(Draining())
-
-    def say_load(self) -> None:
-        """Tell how many connections are open."""
-        self._send(Load(self._owner.load()))
-
-    def hand_back(self, returned: R) -> None:
-        """Send a connection back; it is in our custody until the router takes it."""
-        self._watch()
-        number = self._custody.sent(returned)
-        self._send(returned.message(number), returned.sock)
-
-    def _send(self, message: Message, carried: socket.socket | None = None) -> None:
-        if self.ended:
-            return
-        self._unsent.append((message, carried))
-        if len(self._unsent) == 1:
-            self._flush()
-
-    def _flush(self) -> None:
-        while self._unsent:
-            message, carried = self._unsent[0]
-            try:
-                packets.send(self._sock, encode(message), None if carried is None else carried.fileno())
-            except (BlockingIOError, InterruptedError):
-                self._start_writing()
-                return
-            except OSError as error:
-                if error.errno == errno.ETOOMANYREFS:
-                    self._waits_since = self._now()  # not this router's fault
-                    self._stop_writing()
-                    self._later(RETRY, self._writable)
-                    return
-                # Not ended here: connections that were sent to us may still lie unread in the queue.
-                self._unsent.clear()
-                self._decide_on_arrived()
-                break
-            self._unsent.popleft()
-            if isinstance(message, Taken):
-                self._adopt_arrived(message.number)
-        if not self.ended:
-            self._stop_writing()
-
-    def _writable(self) -> None:
-        """The router reads again."""
-        if self.ended:
-            return
-        self._flush()
-        if self.said_farewell and self.settled:
-            self._owner.farewell(self)
 
     # -- a router that hangs
 

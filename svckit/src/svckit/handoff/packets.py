@@ -17,6 +17,7 @@ _ROOM = socket.CMSG_SPACE(_DESCRIPTOR * 253)  # SCM_MAX_FD: what has no room the
 _RECEIVE_FLAGS = int(socket.MSG_DONTWAIT | socket.MSG_CMSG_CLOEXEC)
 _SEND_FLAGS = int(socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
 _TRUNCATED, _CUT = int(socket.MSG_CTRUNC), int(socket.MSG_TRUNC)
+_LESS = _TRUNCATED | _CUT
 _SOL_SOCKET, _SCM_RIGHTS = int(socket.SOL_SOCKET), int(socket.SCM_RIGHTS)
 _SHORT = 32  # what most packets that bring no connection have at most
 LINK_BUFFER = 1 << 20
@@ -76,10 +77,22 @@ def receive(link: socket.socket) -> tuple[bytes, int | None]:
     packet = bytes(view[:size])
     if size > _SHORT:
         view[:size] = bytes(size)  # it has the head of a request, perhaps with a password, and may be the last one for long
+    if not flags & _LESS and size:
+        if not ancillary:
+            return packet, None
+        if len(ancillary) == 1:  # nearly always, where there is any
+            level, kind, data = ancillary[0]
+            if len(data) == _DESCRIPTOR and level == _SOL_SOCKET and kind == _SCM_RIGHTS:
+                return packet, int.from_bytes(data, sys.byteorder)
+    return _unusual(packet, ancillary, flags)
+
+
+def _unusual(packet: bytes, ancillary: list[tuple[int, int, bytes]], flags: int) -> tuple[bytes, int | None]:
+    size = len(packet)
     descriptors: list[int] = []
     for level, kind, data in ancillary:
         if level == _SOL_SOCKET and kind == _SCM_RIGHTS:
-            descriptors += array.array("i", data[: len(data) - len(data) % 4])
+            descriptors += array.array("i", data[: len(data) - len(data) % _DESCRIPTOR])
     if flags & _CUT or len(descriptors) > 1 or (descriptors and not size):
         for descriptor in descriptors:
             discard(descriptor)

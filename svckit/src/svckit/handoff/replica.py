@@ -24,6 +24,7 @@ from ..reactors import Reactor
 from ..refusals import MISDIRECTED
 from ..settings import HAND_BACK_TIMEOUT, Settings
 from .codec import CONNECTION_OVERHEAD, MESSAGE_LIMIT, VERSION, Connection, Hello
+from .given import socket_of
 from .lastword import LastWord
 from .link import Link, Returned
 from .parked import Parked, asks
@@ -148,7 +149,7 @@ class HandoffReplica(Service):
     def adopt(self, connection: Connection, descriptor: int, link: Link) -> None:
         """A connection is ours to answer."""
         try:
-            sock = socket.socket(fileno=descriptor)
+            sock = socket_of(connection, descriptor)
         except OSError:
             os.close(descriptor)
             return

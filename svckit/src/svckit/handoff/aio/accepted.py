@@ -5,7 +5,7 @@ import socket
 from collections.abc import Callable
 from typing import NamedTuple
 
-from ..codec import Address, Connection, Tls
+from ..codec import Address, Connection, Tls, encode_connection
 
 __all__ = ["Accepted", "Returned"]
 
@@ -18,9 +18,10 @@ class Returned(NamedTuple):
     """As it came; all that a router has said of it is said again."""
     unread: bytes
 
-    def message(self, number: int) -> Connection:
-        """What the router is told of it, under this number."""
-        return self.told._replace(number=number, unread=self.unread)
+    def packet(self, number: int) -> bytes:
+        """What the router is told of it, under this number: a CONNECTION."""
+        _, client, listener, _, tls, seal = self.told
+        return encode_connection(number, client, listener, self.unread, tls, seal)
 
 
 class Accepted:

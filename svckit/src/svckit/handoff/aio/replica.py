@@ -16,6 +16,7 @@ from ...ownership import Ownership
 from ...refusals import MISDIRECTED
 from ...settings import HAND_BACK_TIMEOUT
 from ..codec import CONNECTION_OVERHEAD, MESSAGE_LIMIT, VERSION, Connection, Hello
+from ..given import socket_of
 from ..parked import Parked, asks
 from .accepted import Accepted, Returned
 from .door import Door
@@ -107,7 +108,7 @@ class Replica:
     def adopt(self, connection: Connection, descriptor: int, link: Link) -> None:
         """A connection is ours to answer."""
         try:
-            sock = socket.socket(fileno=descriptor)
+            sock = socket_of(connection, descriptor)
         except OSError:
             os.close(descriptor)  # no socket at all
             return

@@ -24,7 +24,7 @@ from .digests import ALGORITHMS, Digests, check
 from .splicing import Moved, Pipe, into_file
 from .sums import Sums
 
-__all__ = ["MODE", "Part", "Publish", "Published", "put_in_place", "settle_folder", "sync_folder", "write_all"]
+__all__ = ["MODE", "Part", "Publish", "Published", "open_hidden", "put_in_place", "settle_folder", "sync_folder", "write_all"]
 
 log = Logger()
 
@@ -144,8 +144,17 @@ class Part:
 
     def _open(self) -> None:
         if self._fd < 0:
-            self._fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, MODE)
+            self._fd = open_hidden(self._path)
             fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def open_hidden(path: Path | str) -> int:
+    """The descriptor of a file in the making, to write and to read.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, MODE)
 
 
 def write_all(fd: int, pieces: Sequence[bytes | bytearray]) -> int:

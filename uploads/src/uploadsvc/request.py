@@ -26,8 +26,10 @@ from twisted.web.resource import IResource
 from .admission import AskingRequest, Judged
 from .asking import WRITES
 from .intake import Intake, Ticket
+from .quick import QuickChannel
 from .refusals import NO_BODY, TAKEN_OVER, TOO_LARGE, Refusal, of_error
 from .splicing import LEAST, Splicing, can_splice
+from .together import Together
 from .tus import heads
 from .tus.asked import concerned
 from .tus.desk import Desk
@@ -45,6 +47,8 @@ LINGER = 5.0
 class UploadSite(GuardedSite):
     """The site of one intake."""
 
+    protocol = QuickChannel
+
     def __init__(
         self,
         resource: IResource,
@@ -53,10 +57,14 @@ class UploadSite(GuardedSite):
         desk: Desk,
         writers: "Reception | None" = None,
         splices: bool = True,
+        together: Together | None = None,
         **kw: Any,
     ) -> None:
-        """`writers` lets in whoever may write; None: anyone may. `splices`: whether bodies may go past Python."""
-        self.splices = splices
+        """`writers` lets in whoever may write; None: anyone may. `splices`: whether bodies may go past Python.
+
+        `together` publishes small files; None: they are nothing special.
+        """
+        self.splices, self.together = splices, together
         super().__init__(resource, reactor, requestFactory=UploadRequest, **kw)
         self.reactor, self.intake, self.desk, self.writers = reactor, intake, desk, writers
 

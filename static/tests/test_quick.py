@@ -12,8 +12,7 @@ from staticsvc.codings import accepted
 from twisted.internet.task import Clock
 
 from svckit import sendfile
-
-from .wire import Wire
+from tests.support.wire import Wire
 
 BIG = bytes(range(251)) * 8_400  # more than a turn of sending
 

@@ -63,7 +63,7 @@ class GuardedChannel(http.HTTPChannel):
     _client_ended = False
     _refused = False
     _we_ended = False
-    _left_to_read_away = LINGER_BYTES
+    _left_to_read_away: float = LINGER_BYTES
     _linger_timer: IDelayedCall | None = None
     _head_timer: IDelayedCall | None = None
     _optimisticEagerReadSize = 0  # else pipelined requests would pile up here, and grow with every hand-back
@@ -84,7 +84,7 @@ class GuardedChannel(http.HTTPChannel):
             if line and not self._may_begin(line):
                 return
         elif refused := self._refusal_of_field(line) if line else self._refusal_of_head():
-            self._refuse(refused)
+            self.refuse(refused)
             return
         super().lineReceived(line)
 
@@ -131,7 +131,7 @@ class GuardedChannel(http.HTTPChannel):
             return False
         found = _request_line(line)
         if found is None or found[1] not in (b"1.1", b"1.0"):
-            self._refuse(BAD_REQUEST if found is None else BAD_VERSION)
+            self.refuse(BAD_REQUEST if found is None else BAD_VERSION)
             return False
         self._fields, self._hosts, self._needs_host = 0, [], found[1] == b"1.1"
         return True
@@ -154,17 +154,18 @@ class GuardedChannel(http.HTTPChannel):
 
     def lineLengthExceeded(self, line: bytes) -> None:
         """A line of a head is longer than `MAX_LENGTH`; twisted.web would close without a word."""
-        self._refuse(TOO_LARGE)
+        self.refuse(TOO_LARGE)
 
     def _respondToBadRequestAndDisconnect(self) -> None:
-        self._refuse(BAD_REQUEST)
+        self.refuse(BAD_REQUEST)
 
     # -- an early answer, and the end: a socket closed with unread bytes in it is reset, and that may eat the answer
 
-    def _refuse(self, answer: bytes) -> None:
-        """Answer, end our side when all is out, and read away what the client still sends, for a while."""
+    def refuse(self, answer: bytes, most: float = LINGER_BYTES) -> None:
+        """Answer, end our side when all is out, and read away what the client still sends, for a while and `most` bytes."""
         if self._refused:
             return
+        self._left_to_read_away = most
         self._leaving = self._refused = True
         self._stop_head_timer()
         self.clearLineBuffer()
@@ -201,7 +202,7 @@ class GuardedChannel(http.HTTPChannel):
             self._head_timer = None
 
     def _head_is_late(self) -> None:
-        self._refuse(HEAD_TIMEOUT)
+        self.refuse(HEAD_TIMEOUT)
 
     # -- a client that has ended its side, and may still read
 
@@ -245,7 +246,7 @@ class GuardedChannel(http.HTTPChannel):
             self.transport.unregisterProducer()
             self.lease.hand_back(unread)
         else:
-            self._refuse(MISDIRECTED)
+            self.refuse(MISDIRECTED)
 
     def isSecure(self) -> bool:
         return getattr(self.transport, "secure", False) or super().isSecure()

@@ -9,6 +9,7 @@ import pytest
 
 from .resumes.stage import stage
 from .uploads.runs import MIB, full_disk, kill_at_random
+from .uploads.small import full_of_small, kill_among_small
 
 
 def test_killed_at_random_moments(tmp_path: Path) -> None:
@@ -16,6 +17,14 @@ def test_killed_at_random_moments(tmp_path: Path) -> None:
         kills = kill_at_random(made, tmp_path, 3, 8 * MIB, None)
         assert kills.uploads == 3
         assert kills.wrong == [], str(kills)
+
+
+@pytest.mark.parametrize("folder", [None, "/dev/shm"], ids=["disk", "memory"])
+def test_killed_among_small_files(folder: str | None) -> None:
+    with tempfile.TemporaryDirectory(prefix="uploads-") as name, tempfile.TemporaryDirectory(dir=folder) as root:
+        with stage(Path(name), Path(root) / "root") as made:
+            answered, wrong = kill_among_small(made, 1)
+        assert answered and wrong == []
 
 
 def test_a_full_disk(tmp_path: Path) -> None:
@@ -29,5 +38,6 @@ def test_a_full_disk(tmp_path: Path) -> None:
     try:
         with tempfile.TemporaryDirectory(prefix="uploads-") as name, stage(Path(name), disk / "root", keep_free=0) as made:
             assert full_disk(made, tmp_path, 16 * MIB) == []
+            assert full_of_small(made) == []
     finally:
         subprocess.run(["umount", str(disk)], check=True, timeout=10)

@@ -22,9 +22,9 @@ from .counts import WRITE_INTERVAL
 from .intake import Intake
 from .memory import in_memory
 from .opening import cannot_use, make_stores
-from .request import UploadSite
 from .resource import Uploads
 from .sink import Run
+from .site import UploadSite
 from .small import publish_all, publish_at_once
 from .store import Store
 from .stores import AnyShelf, AnyStore

@@ -23,6 +23,7 @@ from twisted.logger import Logger
 from .digests import ALGORITHMS, Digests, check
 from .splicing import Moved, Pipe, into_file
 from .sums import Sums
+from .writeback import Early
 
 __all__ = ["MODE", "Part", "Publish", "Published", "open_hidden", "put_in_place", "settle_folder", "sync_folder", "write_all"]
 
@@ -73,6 +74,7 @@ class Part:
         wanted = {*self._digests, "sha-256"} if hashes else {*self._digests}
         self._sums = Sums({name: ALGORITHMS[name] for name in wanted})
         self._size = 0
+        self._early = Early()
 
     def append(self, pieces: Sequence[bytes | bytearray]) -> None:
         """Write `pieces` behind what is there.
@@ -83,6 +85,7 @@ class Part:
         self._open()
         self._sums.add(pieces)
         self._size += write_all(self._fd, pieces)
+        self._early.reached(self._fd, self._size)
 
     def splice(self, pipe: Pipe, limit: int) -> Moved:
         """Take what has arrived at a socket, at most `limit` bytes.
@@ -97,6 +100,7 @@ class Part:
         into_file(pipe, self._fd, count)
         self._sums.follow(self._fd, self._size, count)
         self._size += count
+        self._early.reached(self._fd, self._size)
 
     def commit(self, size: int, name: str, exclusive: bool = False) -> Published:
         """Make it durable and publish it as `name`, in place of what may stand there.

@@ -19,6 +19,7 @@ from svckit.conditional import etag_of
 from .part import Published, open_hidden, settle_folder, write_all
 from .quota import own
 from .store import Store
+from .writeback import begin_writing
 
 __all__ = ["LARGE", "Small", "publish_all", "publish_at_once"]
 
@@ -75,6 +76,8 @@ def publish_all(store: Store, files: Sequence[Small], lock: int = -1) -> list[Pu
     try:
         room = _Room(store)
         _each(made, lambda one: _write(one, f"{hidden}{next(_number):x}.part", room, store.hashes))
+        if lock < 0 and len(made) > 1:
+            _each(made, lambda one: begin_writing(one.fd))  # all at once: the first fsync takes most of them along
         _each(made, lambda one: os.fsync(one.fd))
         if lock < 0:
             lock = store.sharing()

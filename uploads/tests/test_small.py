@@ -128,8 +128,10 @@ def test_whose_it_is_and_its_sum(store: Store) -> None:
 
 
 def test_at_once_where_nothing_has_to_be_waited_for(store: Store) -> None:
-    found = publish_at_once(store, [small("a", b"1")])
-    assert found is not None and isinstance(found[0], Published) and finals(store) == {"a": b"1"}
+    (store.root / "b").write_bytes(b"old")
+    found = publish_at_once(store, [small("a", b"1"), small("b", b"2"), small("a", b"3")])
+    assert found is not None and [getattr(each, "replaced", None) for each in found] == [False, True, True]
+    assert finals(store) == {"a": b"3", "b": b"2"}
 
 
 def test_not_at_once_where_a_condition_holds_the_lock(store: Store) -> None:

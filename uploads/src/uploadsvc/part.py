@@ -167,6 +167,8 @@ def write_all(fd: int, pieces: Sequence[bytes | bytearray]) -> int:
     Raises:
         OSError: the disk is full, or worse.
     """
+    if len(pieces) <= _MOST_PIECES:
+        return _write_batch(fd, pieces)
     return sum(_write_batch(fd, pieces[at : at + _MOST_PIECES]) for at in range(0, len(pieces), _MOST_PIECES))
 
 

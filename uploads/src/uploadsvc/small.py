@@ -5,6 +5,7 @@ of all replicas and one fsync of the folder do for all of them, and all are done
 is that one's failure only. Blocks.
 """
 
+import errno
 import fcntl
 import hashlib
 import os
@@ -56,20 +57,37 @@ def publish_at_once(store: Store, files: Sequence[Small]) -> list[Published | Ex
 
     That is where a lock has to be waited for, or a large file would be replaced: its memory is given back page by page.
     """
-    for file in files:
-        with suppress(OSError):
-            if os.lstat(f"{store.root}/{file.name}").st_size > LARGE:
-                return None
+    standing: set[str] = set()
     try:
-        return publish_all(store, files, store.sharing(wait=False))
+        for file in files:
+            if _stands(store, file.name):
+                standing.add(file.name)
+        return publish_all(store, files, store.sharing(wait=False), standing)
     except OSError:
         return None
 
 
-def publish_all(store: Store, files: Sequence[Small], lock: int = -1) -> list[Published | Exception]:
+def _stands(store: Store, name: str) -> bool:
+    """
+    Raises:
+        OSError: what stands there is large.
+    """
+    try:
+        about = os.lstat(f"{store.root}/{name}")
+    except FileNotFoundError:
+        return False
+    if about.st_size > LARGE:
+        raise OSError(errno.EFBIG, name)
+    return True
+
+
+def publish_all(
+    store: Store, files: Sequence[Small], lock: int = -1, standing: set[str] | None = None
+) -> list[Published | Exception]:
     """Make `files` durable and put them in place, one behind the other; what came of each.
 
-    `lock` is what `Store.sharing` gives, where the caller has it; it is closed here.
+    `lock` is what `Store.sharing` gives, where the caller has it; it is closed here. `standing` are those of their names that
+    something has, where that is known.
     """
     made = [_Made(file) for file in files]
     hidden, root = f"{store.hidden}/{_run}", str(store.root)
@@ -81,7 +99,7 @@ def publish_all(store: Store, files: Sequence[Small], lock: int = -1) -> list[Pu
         _each(made, lambda one: os.fsync(one.fd))
         if lock < 0:
             lock = store.sharing()
-        _each(made, lambda one: _put(one, root))
+        _each(made, lambda one: _put(one, root, standing))
         if any(isinstance(one.result, Published) for one in made):
             settle_folder(store.root)
     except OSError as error:
@@ -133,17 +151,21 @@ def _write(one: _Made, path: str, room: _Room, hashes: bool) -> None:
     own(one.fd, one.file.user)
 
 
-def _put(one: _Made, root: str) -> None:
+def _put(one: _Made, root: str, standing: set[str] | None) -> None:
     about, final = os.fstat(one.fd), f"{root}/{one.file.name}"
-    replaced = os.path.lexists(final)
+    replaced = os.path.lexists(final) if standing is None else one.file.name in standing
     os.rename(one.path, final)  # noqa: PTH104  # each Path costs as much as a system call
     one.path = ""
+    if standing is not None:
+        standing.add(one.file.name)
     one.result = Published(one.file.name, about.st_size, one.sha256, etag_of(about), replaced)
 
 
 def _let_go(one: _Made) -> None:
+    """Whatever goes wrong here has no bearing on what is answered: what was to be durable is."""
     if one.path:
         with suppress(OSError):
             os.unlink(one.path)  # noqa: PTH108
     if one.fd >= 0:
-        os.close(one.fd)
+        with suppress(OSError):
+            os.close(one.fd)

@@ -31,8 +31,12 @@ def head(*fields: str, target: str = "/uploads/x") -> bytes:
 
 
 @pytest.mark.parametrize("always", ["always", "asked"])
+@pytest.mark.parametrize("wish", ["", "sha-256=1", "sha-256=0", "sha-512=3, sha-256", "sha-256=,"])
 @pytest.mark.parametrize("target", ["/uploads/x", "/uploads//a%20b%C3%A4?q=1", "/uploads/folder"])
-def test_the_answer_is_the_same(make_uploads: Callable[..., Any], quickly: list[str], target: str, always: str) -> None:
+def test_the_answer_is_the_same(
+    make_uploads: Callable[..., Any], quickly: list[str], target: str, wish: str, always: str
+) -> None:
+    wishes = {"Want_Repr_Digest": wish} if wish else {}
     answers = []
     for way in ("quick", "ordinary"):
         service = make_uploads(sha256=always)
@@ -40,7 +44,7 @@ def test_the_answer_is_the_same(make_uploads: Callable[..., Any], quickly: list[
         if way == "ordinary":
             service.site.together = None
         for _ in range(2):
-            answers.append(service.connect().ask("PUT", target, b"abc"))
+            answers.append(service.connect().ask("PUT", target, b"abc", **wishes))
         for path in service.root.iterdir():
             if path.is_file():
                 assert path.read_bytes() == b"abc"
@@ -72,7 +76,6 @@ def test_in_pieces_of_every_size(service: Any, quickly: list[str], step: int) ->
         "Content-Encoding: gzip",
         "Content-Digest: sha-256=::",
         "repr-digest: x",
-        "Want-Repr-Digest: sha-256=1",
         "If-None-Match: *",
         'IF-MATCH: "x"',
         "If-Unmodified-Since: Sun, 06 Nov 1994 08:49:37 GMT",
@@ -169,6 +172,13 @@ def test_a_large_one_that_the_kernel_cannot_move_goes_the_ordinary_way(service: 
     body = b"x" * (quick.MOST + 1)
     assert service.connect().ask("PUT", "/uploads/x", body)[0] == 201 and not quickly
     assert service.connect().ask("PUT", "/uploads/x", body[1:])[0] == 200 and quickly == ["x"]
+
+
+def test_two_wishes_are_one() -> None:
+    one = quick.read(head("Content-Length: 3", "Want-Repr-Digest: sha-512", "want-repr-digest: sha-256=9"))
+    assert one is not None and one.hashes
+    other = quick.read(head("Content-Length: 3", "Want-Repr-Digest: sha-512", "want-repr-digest: sha-256=0"))
+    assert other is not None and not other.hashes
 
 
 def test_chunked_goes_its_way(service: Any, quickly: list[str]) -> None:

@@ -225,6 +225,12 @@ def test_where_its_bytes_are_wanted(make_uploads: Callable[..., Any], straightly
         assert status(wire) == 201 and not straightly
 
 
+def test_where_the_client_asks_for_the_sum(wire: Wire, straightly: list[str]) -> None:
+    wire.send(HEAD[:-2] + b"Want-Repr-Digest: sha-256=1\r\n\r\n")
+    wire.send(DATA)
+    assert b"Repr-Digest: sha-256=:" in wire.answer()[0] and not straightly
+
+
 def test_a_drain_waits_for_it(wire: Wire, service: Any) -> None:
     wire.send(HEAD + DATA[:10])
     wire.channel.drain()

@@ -34,6 +34,8 @@ class Asked:
     length: int
     end: int
     """Where the body begins."""
+    hashes: bool = False
+    """Whether the client asks for the SHA-256."""
 
 
 class Exchange(ABC):
@@ -120,7 +122,9 @@ class Gathered(Exchange):
             return
         channel = self.channel
         channel.body_is_whole(self)
-        channel.site.together.put(Small(self.asked.name, self._pieces, self.asked.length), self.published)
+        channel.site.together.put(
+            Small(self.asked.name, self._pieces, self.asked.length, hashes=self.asked.hashes), self.published
+        )
         if behind:
             channel.dataReceived(behind)
 

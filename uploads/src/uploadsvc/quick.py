@@ -15,6 +15,7 @@ from svckit.hosts import is_host
 from svckit.paths import BadTarget, normalise
 from svckit.web import MOST_FIELDS, GuardedChannel
 
+from .digests import wants_sha256
 from .exchange import Asked, Exchange, Gathered
 from .intake import PREFIX, Place, find
 from .splicing import can_splice
@@ -44,13 +45,15 @@ def read(data: bytes) -> Asked | None:
     found = _head(data, 0, LONGEST_HEAD)
     if found is None:
         return None
-    hosts, lengths = [], []
+    hosts, lengths, wishes = [], [], []
     for name, value in _special(found[2]):
         match name.lower():
             case b"host":
                 hosts.append(value.rstrip(b" \t"))
             case b"content-length":
                 lengths.append(value.rstrip(b" \t"))
+            case b"want-repr-digest":
+                wishes.append(value)
             case b"connection" if value.strip().lower() == b"keep-alive":
                 pass
             case _:
@@ -64,7 +67,8 @@ def read(data: bytes) -> Asked | None:
     ):
         return None
     length, name = int(lengths[0]), _name_of(found[1])
-    return Asked(found[1], name, length, found.end()) if name else None
+    hashes = bool(wishes) and wants_sha256(lambda _: b", ".join(wishes))
+    return Asked(found[1], name, length, found.end(), hashes) if name else None
 
 
 def _name_of(target: bytes) -> str:
@@ -100,7 +104,9 @@ class QuickChannel(GuardedChannel):
         large = asked.length > MOST
         if rest < 0 or asked.length > intake.max_size or (rest and intake.no_space(asked.length, asked.name)):
             return False
-        if large and not (rest and self.site.splices and not intake.store.hashes and can_splice(self.transport)):
+        if large and not (
+            rest and self.site.splices and not (asked.hashes or intake.store.hashes) and can_splice(self.transport)
+        ):
             return False
         if self.lease is not None and self.requests_begun and not self.lease.ownership.owns(asked.target):
             return False

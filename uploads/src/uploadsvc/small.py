@@ -38,6 +38,8 @@ class Small:
     pieces: Sequence[bytes]
     size: int
     user: str = ""
+    hashes: bool = False
+    """Whether somebody asks for its SHA-256."""
 
 
 class _Made:
@@ -146,7 +148,7 @@ def _write(one: _Made, path: str, room: _Room, hashes: bool) -> None:
     one.path = path
     fcntl.flock(one.fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     write_all(one.fd, one.file.pieces)
-    if hashes:
+    if hashes or one.file.hashes:
         one.sha256 = hashlib.sha256(b"".join(one.file.pieces)).digest()
     own(one.fd, one.file.user)
 

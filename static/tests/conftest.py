@@ -16,7 +16,7 @@ from twisted.internet.testing import StringTransport
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET
 
-from .wire import BIG, Wire
+from tests.support.wire import BIG, Wire
 
 Answer = tuple[int, dict[str, str], bytes]
 

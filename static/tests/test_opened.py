@@ -11,7 +11,7 @@ from staticsvc import opened
 from staticsvc.opened import IDLE, Opened
 from twisted.internet.task import Clock
 
-from .wire import Wire
+from tests.support.wire import Wire
 
 
 class File:

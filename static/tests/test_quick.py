@@ -6,7 +6,7 @@ import pytest
 from staticsvc import quick
 from staticsvc.codings import accepted
 
-from .wire import BIG, Wire
+from tests.support.wire import BIG, Wire
 
 pytestmark = pytest.mark.usefixtures("nothing_leaks")
 

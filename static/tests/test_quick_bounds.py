@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from .wire import BIG, Wire
+from tests.support.wire import BIG, Wire
 
 pytestmark = pytest.mark.usefixtures("nothing_leaks")
 

@@ -8,8 +8,7 @@ import pytest
 from twisted.internet.task import Clock
 
 from svckit import sendfile
-
-from .wire import Wire
+from tests.support.wire import Wire
 
 pytestmark = pytest.mark.usefixtures("nothing_leaks")
 

@@ -1,4 +1,4 @@
-"""`python -m tests.uploads`: kills at random moments, a full disk (as root), and memory, at full length."""
+"""`python -m tests.uploads`: kills at random moments, also among small files, a full disk (as root), memory; at full length."""
 
 import argparse
 import subprocess
@@ -8,8 +8,9 @@ from pathlib import Path
 
 from ..resumes.stage import stage
 from .runs import MIB, full_disk, kill_at_random, memory
+from .small import full_of_small, kill_among_small
 
-RUNS = ("kills", "disk", "memory")
+RUNS = ("kills", "small", "disk", "memory")
 
 
 def main() -> int:
@@ -34,12 +35,17 @@ def _run(run: str, folder: Path, chosen: argparse.Namespace) -> bool:
             kills = kill_at_random(made, folder, chosen.kills, 64 * MIB, folder / "spool")
         print(kills)
         return not kills.wrong
+    if run == "small":
+        with stage(folder / "s", folder / "root") as made:
+            answered, wrong = kill_among_small(made, chosen.kills)
+        print(f"{answered} small files, {chosen.kills} kills among them", *wrong, sep="\nFAILED: ")
+        return not wrong
     if run == "disk":
         (folder / "disk").mkdir()
         subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", folder / "disk"], check=True)
         try:
             with stage(folder / "s", folder / "disk/root", keep_free=0) as made:
-                wrong = full_disk(made, folder, 64 * MIB)
+                wrong = full_disk(made, folder, 64 * MIB) + full_of_small(made)
         finally:
             subprocess.run(["umount", folder / "disk"], check=True)
         print("\n".join(wrong) or "507 each time, nothing left, and all taken when there was space again")

@@ -14,12 +14,14 @@ def test_put_whole_byte_by_byte_and_in_pieces(service: Any, request_bytes: bytes
     connection = service.connect()
     for at in range(0, len(request_bytes), step):
         connection.channel.dataReceived(request_bytes[at : at + step])
+    connection.clock.advance(0)
     (answer,) = connection.answers()
     assert answer[0] == 201
     assert service.files() == {"x": BODY}
 
 
 def test_written_as_it_arrives(service: Any) -> None:
+    service.site.together = None  # else it waits in memory until it is whole
     connection = service.connect()
     connection.send(HEAD + BODY[:5000])
     (part,) = service.files().items()

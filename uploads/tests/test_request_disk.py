@@ -75,6 +75,7 @@ def full_disk(monkeypatch: pytest.MonkeyPatch, after: int) -> None:
 
 @pytest.mark.parametrize("after", [0, 1, 2])
 def test_a_full_disk_midway(service: Any, monkeypatch: pytest.MonkeyPatch, after: int) -> None:
+    service.site.together = None  # else it waits in memory until it is whole
     full_disk(monkeypatch, after)
     connection = early(service, HEAD + BODY[:100])
     connection.send(BODY[100:200])
@@ -113,6 +114,8 @@ def test_a_full_disk_at_the_end_keeps_the_connection(service: Any, monkeypatch: 
 
 
 def test_a_disk_that_breaks_is_our_fault(service: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    service.site.together = None  # else it waits in memory until it is whole
+
     def writev(fd: int, batch: Any) -> int:
         raise OSError(errno.EIO, "Input/output error")
 

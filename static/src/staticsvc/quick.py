@@ -14,11 +14,11 @@ import socket
 from functools import lru_cache
 from typing import Any
 
+from svckit.atonce import send, takes_at_once
 from svckit.hosts import is_host
 from svckit.paths import BadTarget, normalise
 from svckit.sendfile import PER_TURN, SMALL, KernelSending, Part
 from svckit.web import MOST_FIELDS, GuardedChannel
-from twisted.internet import tcp
 from twisted.python.failure import Failure
 
 from .codings import accepted
@@ -92,7 +92,7 @@ class QuickChannel(GuardedChannel):
         hot: Hot = self.site.hot
         prepared = hot.find(asked[0])
         transport = self.transport
-        if prepared is None or not _takes_at_once(transport) or self._is_anothers(prepared, asked[0][0]):
+        if prepared is None or not takes_at_once(transport) or self._is_anothers(prepared, asked[0][0]):
             return False
         fd = hot.opened.lend(prepared)
         if fd < 0:
@@ -118,18 +118,6 @@ class QuickChannel(GuardedChannel):
             return True
         prepared.patterns = ownership.patterns
         return False
-
-
-def _takes_at_once(transport: Any) -> bool:
-    """Whether it is a plain socket with nothing on its way out."""
-    return not (
-        not isinstance(transport, tcp.Connection)
-        or transport.TLS
-        or not transport.connected
-        or transport.disconnecting
-        or transport._tempDataBuffer
-        or len(transport.dataBuffer) > transport.offset
-    )
 
 
 class Exchange:
@@ -158,7 +146,7 @@ class Exchange:
             return
         data = prepared.head_now() + body
         self.sentLength = prepared.size
-        sent = _send(transport, data, 0)
+        sent = send(transport, data)
         if sent < len(data):
             transport.write(data[sent:])
         self.channel.site.log(self)
@@ -166,7 +154,7 @@ class Exchange:
     def send_large(self, prepared: Prepared, fd: int) -> None:
         """The head and as much of the file as the socket takes; the rest when it takes more."""
         transport, head = self.channel.transport, prepared.head_now()
-        sent, size, moved = _send(transport, head, socket.MSG_MORE), prepared.size, 0
+        sent, size, moved = send(transport, head, socket.MSG_MORE), prepared.size, 0
         if sent < len(head):
             transport.write(head[sent:])
         else:
@@ -204,11 +192,3 @@ class Exchange:
         """Called by the channel."""
         if self._sending is not None:
             self._sending.lost(reason)
-
-
-def _send(transport: Any, data: bytes, flags: int) -> int:
-    try:
-        sent: int = transport.socket.send(data, flags)
-    except OSError:
-        return 0  # full, or broken: the transport finds out when it writes
-    return sent

@@ -23,8 +23,9 @@ from twisted.logger import Logger
 from .digests import ALGORITHMS, Digests, check
 from .splicing import Moved, Pipe, into_file
 from .sums import Sums
+from .writeback import Early
 
-__all__ = ["MODE", "Part", "Publish", "Published", "put_in_place", "settle_folder", "sync_folder", "write_all"]
+__all__ = ["MODE", "Part", "Publish", "Published", "open_hidden", "put_in_place", "settle_folder", "sync_folder", "write_all"]
 
 log = Logger()
 
@@ -73,6 +74,7 @@ class Part:
         wanted = {*self._digests, "sha-256"} if hashes else {*self._digests}
         self._sums = Sums({name: ALGORITHMS[name] for name in wanted})
         self._size = 0
+        self._early = Early()
 
     def append(self, pieces: Sequence[bytes | bytearray]) -> None:
         """Write `pieces` behind what is there.
@@ -83,6 +85,7 @@ class Part:
         self._open()
         self._sums.add(pieces)
         self._size += write_all(self._fd, pieces)
+        self._early.reached(self._fd, self._size)
 
     def splice(self, pipe: Pipe, limit: int) -> Moved:
         """Take what has arrived at a socket, at most `limit` bytes.
@@ -97,6 +100,7 @@ class Part:
         into_file(pipe, self._fd, count)
         self._sums.follow(self._fd, self._size, count)
         self._size += count
+        self._early.reached(self._fd, self._size)
 
     def commit(self, size: int, name: str, exclusive: bool = False) -> Published:
         """Make it durable and publish it as `name`, in place of what may stand there.
@@ -144,8 +148,17 @@ class Part:
 
     def _open(self) -> None:
         if self._fd < 0:
-            self._fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, MODE)
+            self._fd = open_hidden(self._path)
             fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def open_hidden(path: Path | str) -> int:
+    """The descriptor of a file in the making, to write and to read.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, MODE)
 
 
 def write_all(fd: int, pieces: Sequence[bytes | bytearray]) -> int:
@@ -154,6 +167,8 @@ def write_all(fd: int, pieces: Sequence[bytes | bytearray]) -> int:
     Raises:
         OSError: the disk is full, or worse.
     """
+    if len(pieces) <= _MOST_PIECES:
+        return _write_batch(fd, pieces)
     return sum(_write_batch(fd, pieces[at : at + _MOST_PIECES]) for at in range(0, len(pieces), _MOST_PIECES))
 
 

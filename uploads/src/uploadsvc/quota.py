@@ -49,6 +49,23 @@ class Quota:
         """Whether the folder has to be read."""
         return self.total is not None or self.each is not None
 
+    def spare(self) -> int:
+        """Bytes that uploads may take before the file system is as full as `keep_free` allows; 0 where that is not known."""
+        try:
+            about = os.statvfs(self.root)
+        except OSError:
+            return 0
+        return about.f_bavail * about.f_frsize - self.keep_free
+
+    def expect_space(self, length: int, name: str) -> None:
+        """
+        Raises:
+            OverQuota: `refusal_for_space` refuses.
+        """
+        refusal = self.refusal_for_space(length, name)
+        if refusal is not None:
+            raise OverQuota(refusal)
+
     def refusal_for_space(self, length: int | None, name: str = "") -> Refusal | None:
         """507 where `length` bytes, which are to be the file `name`, do not fit on the file system. Does not block for long.
 
@@ -158,7 +175,7 @@ class Boundless(Quota):
         return None
 
 
-def own(path: Path, user: str) -> None:
+def own(path: Path | int, user: str) -> None:
     """Note whose it is, where the file system can."""
     if user:
         with suppress(OSError):

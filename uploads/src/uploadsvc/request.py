@@ -15,50 +15,23 @@ reset, and that can destroy the answer before the client has seen it.
 """
 
 from io import BytesIO
-from typing import TYPE_CHECKING, Any
 
-from svckit.reactors import Reactor
-from svckit.web import GuardedSite
 from twisted.internet.interfaces import IDelayedCall
 from twisted.python.failure import Failure
-from twisted.web.resource import IResource
 
 from .admission import AskingRequest, Judged
 from .asking import WRITES
-from .intake import Intake, Ticket
+from .intake import Ticket
 from .refusals import NO_BODY, TAKEN_OVER, TOO_LARGE, Refusal, of_error
 from .splicing import LEAST, Splicing, can_splice
 from .tus import heads
 from .tus.asked import concerned
-from .tus.desk import Desk
 from .work import Listening, Work
 
-if TYPE_CHECKING:
-    from svckit.auth import Reception
-
-__all__ = ["LINGER", "UploadRequest", "UploadSite"]
+__all__ = ["LINGER", "UploadRequest"]
 
 LINGER = 5.0
 """Seconds that a refused client may go on sending; absolute, as an idle time would be moved by every byte."""
-
-
-class UploadSite(GuardedSite):
-    """The site of one intake."""
-
-    def __init__(
-        self,
-        resource: IResource,
-        reactor: Reactor,
-        intake: Intake,
-        desk: Desk,
-        writers: "Reception | None" = None,
-        splices: bool = True,
-        **kw: Any,
-    ) -> None:
-        """`writers` lets in whoever may write; None: anyone may. `splices`: whether bodies may go past Python."""
-        self.splices = splices
-        super().__init__(resource, reactor, requestFactory=UploadRequest, **kw)
-        self.reactor, self.intake, self.desk, self.writers = reactor, intake, desk, writers
 
 
 class UploadRequest(AskingRequest):

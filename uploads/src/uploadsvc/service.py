@@ -20,13 +20,16 @@ from twisted.python.threadpool import ThreadPool
 
 from .counts import WRITE_INTERVAL
 from .intake import Intake
+from .memory import in_memory
 from .opening import cannot_use, make_stores
-from .request import UploadSite
 from .resource import Uploads
 from .sink import Run
+from .site import UploadSite
+from .small import publish_all, publish_at_once
 from .store import Store
 from .stores import AnyShelf, AnyStore
 from .telling import Teller, by_command, by_http
+from .together import Together
 from .tus.desk import Desk
 
 if TYPE_CHECKING:
@@ -181,10 +184,19 @@ def make_site(settings: Settings, reactor: Reactor, run: Run) -> UploadSite:
         log.info("{count} abandoned parts swept away", count=swept)
     intake = Intake(store, run, options.max_size, options.parallel, settings.replica)
     desk = Desk(intake, shelf, reactor, options.expire)
-    site = UploadSite(Uploads(intake), reactor, intake, desk, writers, options.splice, timeout=options.idle_timeout)
+    together = _together(store, run, reactor)
+    site = UploadSite(Uploads(intake), reactor, intake, desk, writers, options.splice, together, timeout=options.idle_timeout)
     if not options.log_requests:
         site.log = _say_nothing  # type: ignore[method-assign]
     return site
+
+
+def _together(store: AnyStore, run: Run, reactor: Reactor) -> Together | None:
+    """For small files, where all that is to be known of them can be known for many at once."""
+    if not isinstance(store, Store) or store.quota.counts or store.journal is not None:
+        return None
+    at_once = partial(publish_at_once, store) if in_memory(store.root) else None
+    return Together(partial(publish_all, store), run, reactor, at_once)
 
 
 def _say_nothing(request: object) -> None:

@@ -159,14 +159,24 @@ class Store:
         finally:
             os.close(fd)
 
-    def _lock(self, kind: int) -> int:
+    def sharing(self, wait: bool = True) -> int:
+        """A descriptor that holds the lock as those do who do not mind how a file was; the caller's to close.
+
+        Raises:
+            BlockingIOError: it would have to be waited for.
+        """
+        return self._lock(fcntl.LOCK_SH, 0 if wait else fcntl.LOCK_NB)
+
+    def _lock(self, kind: int, how: int = 0) -> int:
         """A descriptor that holds the lock."""
         turn = os.open(self.root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
-            fcntl.flock(turn, fcntl.LOCK_EX)  # else those that share it, one behind the other, would never let one be alone
+            fcntl.flock(
+                turn, fcntl.LOCK_EX | how
+            )  # else those that share it, one behind the other, would never let one be alone
             fd = os.open(self.hidden, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
             try:
-                fcntl.flock(fd, kind)
+                fcntl.flock(fd, kind | how)
             except OSError:
                 os.close(fd)
                 raise

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from ..part import Published, write_all
 from ..splicing import Moved, Pipe, into_file
 from ..sums import Sums
+from ..writeback import Early
 from .heads import ALGORITHMS, Checksum
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ class Stretch:
         self._checksum = checksum
         self._sums = Sums({} if checksum is None else {checksum.algorithm: ALGORITHMS[checksum.algorithm]})
         self._start, self._size = upload.offset, 0
+        self._early = Early(upload.offset)
         self._fd = -1
 
     def append(self, pieces: Sequence[bytes | bytearray]) -> None:
@@ -47,6 +49,7 @@ class Stretch:
         self._open()
         self._sums.add(pieces)
         self._size += write_all(self._fd, pieces)
+        self._early.reached(self._fd, self._start + self._size)
 
     def splice(self, pipe: Pipe, limit: int) -> Moved:
         """Take what has arrived at a socket, at most `limit` bytes.
@@ -61,6 +64,7 @@ class Stretch:
         into_file(pipe, self._fd, count)
         self._sums.follow(self._fd, self._start + self._size, count)
         self._size += count
+        self._early.reached(self._fd, self._start + self._size)
 
     def _open(self) -> None:
         if self._fd < 0:

@@ -1,4 +1,4 @@
-"""A static site on a real connection, driven by hand: what the reactor would do is done when a test says so."""
+"""A site on a real connection, driven by hand: what the reactor would do is done when a test says so."""
 
 import select
 import socket
@@ -98,6 +98,13 @@ class Wire:
     def _read_what_is_there(self) -> None:
         while self.server in self.reactor.readers and self._readable():
             self._turn(self.server.doRead())
+
+    def read_the_end(self) -> None:
+        """As the reactor does when the client has ended its side."""
+        assert self.server in self.reactor.readers
+        self._turn(self.server.doRead())
+        if self.server.connected and self.server in self.reactor.readers:
+            self._turn(self.server.doRead())  # somebody else had read before
 
     def _turn(self, why: Any) -> None:
         if why is not None:

@@ -1,14 +1,17 @@
 """Files as answers over real sockets, by sendfile(2)."""
 
+import fcntl
 import hashlib
 import os
 import socket
+import struct
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from onefile_support import BIG, OneFile, parts_of, split
+from svckit.kernelsending import KernelSending
 from svckit.transport import AdoptedServer, address_of
 from svckit.web import GuardedSite
 from twisted.internet import defer, reactor, task
@@ -167,18 +170,37 @@ class SocketCase(unittest.TestCase):
 
         return self.run_async(work)
 
-    def test_budget_of_a_turn(self) -> "defer.Deferred[None]":
+    def test_corked_until_the_last_byte(self) -> "defer.Deferred[None]":
+        """The head goes with the first bytes, and nothing of the tail waits for more."""
+        size = sendfile.SMALL + 1000  # less than a segment, which a cork would keep for 0.2 s
+        corked: list[int] = []
+        unsent: list[tuple[int, int]] = []
+        original, done = os.sendfile, self.channel.requestDone
+
+        def observed(*asked: int) -> int:
+            corked.append(self.cork())
+            return original(*asked)
+
+        def after(request: Request) -> None:
+            unsent.append((self.cork(), self.held_back()))
+            done(request)
+
         async def work() -> None:
-            sizes: list[int] = []
-            original = os.sendfile
-
-            def counted(out: int, source: int, offset: int, count: int) -> int:
-                sizes.append(count)
-                return original(out, source, offset, count)
-
-            self.patch(os, "sendfile", counted)
-            self.client.sendall(b"GET /x HTTP/1.1\r\nHost: x\r\n\r\n")
-            await self.read(self.ended(len(BIG)))
-            assert len(sizes) >= 4 and max(sizes) == sendfile.PER_TURN
+            self.patch(os, "sendfile", observed)
+            self.patch(KernelSending, "under_way", 0)
+            self.channel.requestDone = after
+            os.truncate(self.path, size)
+            for _ in range(2):
+                self.client.sendall(b"GET /x HTTP/1.1\r\nHost: x\r\n\r\n")
+                assert split(await self.read(self.ended(size)))[2] == BIG[:size]
+            assert corked == [1, 1] and unsent == [(0, 0)] * 2
+            assert KernelSending.under_way == 0
 
         return self.run_async(work)
+
+    def cork(self) -> int:
+        return self.server.socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_CORK)
+
+    def held_back(self) -> int:
+        """Bytes that are written and were not sent, though the client has room for them (SIOCOUTQNSD)."""
+        return struct.unpack("i", fcntl.ioctl(self.server.socket, 0x894B, bytes(4)))[0]

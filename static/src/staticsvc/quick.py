@@ -15,8 +15,9 @@ from functools import lru_cache
 from typing import Any
 
 from svckit.hosts import is_host
+from svckit.kernelsending import KernelSending, push
 from svckit.paths import BadTarget, normalise
-from svckit.sendfile import PER_TURN, SMALL, KernelSending, Part
+from svckit.sendfile import SMALL, Part
 from svckit.web import MOST_FIELDS, GuardedChannel
 from twisted.internet import tcp
 from twisted.python.failure import Failure
@@ -170,16 +171,9 @@ class Exchange:
         if sent < len(head):
             transport.write(head[sent:])
         else:
-            to, most = transport.fileno(), min(size, PER_TURN)
             try:
-                while moved < most:
-                    more = os.sendfile(to, fd, moved, size - moved)
-                    if more == 0:
-                        raise OSError("the file has become shorter")
-                    moved += more
-            except BlockingIOError:
-                pass  # the socket is full
-            except OSError:  # or the client has gone
+                moved = push(transport.fileno(), fd, 0, size, self.channel.site.clock)
+            except OSError:  # the client has gone, or the file has become shorter
                 transport.abortConnection()
                 return
         self.sentLength = moved

@@ -25,6 +25,7 @@ class SocketCase(unittest.TestCase):
     """A site on an adopted socket, and a client that reads as told."""
 
     def setUp(self) -> None:
+        self.under_way = KernelSending.under_way
         folder = tempfile.TemporaryDirectory()
         self.addCleanup(folder.cleanup)
         self.path = f"{folder.name}/big"
@@ -52,6 +53,7 @@ class SocketCase(unittest.TestCase):
         return self.lost.addCallback(lambda _: self._all_closed())
 
     def _all_closed(self) -> None:
+        assert KernelSending.under_way == self.under_way
         for fd in self.resource.opened:
             with pytest.raises(OSError):
                 os.fstat(fd)
@@ -187,14 +189,12 @@ class SocketCase(unittest.TestCase):
 
         async def work() -> None:
             self.patch(os, "sendfile", observed)
-            self.patch(KernelSending, "under_way", 0)
             self.channel.requestDone = after
             os.truncate(self.path, size)
             for _ in range(2):
                 self.client.sendall(b"GET /x HTTP/1.1\r\nHost: x\r\n\r\n")
                 assert split(await self.read(self.ended(size)))[2] == BIG[:size]
             assert corked == [1, 1] and unsent == [(0, 0)] * 2
-            assert KernelSending.under_way == 0
 
         return self.run_async(work)
 

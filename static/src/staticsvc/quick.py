@@ -11,7 +11,6 @@ stands in the channel as any request does, so that a drain, a lost connection an
 import os
 import re
 import socket
-from functools import lru_cache
 from typing import Any
 
 from svckit.hosts import is_host
@@ -25,10 +24,13 @@ from twisted.python.failure import Failure
 from .codings import accepted
 from .hot import Hot, Key, Prepared
 
-__all__ = ["LONGEST_HEAD", "QuickChannel", "read"]
+__all__ = ["LONGEST_HEAD", "MOST_HEADS", "QuickChannel", "read"]
 
 LONGEST_HEAD = 2048
 """Bytes of a head that the quick way looks at; so what it remembers of heads stays within 2 MiB."""
+MOST_HEADS = 1024
+"""Heads that are remembered."""
+_heads: dict[bytes, tuple[Key, bytes] | None] = {}
 
 _head = re.compile(
     rb"GET (/[\x21-\x7e\x80-\xff]*+) HTTP/1\.1\r\n"
@@ -48,7 +50,15 @@ def read(head: bytes) -> tuple[Key, bytes] | None:
 
     Heads are remembered, but for those with what somebody logs in with: that is not kept beyond its request.
     """
-    return _read(head) if _secret(head) else _remembered(head)
+    try:
+        return _heads[head]
+    except KeyError:
+        found = _read(head)
+    if not _secret(head):
+        if len(_heads) >= MOST_HEADS:
+            del _heads[next(iter(_heads))]
+        _heads[head] = found
+    return found
 
 
 def _read(head: bytes) -> tuple[Key, bytes] | None:
@@ -72,9 +82,6 @@ def _read(head: bytes) -> tuple[Key, bytes] | None:
         return (normalise(found[1]), accepted(coding) if coding else ()), found[1]
     except BadTarget:
         return None
-
-
-_remembered = lru_cache(maxsize=1024)(_read)
 
 
 class QuickChannel(GuardedChannel):

@@ -32,19 +32,20 @@ class SocketCase(unittest.TestCase):
         Path(self.path).write_bytes(BIG)
         self.resource = OneFile(self.path)
         self.site = GuardedSite(self.resource, reactor)
-        listener = socket.create_server(("127.0.0.1", 0))
-        self.addCleanup(listener.close)
-        self.client = socket.create_connection(listener.getsockname())
+        self.client, accepted = self.connect()
         self.addCleanup(self.client.close)
         self.client.setblocking(False)
-        accepted, _ = listener.accept()
         self.lost: defer.Deferred[None] = defer.Deferred()
         self.channel = self.site.buildProtocol(None)
-        self.server = AdoptedServer(
-            accepted, self.channel, address_of("127.0.0.1", 1), reactor, lambda _: self.lost.callback(None)
-        )
+        peer, host = address_of("127.0.0.1", 1), address_of("127.0.0.1", 2)
+        self.server = AdoptedServer(accepted, self.channel, peer, reactor, lambda _: self.lost.callback(None), host)
         self.channel.makeConnection(self.server)
         self.server.replay(b"")
+
+    def connect(self) -> tuple[socket.socket, socket.socket]:
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            client = socket.create_connection(listener.getsockname())
+            return client, listener.accept()[0]
 
     def tearDown(self) -> "defer.Deferred[None]":
         self.client.close()
@@ -204,3 +205,12 @@ class SocketCase(unittest.TestCase):
     def held_back(self) -> int:
         """Bytes that are written and were not sent, though the client has room for them (SIOCOUTQNSD)."""
         return struct.unpack("i", fcntl.ioctl(self.server.socket, 0x894B, bytes(4)))[0]
+
+
+class PairCase(SocketCase):
+    """The plain side of a TLS connection, which ends in the router, is a socket pair: there is nothing to cork."""
+
+    test_corked_until_the_last_byte = None
+
+    def connect(self) -> tuple[socket.socket, socket.socket]:
+        return socket.socketpair()

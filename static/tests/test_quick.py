@@ -19,13 +19,20 @@ def fields(head: bytes) -> dict[bytes, bytes]:
 @pytest.mark.parametrize("field", ["Authorization: Basic", "authorization:Digest", "Proxy-Authorization: x", "Cookie: id="])
 @pytest.mark.parametrize("target", ["/static/hello.txt", "/static/private/x"])
 def test_no_login_stays_in_memory(wire: Wire, quickly: list[bytes], target: str, field: str) -> None:
-    caches = [one for one in vars(quick).values() if hasattr(one, "cache_info") and one is not accepted]
-    before = [one.cache_info().currsize for one in caches]
+    before = list(quick._heads)
     for _ in range(2):
         wire.get(target, f"{field} {target}")  # a head of its own
         wire.answer()
     assert quickly == [target.encode()] * ("hello" in target)
-    assert caches and [one.cache_info().currsize for one in caches] == before
+    assert list(quick._heads) == before
+
+
+def test_other_heads_stay_but_not_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(quick, "_heads", {})
+    heads = [b"GET /%d HTTP/1.1\r\nHost: x\r\n\r\n" % n for n in range(quick.MOST_HEADS + 2)]
+    for head in heads * 2:
+        assert quick.read(head) == ((head.split()[1], ()), head.split()[1])
+    assert list(quick._heads) == heads[2:]
 
 
 @pytest.mark.parametrize("target", ["/static/hello.txt", "/static/sub/", "/static/big.bin", "/static//./hello.txt?x=1"])

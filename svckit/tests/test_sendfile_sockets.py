@@ -1,14 +1,17 @@
 """Files as answers over real sockets, by sendfile(2)."""
 
+import fcntl
 import hashlib
 import os
 import socket
+import struct
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from onefile_support import BIG, OneFile, parts_of, split
+from svckit.kernelsending import KernelSending
 from svckit.transport import AdoptedServer, address_of
 from svckit.web import GuardedSite
 from twisted.internet import defer, reactor, task
@@ -22,25 +25,27 @@ class SocketCase(unittest.TestCase):
     """A site on an adopted socket, and a client that reads as told."""
 
     def setUp(self) -> None:
+        self.under_way = KernelSending.under_way
         folder = tempfile.TemporaryDirectory()
         self.addCleanup(folder.cleanup)
         self.path = f"{folder.name}/big"
         Path(self.path).write_bytes(BIG)
         self.resource = OneFile(self.path)
         self.site = GuardedSite(self.resource, reactor)
-        listener = socket.create_server(("127.0.0.1", 0))
-        self.addCleanup(listener.close)
-        self.client = socket.create_connection(listener.getsockname())
+        self.client, accepted = self.connect()
         self.addCleanup(self.client.close)
         self.client.setblocking(False)
-        accepted, _ = listener.accept()
         self.lost: defer.Deferred[None] = defer.Deferred()
         self.channel = self.site.buildProtocol(None)
-        self.server = AdoptedServer(
-            accepted, self.channel, address_of("127.0.0.1", 1), reactor, lambda _: self.lost.callback(None)
-        )
+        peer, host = address_of("127.0.0.1", 1), address_of("127.0.0.1", 2)
+        self.server = AdoptedServer(accepted, self.channel, peer, reactor, lambda _: self.lost.callback(None), host)
         self.channel.makeConnection(self.server)
         self.server.replay(b"")
+
+    def connect(self) -> tuple[socket.socket, socket.socket]:
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            client = socket.create_connection(listener.getsockname())
+            return client, listener.accept()[0]
 
     def tearDown(self) -> "defer.Deferred[None]":
         self.client.close()
@@ -49,6 +54,7 @@ class SocketCase(unittest.TestCase):
         return self.lost.addCallback(lambda _: self._all_closed())
 
     def _all_closed(self) -> None:
+        assert KernelSending.under_way == self.under_way
         for fd in self.resource.opened:
             with pytest.raises(OSError):
                 os.fstat(fd)
@@ -167,18 +173,44 @@ class SocketCase(unittest.TestCase):
 
         return self.run_async(work)
 
-    def test_budget_of_a_turn(self) -> "defer.Deferred[None]":
+    def test_corked_until_the_last_byte(self) -> "defer.Deferred[None]":
+        """The head goes with the first bytes, and nothing of the tail waits for more."""
+        size = sendfile.SMALL + 1000  # less than a segment, which a cork would keep for 0.2 s
+        corked: list[int] = []
+        unsent: list[tuple[int, int]] = []
+        original, done = os.sendfile, self.channel.requestDone
+
+        def observed(*asked: int) -> int:
+            corked.append(self.cork())
+            return original(*asked)
+
+        def after(request: Request) -> None:
+            unsent.append((self.cork(), self.held_back()))
+            done(request)
+
         async def work() -> None:
-            sizes: list[int] = []
-            original = os.sendfile
-
-            def counted(out: int, source: int, offset: int, count: int) -> int:
-                sizes.append(count)
-                return original(out, source, offset, count)
-
-            self.patch(os, "sendfile", counted)
-            self.client.sendall(b"GET /x HTTP/1.1\r\nHost: x\r\n\r\n")
-            await self.read(self.ended(len(BIG)))
-            assert len(sizes) >= 4 and max(sizes) == sendfile.PER_TURN
+            self.patch(os, "sendfile", observed)
+            self.channel.requestDone = after
+            os.truncate(self.path, size)
+            for _ in range(2):
+                self.client.sendall(b"GET /x HTTP/1.1\r\nHost: x\r\n\r\n")
+                assert split(await self.read(self.ended(size)))[2] == BIG[:size]
+            assert corked == [1, 1] and unsent == [(0, 0)] * 2
 
         return self.run_async(work)
+
+    def cork(self) -> int:
+        return self.server.socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_CORK)
+
+    def held_back(self) -> int:
+        """Bytes that are written and were not sent, though the client has room for them (SIOCOUTQNSD)."""
+        return struct.unpack("i", fcntl.ioctl(self.server.socket, 0x894B, bytes(4)))[0]
+
+
+class PairCase(SocketCase):
+    """The plain side of a TLS connection, which ends in the router, is a socket pair: there is nothing to cork."""
+
+    test_corked_until_the_last_byte = None
+
+    def connect(self) -> tuple[socket.socket, socket.socket]:
+        return socket.socketpair()

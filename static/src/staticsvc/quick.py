@@ -11,23 +11,26 @@ stands in the channel as any request does, so that a drain, a lost connection an
 import os
 import re
 import socket
-from functools import lru_cache
 from typing import Any
 
 from svckit.atonce import send, takes_at_once
 from svckit.hosts import is_host
+from svckit.kernelsending import KernelSending, push
 from svckit.paths import BadTarget, normalise
-from svckit.sendfile import PER_TURN, SMALL, KernelSending, Part
+from svckit.sendfile import SMALL, Part
 from svckit.web import MOST_FIELDS, GuardedChannel
 from twisted.python.failure import Failure
 
 from .codings import accepted
 from .hot import Hot, Key, Prepared
 
-__all__ = ["LONGEST_HEAD", "QuickChannel", "read"]
+__all__ = ["LONGEST_HEAD", "MOST_HEADS", "QuickChannel", "read"]
 
 LONGEST_HEAD = 2048
 """Bytes of a head that the quick way looks at; so what it remembers of heads stays within 2 MiB."""
+MOST_HEADS = 1024
+"""Heads that are remembered."""
+_heads: dict[bytes, tuple[Key, bytes] | None] = {}
 
 _head = re.compile(
     rb"GET (/[\x21-\x7e\x80-\xff]*+) HTTP/1\.1\r\n"
@@ -47,7 +50,15 @@ def read(head: bytes) -> tuple[Key, bytes] | None:
 
     Heads are remembered, but for those with what somebody logs in with: that is not kept beyond its request.
     """
-    return _read(head) if _secret(head) else _remembered(head)
+    try:
+        return _heads[head]
+    except KeyError:
+        found = _read(head)
+    if not _secret(head):
+        if len(_heads) >= MOST_HEADS:
+            del _heads[next(iter(_heads))]
+        _heads[head] = found
+    return found
 
 
 def _read(head: bytes) -> tuple[Key, bytes] | None:
@@ -71,9 +82,6 @@ def _read(head: bytes) -> tuple[Key, bytes] | None:
         return (normalise(found[1]), accepted(coding) if coding else ()), found[1]
     except BadTarget:
         return None
-
-
-_remembered = lru_cache(maxsize=1024)(_read)
 
 
 class QuickChannel(GuardedChannel):
@@ -158,16 +166,9 @@ class Exchange:
         if sent < len(head):
             transport.write(head[sent:])
         else:
-            to, most = transport.fileno(), min(size, PER_TURN)
             try:
-                while moved < most:
-                    more = os.sendfile(to, fd, moved, size - moved)
-                    if more == 0:
-                        raise OSError("the file has become shorter")
-                    moved += more
-            except BlockingIOError:
-                pass  # the socket is full
-            except OSError:  # or the client has gone
+                moved = push(transport.fileno(), fd, 0, size, self.channel.site.clock)
+            except OSError:  # the client has gone, or the file has become shorter
                 transport.abortConnection()
                 return
         self.sentLength = moved

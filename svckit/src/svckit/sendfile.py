@@ -1,47 +1,24 @@
-"""Answer a request with an open file: conditions, ranges, and the bytes by sendfile(2).
-
-The bytes of a large file never come into Python's memory. While a file is under way, the transport's `doWrite` is replaced on
-the instance: it first flushes what was written before (the head) by the class's own method, then lets the kernel copy from
-file to socket. The class's method comes back before `request.finish()`, so whatever waits for an empty write buffer (a
-release of the socket, a close) happens there, as ever; and nothing can wait for it earlier, because the request is not done.
+"""Answer a request with an open file: conditions, ranges, and the bytes by sendfile(2) where the transport is a plain socket.
 
 On a transport that is no plain TCP connection (TLS, one in memory) the file is copied piece by piece.
 """
 
 import os
 import time
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterable
 
-from twisted.internet import main, tcp
-from twisted.internet.interfaces import IDelayedCall, IPushProducer, IReactorTime
-from twisted.python.failure import Failure
+from twisted.internet import tcp
 from twisted.web.http import datetimeToString
 from twisted.web.server import Request
-from zope.interface import implementer
 
 from .conditional import Portion, etag_of, select
+from .kernelsending import KernelSending
+from .sending import PIECE, STALL, Part, PieceSending, Sending, transport_of
 
-__all__ = ["PER_TURN", "PIECE", "SMALL", "STALL", "KernelSending", "Part", "answer", "plan", "send", "send_parts"]
+__all__ = ["PIECE", "SMALL", "STALL", "Part", "answer", "plan", "send", "send_parts"]
 
 SMALL = 32 * 1024
 """Bytes below which a file is sent in one write, together with its head."""
-PER_TURN = 1 << 20
-"""Most bytes that one connection may send before the others get their turn."""
-PIECE = 64 * 1024
-"""Bytes that are read and written at a time where sendfile cannot be used."""
-STALL = 60.0
-"""Seconds without a byte taken by the client after which the connection is cut."""
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """A stretch of a file, and what is sent before it."""
-
-    head: bytes
-    offset: int
-    count: int
 
 
 def answer(request: Request, fd: int, about: os.stat_result, etag: bytes | None = None) -> None:
@@ -129,15 +106,10 @@ def _send_small(request: Request, fd: int, part: Part) -> None:
     finally:
         os.close(fd)
     if len(data) != part.count:  # cut short since it was measured: the promised length cannot be kept
-        _transport_of(request).abortConnection()
+        transport_of(request).abortConnection()
         return
     request.write(data)
     request.finish()
-
-
-def _transport_of(request: Any) -> Any:
-    """Typed as what it can do, which no one interface of Twisted's says."""
-    return request.channel.transport
 
 
 def send(request: Request, fd: int, offset: int, count: int) -> None:
@@ -151,155 +123,9 @@ def send(request: Request, fd: int, offset: int, count: int) -> None:
 
 def send_parts(request: Request, fd: int, parts: Iterable[Part]) -> None:
     """As `send`, for several stretches, each after the bytes that go before it."""
-    transport = _transport_of(request)
+    transport = transport_of(request)
     plain = isinstance(transport, tcp.Connection) and not transport.TLS
-    sending: _Sending = KernelSending(request, fd, parts) if plain else _PieceSending(request, fd, parts)
+    sending: Sending = KernelSending(request, fd, parts) if plain else PieceSending(request, fd, parts)
     request.notifyFinish().addErrback(sending.lost)
     request.write(b"")  # the head
     sending.start()
-
-
-class _Sending:
-    """What both ways have in common: the position, the end, the timer."""
-
-    def __init__(self, request: Any, fd: int, parts: Iterable[Part]) -> None:
-        """`request` has a `channel`, a `sentLength`, `write` and `finish`, as one of twisted.web's has."""
-        self.request, self.fd, self._parts = request, fd, iter(parts)
-        self.offset = self.left = 0
-        self.transport = _transport_of(request)
-        self.clock: IReactorTime = request.channel.site.clock
-        self._stall: IDelayedCall | None = None
-
-    def start(self) -> None:
-        self._stall = self.clock.callLater(STALL, self.transport.abortConnection)
-        self.begin_part()
-
-    def begin_part(self) -> bool:
-        """Go to the next part and write what goes before it; False where there is none."""
-        part = next(self._parts, None)
-        if part is None:
-            return False
-        self.offset, self.left = part.offset, part.count
-        if part.head:
-            self.request.write(part.head)
-        return True
-
-    def advance(self, sent: int) -> None:
-        self.offset += sent
-        self.left -= sent
-        if self._stall is not None:
-            self._stall.reset(STALL)
-
-    def release(self) -> None:
-        """Let go of everything; called once, at the end or when the connection is lost."""
-        if self._stall is not None and self._stall.active():
-            self._stall.cancel()
-        os.close(self.fd)
-        self.fd = -1
-
-    def lost(self, reason: Failure) -> None:
-        if self.fd >= 0:
-            self.release()
-
-
-class KernelSending(_Sending):
-    """sendfile(2), driven by the reactor through the transport's `doWrite`."""
-
-    def start(self) -> None:
-        super().start()
-        self._hook: Callable[[], Any] = self._do_write
-        self.transport.doWrite = self._hook
-        self.transport.startWriting()
-
-    def release(self) -> None:
-        super().release()
-        if self.transport.__dict__.get("doWrite") is self._hook:  # abortConnection puts one of its own there
-            del self.transport.doWrite
-
-    def _do_write(self) -> Any:
-        transport = self.transport
-        if _pending(transport):
-            result = type(transport).doWrite(transport)
-            if result is not None or _pending(transport):
-                return result
-            transport.startWriting()  # the class's method has just stopped it
-        try:
-            finished = self._send_one_turn()
-        except BlockingIOError:
-            return None
-        except OSError:
-            return main.CONNECTION_LOST
-        if finished and not self.begin_part():
-            # Writing goes on: the class's method runs once more, finds nothing, and does what it does when all is out.
-            self.release()
-            self.request.finish()
-        return None
-
-    def _send_one_turn(self) -> bool:
-        budget = PER_TURN
-        while self.left and budget > 0:
-            sent = os.sendfile(self.transport.fileno(), self.fd, self.offset, min(self.left, budget))
-            if sent == 0:
-                raise OSError("the file has become shorter")
-            self.request.sentLength += sent
-            budget -= sent
-            self.advance(sent)
-        return not self.left
-
-
-def _pending(transport: Any) -> bool:
-    return len(transport.dataBuffer) > transport.offset or bool(transport._tempDataLen)
-
-
-@implementer(IPushProducer)
-class _PieceSending(_Sending):
-    """Read and write in turns, as long as the consumer takes it."""
-
-    _next: IDelayedCall | None = None
-    _paused = False
-
-    def start(self) -> None:
-        super().start()
-        self.request.registerProducer(self, True)
-        self._schedule()
-
-    def release(self) -> None:
-        self._cancel()
-        super().release()
-
-    def pauseProducing(self) -> None:
-        self._paused = True
-        self._cancel()
-
-    def resumeProducing(self) -> None:
-        self._paused = False
-        self._schedule()
-
-    def stopProducing(self) -> None:
-        self._paused = True
-        self._cancel()
-
-    def _cancel(self) -> None:
-        if self._next is not None and self._next.active():
-            self._next.cancel()
-        self._next = None
-
-    def _schedule(self) -> None:
-        if self._next is None and self.fd >= 0 and not self._paused:
-            self._next = self.clock.callLater(0, self._step)
-
-    def _step(self) -> None:
-        self._next = None
-        if self.left:
-            data = os.pread(self.fd, min(self.left, PIECE), self.offset)
-            if not data:
-                self.transport.abortConnection()
-                return
-            self.advance(len(data))
-            self.request.write(data)
-        if self.left or self.begin_part():
-            self._schedule()
-        elif self.fd >= 0:
-            self.release()
-            self.request.unregisterProducer()
-            self.request.finish()

@@ -4,11 +4,13 @@ import fcntl
 import hashlib
 import os
 import socket
+from _socket import socket as RawSocket
 from collections.abc import Iterator
 from contextlib import suppress
 from itertools import cycle, islice
 
 import pytest
+from portico import flow, window
 from portico.core.termination import DATA, OPERATOR
 from portico.poller import Poller
 from portico.pump import PIPE_SIZE, SMALL, Pipes, Tunnel, join
@@ -190,6 +192,49 @@ def test_a_slow_reader_pauses_the_other_side(reactor: HandReactor, joined: Joine
     rest = push(reactor, sender.sock, b"and on" * 1_000)
     reactor.until(lambda: len(reader.read()) == sent + rest)
     assert reader.data[sent:] == b"and on" * 1_000
+
+
+@BOTH_WAYS
+def test_a_server_of_a_fast_flow_may_fill_a_larger_buffer(
+    reactor: HandReactor, poller: Poller, pipes: Pipes, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    monkeypatch.setattr(flow, "FAST", 1 << 20)
+    joined = Joined(reactor, poller, pipes)
+    ends = (joined.tunnel.client.sock, joined.tunnel.server.sock)
+    for sock in ends:
+        window.limit(sock)
+    before = [room(sock) for sock in ends]
+    sender, reader = two(joined, way)
+    sent = Flow(sender.sock, reader.sock, os.urandom(1 << 20), 16 << 20)
+    while not sent.step():
+        reactor.turn(0)
+    assert room(ends[0]) == before[0]
+    assert (room(ends[1]) > before[1]) is (way == "down")
+    joined.close()
+
+
+def test_a_slow_flow_has_a_small_buffer_to_the_end(
+    reactor: HandReactor, poller: Poller, pipes: Pipes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(flow, "FAST", 2 << 20)
+    joined = Joined(reactor, poller, pipes)
+    window.limit(joined.tunnel.server.sock)
+    before = room(joined.tunnel.server.sock)
+    for sock in (joined.tunnel.client.sock, joined.client.sock):
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 262_144)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 262_144)
+    block = os.urandom(8 << 20)
+    sent = 0
+    for _ in range(6):  # each time until it waits for its reader, whatever goes through in all
+        sent += push(reactor, joined.server.sock, block, until_stalled=True)
+        reactor.until(lambda all_of_it=sent: len(joined.client.read()) == all_of_it)
+    assert sent > 2 << 20
+    assert room(joined.tunnel.server.sock) == before
+    joined.close()
+
+
+def room(sock: RawSocket) -> int:
+    return sock.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF)
 
 
 def test_64_mib_both_ways_at_once(reactor: HandReactor, joined: Joined) -> None:

@@ -20,8 +20,9 @@ from collections.abc import Callable
 
 from .arrival import do_not_wait
 from .core.termination import CLIENT, CLIENT_TIME, DATA, NORMAL, SERVER, SERVER_TIME, Who
-from .flow import PIPE_SIZE, SMALL, SMALLER_PIPE, Flow, SinkLost
+from .flow import NEVER, PIPE_SIZE, SMALL, SMALLER_PIPE, Flow, SinkLost
 from .poller import ERROR, HANGUP, READ, WRITE, Poller
+from .window import let_grow
 
 __all__ = ["NO_PIPES", "PIPE_SIZE", "SMALL", "Pipes", "Tunnel", "join"]
 
@@ -168,6 +169,10 @@ class End(Flow):
         elif self.thin:
             self._splicing = False
             self.rest()
+        elif self.moved >= self.fast_at:
+            self.fast_at = NEVER
+            if self._name == SERVER:  # a client's has no limit of ours
+                let_grow(self.sock)
 
     def _wait_for_peer(self) -> None:
         self.want(self._wanted & ~READ)
@@ -181,6 +186,12 @@ class End(Flow):
         except SinkLost:
             self._tunnel.close(self.peer._name + DATA, reset=True)
             return False
+        if self._splicing and not self._at_eof:
+            self._read()  # at once, where more has surely come: most waits of bulk are short, and cost four changes and a turn
+            if self._tunnel.over:
+                return False
+            if self.held:
+                return True
         self.peer.want(self.peer._wanted & ~WRITE)
         if self._at_eof:
             self._pass_on_eof()

@@ -15,6 +15,7 @@ from ..core.response import ResponseHead, ResponseReader, read_response
 from ..core.termination import CLIENT, DATA, ROUTER
 from ..flow import DONTWAIT, FIRST, SMALL, Flow, SinkLost
 from ..poller import ERROR, HANGUP, READ, WRITE, Poller
+from ..window import let_grow
 from .connect import Replica
 from .watched import Watched
 
@@ -37,6 +38,7 @@ class Backend(Watched):
         "_most",
         "_pool",
         "_reader",
+        "_wide",
         "began",
         "endless",
         "idle_since",
@@ -66,6 +68,7 @@ class Backend(Watched):
         self._head = b""
         self._reader: ResponseReader | None = None
         self._keep = self._bulky = False
+        self._wide = False  # the kernel may hold much of what it sends; so it is not for others, who may be slow
         self._most = SMALL  # bytes to be read with a head; by what the last one came with
         self.watch(sock, poller, self._on_events)
 
@@ -246,7 +249,7 @@ class Backend(Watched):
         self._send(session, piece if taken == len(piece) else piece[:taken])
         if body.complete:
             self._body = None
-            session.answered(self, self._keep and taken == len(piece))
+            session.answered(self, self._keep and not self._wide and taken == len(piece))
 
     def _splice(self, session: "Session", body: Body) -> None:
         down = session.down
@@ -259,10 +262,13 @@ class Backend(Watched):
             self._wait_for(session)
         elif body.complete or down.thin:
             down.rest()
+        elif not self._wide and down.moved >= down.fast_at:
+            let_grow(self.sock)
+            self._wide = True
         self._bulky = not down.thin
         if body.complete:
             self._body = None
-            session.answered(self, self._keep)
+            session.answered(self, self._keep and not self._wide)
 
     def _send(self, session: "Session", piece: bytes) -> None:
         if not session.down.send(piece):

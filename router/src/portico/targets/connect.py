@@ -9,15 +9,13 @@ from svckit.reactors import Reactor
 from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 
+from .. import window
 from ..arrival import Address, RawSocket
 from ..core.answers import BAD_GATEWAY, GATEWAY_TIMEOUT, NO_RESOURCE, Answer
 from ..core.ejection import Ejection
 from ..poller import WRITE, Poller
 
 __all__ = ["UNBOUNDED", "Connecting", "Replica"]
-
-BACKEND_RECEIVE_BUFFER = 262_144
-"""Bytes; caps what the kernel holds of a response for a slow client."""
 
 _OURS = (errno.EADDRNOTAVAIL, errno.EAGAIN, errno.ENOBUFS)
 """Errors of connect(2) that say nothing of the replica: no port or no memory of our own left."""
@@ -102,10 +100,10 @@ class Connecting:
     def _open(self, replica: Replica) -> RawSocket | None:
         host = replica.at[0]
         sock = RawSocket(socket.AF_INET6 if ":" in host else socket.AF_INET, _connection_kind, 0)
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, BACKEND_RECEIVE_BUFFER)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         error = sock.connect_ex(replica.at)
         if error in (0, errno.EINPROGRESS):
+            window.limit(sock)
             return sock
         sock.close()
         if error in _OURS:

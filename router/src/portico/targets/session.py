@@ -54,9 +54,16 @@ class Session(Leaving):
         """Serve the request that is there, and then the next."""
         arrival = self._arrival
         arrival.sock.setblocking(False)  # splice(2) waits unless the socket itself is non-blocking
-        self.watch(arrival.sock, self._split.poller, self._on_events)
+        self.watch(arrival.sock, self._split.poller, self.stirred)
         assert arrival.head is not None
         self._begin(arrival.head, arrival.preface)
+
+    def resume(self, replica: str, up: int, down: int, idle_since: float) -> None:
+        """Be one that has rested: what it was, between two requests."""
+        self.replica, self.idle_since = replica, idle_since
+        self._up, self.down.moved = up, down
+        self._busy = False
+        self.watch_on(self._arrival.sock, self._split.poller, self.stirred)
 
     # -- requests
 
@@ -134,7 +141,8 @@ class Session(Leaving):
 
     # -- what the client does
 
-    def _on_events(self, events: int) -> None:
+    def stirred(self, events: int) -> None:
+        """Something has happened to the client's socket."""
         if events & WRITE:
             try:
                 if self.down.flush():

@@ -1,0 +1,109 @@
+"""Sessions between two requests that are records (`resting`) until the client says something, or its time is up.
+
+A session that is woken has no last request to compare the next one with; everything else is as it was.
+"""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from svckit.reactors import Reactor
+
+from ..core.termination import CLIENT_TIME, REQUEST
+from ..expiry import Expiring
+from ..places import ClientSocket
+from ..poller import Poller, Stirs
+from ..resting import Resting, when_of
+from .crowd import QUIET, Crowd
+from .leaving import Leaving
+from .session import Session
+
+if TYPE_CHECKING:
+    from .split import Split
+
+__all__ = ["Sleeping"]
+
+
+class Sleeping:
+    """Those of one service. `awake` are the others, which come and go from here."""
+
+    def __init__(self, split: "Split", awake: set[Leaving], idle_timeout: float, poller: Poller, reactor: Reactor) -> None:
+        self._split, self._awake, self._idle_timeout, self._poller = split, awake, idle_timeout, poller
+        self._resting = Resting()
+        self._records: Expiring[bytes] = Expiring(reactor, when_of, self._expired)
+        self._common: Stirs = self._stirs  # one object for all
+        self._crowd = Crowd()
+
+    def __len__(self) -> int:
+        return len(self._records)
+
+    @property
+    def full(self) -> int:
+        """How many may be awake before it is looked which of them are quiet."""
+        return self._crowd.full
+
+    def look(self, since: float) -> None:
+        """Lay down those that have been idle since before then. They go in the order in which they fell idle."""
+        awake = self._awake
+        quiet = [session for session in awake if session.idle_since < since and session.may_rest]
+        quiet.sort(key=_idle_since)
+        for session in quiet[: self._crowd.at_most(len(awake))]:
+            self._lay_down(session)
+        self._crowd.looked(len(awake))
+
+    def look_for_long(self, now: float) -> None:
+        """The same by the clock."""
+        self.look(now - QUIET)
+
+    def _lay_down(self, session: Leaving) -> None:
+        arrival, due = session.arrival, session.idle_since + self._idle_timeout
+        sock = arrival.sock
+        assert isinstance(sock, ClientSocket)
+        descriptor = sock.fileno()
+        if not self._records.would_take(descriptor, due):
+            return
+        record = self._resting.record(arrival, session.replica, session.up, session.down.moved, due)
+        if record is None:
+            return
+        self._records.put(descriptor, record)
+        self._poller.rest(descriptor, self._common)
+        session.lay_down()
+        self._awake.discard(session)
+        sock.lay_down()
+
+    # -- waking
+
+    def each(self) -> Iterator[Leaving]:
+        """Wake them one after the other, as what is done with one may end others."""
+        for descriptor, _ in self._records.all():
+            record = self._records.get(descriptor)
+            if record is not None:
+                yield self._wake(descriptor, record)
+
+    def _stirs(self, descriptor: int, events: int) -> None:
+        record = self._records.get(descriptor)
+        if record is not None:
+            self._wake(descriptor, record).stirred(events)
+            self._split.look_whether_crowded()
+
+    def _expired(self, descriptor: int, record: bytes) -> None:
+        self._wake(descriptor, record).end(CLIENT_TIME + REQUEST)
+
+    def _wake(self, descriptor: int, record: bytes) -> Session:
+        woken = self._resting.wake(descriptor, record)
+        self._records.discard(descriptor)
+        arrival, replica = woken.arrival, woken.server
+        assert isinstance(replica, str)
+        try:
+            session = Session(arrival, self._split)
+            session.resume(replica, woken.up, woken.down, when_of(record) - self._idle_timeout)
+        except BaseException:
+            # no trace of it may stay: its descriptor is somebody else's soon
+            self._poller.remove_common(descriptor)
+            arrival.close()
+            raise
+        self._awake.add(session)
+        return session
+
+
+def _idle_since(session: Leaving) -> float:
+    return session.idle_since

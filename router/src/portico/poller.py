@@ -100,6 +100,12 @@ class Poller:
         self._callbacks[descriptor] = callback
         self._common[descriptor] = None
 
+    def tell(self, descriptor: int, events: int) -> None:
+        """Events that were told to one in common are those of the callback that it has now."""
+        callback = self._callbacks.get(descriptor)
+        if callback is not None:
+            callback(events)
+
     def _share(self, descriptor: int, stirs: Stirs) -> None:
         common = self._common
         if descriptor >= len(common):

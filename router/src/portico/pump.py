@@ -113,7 +113,7 @@ class End(Flow):
         """Watch the socket; `pending` goes to the peer before anything that is read."""
         self._pending = pending
         self._wanted = events
-        self._tunnel.poller.add(self._descriptor, events, self.stirred)
+        self._tunnel.poller.add(self._descriptor, events, self._on_events)
 
     @property
     def at_eof(self) -> bool:
@@ -133,7 +133,7 @@ class End(Flow):
     def wake(self) -> None:
         """Begin with a socket that is watched already, for one which has rested."""
         self._wanted = READ
-        self._tunnel.poller.wake(self._descriptor, self.stirred)
+        self._tunnel.poller.wake(self._descriptor, self._on_events)
 
     def want(self, events: int) -> None:
         """Watch for exactly these events."""
@@ -141,8 +141,7 @@ class End(Flow):
             self._tunnel.poller.change(self._descriptor, self._wanted, events)
             self._wanted = events
 
-    def stirred(self, events: int) -> None:
-        """Something has happened to this socket."""
+    def _on_events(self, events: int) -> None:
         if events & WRITE and not self.peer.drain():
             return
         if self._tunnel.over:

@@ -12,7 +12,7 @@ import re
 import struct
 from typing import NamedTuple
 
-from .arrival import Address, Arrival
+from .arrival import Address, Arrival, HandedBack
 from .core.head import Head
 from .interned import Interned
 from .places import ClientSocket, Places
@@ -44,9 +44,14 @@ def other_of(record: bytes) -> int:
 
 
 def can_rest(arrival: Arrival) -> bool:
-    """Whether a record can hold all of it. The plain side of a TLS session, of which more is known, stays as it is."""
+    """Whether a record can hold all of it.
+
+    Not that of the plain side of a TLS session, of which more is known, and not one that a replica has handed back: as long as
+    its object lives a second descriptor of the same connection is not taken (`provenance`).
+    """
     sock = arrival.sock
-    return type(sock) is ClientSocket and sock.places is not None and arrival.tls_facts is None and len(arrival.client[0]) < 64
+    counts = type(sock) is ClientSocket and sock.places is not None
+    return counts and not isinstance(arrival, HandedBack) and arrival.tls_facts is None
 
 
 class _Facts(NamedTuple):

@@ -49,10 +49,6 @@ class Tunnel:
         self.server.lay_down()
         del self._ended
 
-    def stirred(self, descriptor: int, events: int) -> None:
-        """Something has happened to one of its sockets."""
-        (self.client if self.client.sock.fileno() == descriptor else self.server).stirred(events)
-
     def end_idle(self) -> None:
         """Nothing has moved for too long. Where bytes are held that nobody takes, the end looks like what it is: a break."""
         self.idle = True

@@ -95,7 +95,7 @@ class IdleTunnels:
         for tunnel, (_, first) in list(self._seen.items()):
             limit = self._limit(tunnel)
             if limit is not None and number - first >= limit:
-                del self._seen[tunnel]
+                self._seen.pop(tunnel, None)  # it may rest since the end of another: then the next look ends it
                 tunnel.end_idle()
         self._looked(number)
 

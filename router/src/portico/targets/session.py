@@ -54,7 +54,7 @@ class Session(Leaving):
         """Serve the request that is there, and then the next."""
         arrival = self._arrival
         arrival.sock.setblocking(False)  # splice(2) waits unless the socket itself is non-blocking
-        self.watch(arrival.sock, self._split.poller, self.stirred)
+        self.watch(arrival.sock, self._split.poller, self._on_events)
         assert arrival.head is not None
         self._begin(arrival.head, arrival.preface)
 
@@ -63,7 +63,7 @@ class Session(Leaving):
         self.replica, self.idle_since = replica, idle_since
         self._up, self.down.moved = up, down
         self._busy = False
-        self.watch_on(self._arrival.sock, self._split.poller, self.stirred)
+        self.watch_on(self._arrival.sock, self._split.poller, self._on_events)
 
     # -- requests
 
@@ -141,8 +141,7 @@ class Session(Leaving):
 
     # -- what the client does
 
-    def stirred(self, events: int) -> None:
-        """Something has happened to the client's socket."""
+    def _on_events(self, events: int) -> None:
         if events & WRITE:
             try:
                 if self.down.flush():

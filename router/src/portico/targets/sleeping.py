@@ -3,7 +3,7 @@
 A session that is woken has no last request to compare the next one with; everything else is as it was.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from svckit.reactors import Reactor
@@ -26,8 +26,18 @@ __all__ = ["Sleeping"]
 class Sleeping:
     """Those of one service. `awake` are the others, which come and go from here."""
 
-    def __init__(self, split: "Split", awake: set[Leaving], idle_timeout: float, poller: Poller, reactor: Reactor) -> None:
+    def __init__(
+        self,
+        split: "Split",
+        awake: set[Leaving],
+        idle_timeout: float,
+        poller: Poller,
+        reactor: Reactor,
+        fewer: Callable[[], None],
+    ) -> None:
+        """`fewer` is called when one is lost."""
         self._split, self._awake, self._idle_timeout, self._poller = split, awake, idle_timeout, poller
+        self._fewer = fewer
         self._resting = Resting()
         self._records: Expiring[bytes] = Expiring(reactor, when_of, self._expired)
         self._common: Stirs = self._stirs  # one object for all
@@ -82,7 +92,8 @@ class Sleeping:
     def _stirs(self, descriptor: int, events: int) -> None:
         record = self._records.get(descriptor)
         if record is not None:
-            self._wake(descriptor, record).stirred(events)
+            self._wake(descriptor, record)
+            self._poller.tell(descriptor, events)
             self._split.look_whether_crowded()
 
     def _expired(self, descriptor: int, record: bytes) -> None:
@@ -100,6 +111,7 @@ class Sleeping:
             # no trace of it may stay: its descriptor is somebody else's soon
             self._poller.remove_common(descriptor)
             arrival.close()
+            self._fewer()
             raise
         self._awake.add(session)
         return session

@@ -95,7 +95,7 @@ class Split:
         self.pool = Pool(settings.idle_connections, settings.idle_time, self.bounded)
         self._stalled = Stalled(settings.answer_timeout, settings.exchange_idle)
         self._sessions: set[Leaving] = set()  # those that are objects
-        self._sleeping = Sleeping(self, self._sessions, limits.idle_timeout, poller, reactor)
+        self._sleeping = Sleeping(self, self._sessions, limits.idle_timeout, poller, reactor, fewer)
         self._sweeper = LoopingCall(self._sweep)
         self._sweeper.clock = reactor
 

@@ -11,6 +11,7 @@ from ..accesslog import AccessLog
 from ..arrival import Arrival, RawSocket
 from ..config import Tcp
 from ..core.termination import DATA, Who
+from ..places import ClientSocket
 from ..poller import Poller, Stirs
 from ..pump import NO_PIPES, Pipes
 from ..resting import Resting, can_rest, other_of, when_of
@@ -121,9 +122,10 @@ class Tunnels:
         self._crowd.looked(len(awake))
 
     def _lay_down_one(self, tunnel: Tunnel, ends: _Ends) -> None:
-        arrival, poller = ends.arrival, self._poller
-        client, server = tunnel.client, tunnel.server
-        ours, other = client.sock.fileno(), server.sock.fileno()
+        arrival, poller, client, server = ends.arrival, self._poller, tunnel.client, tunnel.server
+        sock = arrival.sock
+        assert isinstance(sock, ClientSocket)
+        ours, other = sock.fileno(), server.sock.fileno()
         up, down = ends.up + client.moved, ends.down + server.moved
         record = self._resting.record(arrival, ends.replica, up, down, self._idle.since(tunnel), other)
         if record is None:
@@ -134,14 +136,15 @@ class Tunnels:
         tunnel.lay_down()
         self._idle.forget(tunnel)
         del self._awake[tunnel]
-        arrival.sock.lay_down()  # type: ignore[attr-defined]  # `can_rest` has said that it is one
+        sock.lay_down()
         server.sock.detach()
 
     def _stirs(self, descriptor: int, events: int) -> None:
         """Something has happened to one of the two sockets of a record."""
         client = self._clients.get(descriptor, descriptor)
         if client in self._records:
-            self._wake(client).stirred(descriptor, events)
+            self._wake(client)
+            self._poller.tell(descriptor, events)
             if len(self._awake) >= self._crowd.full:
                 self._lay_down_the_quiet()
 

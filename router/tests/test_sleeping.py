@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 import pytest
 from portico.config import Limits
 from portico.poller import READ
-from portico.targets import crowd
 from portico.targets.session import Session
 from portico.targets.sleeping import Sleeping
 from portico.targets.split import LAST_REQUESTS
@@ -65,7 +64,7 @@ def test_its_time_counts_from_its_last_answer(rig: Rig) -> None:
 def test_woken_for_nothing_it_is_still_idle_since_then(rig: Rig) -> None:
     client = asleep(rig)
     split = rig.target._split
-    ((descriptor, _),) = split._sleeping._records.all()
+    ((descriptor, _),) = split._sleeping._late.all()
     split._sleeping._stirs(descriptor, READ)
     assert len(split._sessions) == 1
     rig.reactor.pump([1.0])
@@ -157,55 +156,6 @@ def test_a_service_that_is_gone_keeps_them_until_they_ask(rig: Rig) -> None:
     rig.returned[0].close()
 
 
-# -- crowds
-
-
-@pytest.fixture
-def few(monkeypatch: pytest.MonkeyPatch) -> int:
-    monkeypatch.setattr(crowd, "FEW", 8)
-    return 8
-
-
-def comes(rig: Rig, server: Inbox) -> Inbox:
-    """One more client, which has one answer over the connection that is there."""
-    client = rig.connect(get())
-    rig.reactor.settle()
-    server.sock.send(OK)
-    rig.expect(client, OK)
-    rig.reactor.advance(0.01)
-    return client
-
-
-def test_a_crowd_is_laid_down_while_it_comes(rig: Rig, few: int) -> None:
-    rig.make()
-    _, server = rig.kept()
-    for _ in range(3 * few):
-        comes(rig, server)
-        assert len(rig.target._split._sessions) <= few + few // 4
-    assert sleepers(rig) >= 2 * few - few // 4
-    assert len(rig.target._split) == 3 * few + 1
-
-
-def test_those_that_ask_all_the_time_stay_awake(rig: Rig, few: int) -> None:
-    rig.make()
-    client, server = rig.kept()
-    for _ in range(3 * few):
-        rig.exchange(client, server, get())
-        comes(rig, server)
-        assert any(session.arrival.client == client.sock.getsockname() for session in rig.target._split._sessions)
-    assert sleepers(rig) > few
-
-
-def test_when_all_are_busy_looks_get_rarer(rig: Rig, few: int) -> None:
-    rig.make()
-    for _ in range(4 * few):
-        rig.connect(get())
-        rig.reactor.settle()
-    split = rig.target._split
-    assert (sleepers(rig), len(split._sessions)) == (0, 4 * few)
-    assert split._sleeping.full > 4 * few
-
-
 # -- where it fails
 
 
@@ -231,7 +181,7 @@ def test_one_that_cannot_be_woken_is_closed_and_forgotten(rig: Rig, monkeypatch:
 def test_an_event_that_is_out_of_date_finds_nothing(rig: Rig) -> None:
     asleep(rig)
     split: Sleeping = rig.target._split._sleeping
-    ((descriptor, _),) = split._records.all()
+    ((descriptor, _),) = split._late.all()
     for session in split.each():
         session.end("--")
     split._stirs(descriptor, READ)

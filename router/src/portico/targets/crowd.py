@@ -1,10 +1,10 @@
 """When connections that are quiet become records: those of a crowd soon, those of a few only after a while.
 
-To be laid down and woken costs as much as a request, so whoever asks again and again stays an object. What has been quiet for
-`QUIET` seconds is laid down by a timer. Where many come at once that would be too late, as what thousands of objects have taken
-is hardly ever given back; so a look is due whenever there are a quarter more than at the last one, and lays down what has not
-moved since then. As the number must grow for each look, it costs a connection no more than a few glances, and a busy crowd
-nothing once it is complete.
+To be laid down and woken costs as much as a request, so whoever asks again and again must stay an object. What has been quiet
+for `QUIET` seconds is laid down by a timer. Where many come at once that would be too late, as what thousands of objects have
+taken is hardly ever given back. So a look is due whenever there are a quarter more than at the last one, and lays down what has
+not moved since then; but only once in the life of a connection: one that was woken has shown that it is used, and is left to
+the timer. As the number must grow for each look, it costs a connection no more than a few glances.
 """
 
 __all__ = ["QUIET", "Crowd"]

@@ -61,6 +61,7 @@ class Leaving(Watched):
         "over",
         "replica",
         "request",
+        "woken",
     )
 
     request: Request
@@ -74,6 +75,8 @@ class Leaving(Watched):
         self.replica = ""
         """Who served the last request."""
         self.idle_since = 0.0
+        self.woken = False
+        """It has rested before."""
         self._busy = True  # from a request's head until all of its answer is out
         self._backend: Backend | None = None
         self._connecting: Connecting | None = None

@@ -62,7 +62,7 @@ class Session(Leaving):
         """Be one that has rested: what it was, between two requests."""
         self.replica, self.idle_since = replica, idle_since
         self._up, self.down.moved = up, down
-        self._busy = False
+        self._busy, self.woken = False, True
         self.watch_on(self._arrival.sock, self._split.poller, self._on_events)
 
     # -- requests

@@ -117,14 +117,14 @@ class Split:
         """One more is awake: where they are many now, those that have asked nothing since the last look are laid down."""
         if len(self._sessions) >= self._sleeping.full:
             since, self.now = self.now, self.reactor.seconds()
-            self._sleeping.look(since)
+            self._sleeping.look_at_crowd(since)
 
     def _sweep(self) -> None:
         self.now = now = self.reactor.seconds()
         self.pool.sweep(now)
         for session in [each for each in self._sessions if each.idle and now - each.idle_since >= self._idle_timeout]:
             session.end(CLIENT_TIME + REQUEST)
-        self._sleeping.look_for_long(now)
+        self._sleeping.look(now)
         for session in self._stalled.look(self._sessions, now):
             session.stall()
         if self.bounded:

@@ -31,6 +31,8 @@ class _Ends(NamedTuple):
     up: int
     """Bytes before it was this tunnel."""
     down: int
+    woken: bool = False
+    """It has rested before."""
 
 
 class Tunnels:
@@ -71,7 +73,7 @@ class Tunnels:
 
         self._add(_Ends(arrival, replica, up, down), made)
         if len(self._awake) >= self._crowd.full:
-            self._lay_down_the_quiet()
+            self._look_at_crowd()
 
     def _add(self, ends: _Ends, make: Callable[[Ended], Tunnel]) -> Tunnel:
         tunnel: Tunnel
@@ -96,14 +98,15 @@ class Tunnels:
 
     # -- rest
 
-    def _lay_down_the_quiet(self) -> None:
-        """Those through which nothing has moved since the last time."""
+    def _look_at_crowd(self) -> None:
+        """Lay down those through which nothing has moved since the last time, and that have never rested."""
         quiet: list[Tunnel] = []
-        for tunnel in self._awake:
-            moved = tunnel.moved
-            if tunnel.moved_before == moved:
-                quiet.append(tunnel)
-            tunnel.moved_before = moved
+        for tunnel, ends in self._awake.items():
+            if not ends.woken:
+                moved = tunnel.moved
+                if tunnel.moved_before == moved:
+                    quiet.append(tunnel)
+                tunnel.moved_before = moved
         self._lay_down(quiet)
 
     def _looked(self, looks: int) -> None:
@@ -146,7 +149,7 @@ class Tunnels:
             self._wake(client)
             self._poller.tell(descriptor, events)
             if len(self._awake) >= self._crowd.full:
-                self._lay_down_the_quiet()
+                self._look_at_crowd()
 
     def _wake_each(self, clients: list[int]) -> Iterator[Tunnel]:
         """One after the other, as what is done with one may end others."""
@@ -167,7 +170,7 @@ class Tunnels:
             return rejoin(arrival.sock, server, self._poller, _pipes_for(arrival, self._pipes), ended)
 
         try:
-            tunnel = self._add(_Ends(arrival, replica, woken.up, woken.down), made)
+            tunnel = self._add(_Ends(arrival, replica, woken.up, woken.down, True), made)
         except BaseException:
             self._lose(arrival, server, replica)
             raise

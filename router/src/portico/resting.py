@@ -1,7 +1,7 @@
 """A connection that has been served and waits, as one string of bytes.
 
 It may be between two requests, or a tunnel through which nothing moves. As objects it takes 2 KiB: sockets, arrival, head,
-flows, callbacks. As a record it takes 91 bytes, the client's address, and what the access log will want to know of its last
+flows, callbacks. As a record it takes 89 bytes, the client's address, and what the access log will want to know of its last
 request. What thousands of connections have in common (listener, service, route, replica) is interned and counted.
 
 The descriptors count all the while (`places`). Whoever has a record has the only trace of them. `dormant` is the same for those

@@ -42,6 +42,18 @@ def test_a_crowd_is_laid_down_while_it_comes(rig: Rig, few: int) -> None:
     assert len(rig.target._split) == 3 * few + 1
 
 
+def test_one_that_grows_slower_than_the_timer_looks_is_one_too(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two more each second, of sixteen."""
+    few = 16
+    monkeypatch.setattr(crowd, "FEW", few)
+    rig.make()
+    _, server = rig.kept()
+    for _ in range(3 * few):
+        comes(rig, server)
+        rig.reactor.advance(0.49)
+        assert len(rig.target._split._sessions) <= few + few // 4
+
+
 def test_those_that_ask_all_the_time_stay_awake(rig: Rig, few: int) -> None:
     rig.make()
     client, server = rig.kept()

@@ -26,6 +26,10 @@ class Crowd:
         """So many are left after a look."""
         self.full = max(FEW, left + left // 4)
 
+    def calmed(self, left: int) -> None:
+        """So many are left after the timer's look. It never puts the next one off: a slow crowd would have none."""
+        self.full = min(self.full, max(FEW, left + left // 4))
+
     @staticmethod
     def at_most(there: int) -> int:
         """How many of those that are there a look may lay down: what has gathered since the last one, and no long pause."""

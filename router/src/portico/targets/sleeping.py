@@ -57,17 +57,18 @@ class Sleeping:
         """Lay down those that have been idle for long."""
         since = now - QUIET
         self._lay_down([session for session in self._awake if session.idle_since < since and session.may_rest], self._late)
+        self._crowd.calmed(len(self._awake))
 
     def look_at_crowd(self, since: float) -> None:
         """Lay down those that have been idle since before the last look, which was then, and have never rested."""
         fresh = [session for session in self._awake if not session.woken and session.idle_since < since]
         self._lay_down([session for session in fresh if session.may_rest], self._early)
+        self._crowd.looked(len(self._awake))
 
     def _lay_down(self, quiet: list[Leaving], records: "Expiring[bytes]") -> None:
         quiet.sort(key=_idle_since)
         for session in quiet[: self._crowd.at_most(len(self._awake))]:
             self._lay_down_one(session, records)
-        self._crowd.looked(len(self._awake))
 
     def _lay_down_one(self, session: Leaving, records: "Expiring[bytes]") -> None:
         arrival, due = session.arrival, session.idle_since + self._idle_timeout

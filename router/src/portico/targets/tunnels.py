@@ -108,6 +108,7 @@ class Tunnels:
                     quiet.append(tunnel)
                 tunnel.moved_before = moved
         self._lay_down(quiet)
+        self._crowd.looked(len(self._awake))
 
     def _looked(self, looks: int) -> None:
         """The timer has compared all that are awake."""
@@ -116,13 +117,13 @@ class Tunnels:
             for tunnel in self._wake_each(late):
                 tunnel.end_idle()
         self._lay_down([tunnel for tunnel in self._awake if looks - self._idle.since(tunnel) >= self._quiet])
+        self._crowd.calmed(len(self._awake))
 
     def _lay_down(self, quiet: list[Tunnel]) -> None:
         awake = self._awake
         may = [tunnel for tunnel in quiet if tunnel.is_quiet and can_rest(awake[tunnel].arrival)]
         for tunnel in may[: self._crowd.at_most(len(awake))]:
             self._lay_down_one(tunnel, awake[tunnel])
-        self._crowd.looked(len(awake))
 
     def _lay_down_one(self, tunnel: Tunnel, ends: _Ends) -> None:
         arrival, poller, client, server = ends.arrival, self._poller, tunnel.client, tunnel.server

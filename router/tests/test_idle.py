@@ -5,8 +5,9 @@ from collections.abc import Iterator
 
 import pytest
 from portico.poller import Poller
-from portico.pump import Pipes, Tunnel, join
+from portico.pump import Pipes
 from portico.targets.idle import IdleTunnels, interval
+from portico.tunnel import Tunnel, join
 
 from .support.reactor import HandReactor
 from .support.wires import Inbox, as_reactor, tcp_pair

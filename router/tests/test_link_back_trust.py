@@ -11,7 +11,8 @@ import pytest
 from portico.core.answers import LEFT, STRANGE, STRANGE_AND_SILENT
 from portico.link import Link
 from portico.poller import Poller
-from portico.pump import NO_PIPES, join
+from portico.pump import NO_PIPES
+from portico.tunnel import join
 from svckit.handoff.codec import Connection, Tls
 
 from .support.backs import back

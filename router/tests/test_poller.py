@@ -114,7 +114,6 @@ def test_an_event_does_not_reach_what_has_the_descriptor_since(reactor: HandReac
     pairs = [socket.socketpair() for _ in range(2)]
     fresh, fresh_end = socket.socketpair()
     late: list[int] = []
-    poller.common = lambda descriptor, events: late.append(events)
 
     def callback(index: int) -> None:
         pairs[index][0].recv(1)
@@ -122,7 +121,7 @@ def test_an_event_does_not_reach_what_has_the_descriptor_since(reactor: HandReac
         poller.remove(other)
         os.dup2(fresh.fileno(), other)
         if common:
-            poller.add_common(other, READ)
+            poller.add_common(other, READ, lambda descriptor, events: late.append(events))
         else:
             poller.add(other, READ, late.append)
 

@@ -13,7 +13,8 @@ import pytest
 from portico import flow, window
 from portico.core.termination import DATA, OPERATOR
 from portico.poller import Poller
-from portico.pump import PIPE_SIZE, SMALL, Pipes, Tunnel, join
+from portico.pump import PIPE_SIZE, SMALL, Pipes
+from portico.tunnel import Tunnel, join
 
 from .support.reactor import HandReactor
 from .support.wires import Inbox, open_descriptors, reset, tcp_pair

@@ -27,7 +27,7 @@ from .core.rule import Rule
 from .core.table import Wait
 from .dormant import Dormant, due_of, since_of
 from .expiry import Expiring
-from .poller import READ, Poller
+from .poller import READ, Poller, Stirs
 from .service import Destination
 from .waiter import Decision, Hurry, Waiter
 
@@ -56,7 +56,7 @@ class Patience:
         self._waiting: dict[int, Waiter] = {}
         self._dormant = Dormant()
         self._records: Expiring[bytes] = Expiring(reactor, due_of, self._record_expired)
-        poller.common = self._stirs
+        self._common: Stirs = self._stirs  # one object for all
         self.hurry: Hurry | None = None
         """The router ends."""
         self._drained: tuple[Deferred[None], IDelayedCall] | None = None
@@ -118,7 +118,7 @@ class Patience:
             if record is not None:
                 self._records.put(descriptor, record)
                 if not watched:
-                    self._poller.add_common(descriptor, READ)
+                    self._poller.add_common(descriptor, READ, self._common)
                 return
         self._keep_awake(waiter)
 
@@ -128,7 +128,10 @@ class Patience:
         watched = self._records.discard(descriptor)
         self._waiting[descriptor] = waiter
         waiter.start_clock()
-        self._poller.add(descriptor, 0 if watched else READ, waiter.readable)
+        if watched:
+            self._poller.wake(descriptor, waiter.readable)
+        else:
+            self._poller.add(descriptor, READ, waiter.readable)
 
     def _wake(self, descriptor: int, record: bytes) -> Waiter:
         """It is an object again, and its record stays until it is known what becomes of it."""

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from svckit.reactors import Reactor
 from twisted.logger import Logger
 
-__all__ = ["ERROR", "HANGUP", "READ", "READ_HANGUP", "WRITE", "Poller"]
+__all__ = ["ERROR", "HANGUP", "READ", "READ_HANGUP", "WRITE", "Poller", "Stirs"]
 
 READ, WRITE = select.EPOLLIN, select.EPOLLOUT
 ERROR, HANGUP, READ_HANGUP = select.EPOLLERR, select.EPOLLHUP, select.EPOLLRDHUP
@@ -27,6 +27,8 @@ BUSY = 8
 
 Callback = Callable[[int], None]
 """Called with the epoll events that are there."""
+Stirs = Callable[[int, int], None]
+"""Called with a descriptor and the events on it, for any number of descriptors."""
 
 
 class Poller:
@@ -39,9 +41,8 @@ class Poller:
         self._callbacks: dict[int, Callback] = {}
         self._fresh: set[int] = set()
         """Descriptors added since the last look: an event of that look is of something else, which had their number before."""
-        self.common: Callable[[int, int], None] | None = None
-        """Called with descriptor and events of those that have no callback of their own. It may get an event that is out of
-        date: one of the same batch may have ended that connection."""
+        self._common: list[Stirs | None] = []
+        """By descriptor, for those that have no callback of their own: a thousand of them have one in common."""
 
     def __len__(self) -> int:
         return len(self._callbacks)
@@ -76,14 +77,40 @@ class Poller:
             with contextlib.suppress(FileNotFoundError):
                 self._epoll.unregister(descriptor)
 
-    def add_common(self, descriptor: int, events: int) -> None:
-        """Watch `descriptor` for `common`: a thousand of them take no memory here."""
+    # -- those that share a callback
+
+    def add_common(self, descriptor: int, events: int, stirs: Stirs) -> None:
+        """Watch `descriptor` for `stirs`, which may be that of a thousand others: it takes 8 bytes here."""
         self._fresh.add(descriptor)
+        self._share(descriptor, stirs)
         self._epoll.register(descriptor, events)
 
     def remove_common(self, descriptor: int) -> None:
         """Forget one of those, which will live on."""
+        self._common[descriptor] = None
         self._epoll.unregister(descriptor)
+
+    def rest(self, descriptor: int, stirs: Stirs) -> None:
+        """It is watched on for the same events, and from now on `stirs` is told."""
+        self._share(descriptor, stirs)
+        self._callbacks.pop(descriptor, None)
+
+    def wake(self, descriptor: int, callback: Callback) -> None:
+        """The other way round."""
+        self._callbacks[descriptor] = callback
+        self._common[descriptor] = None
+
+    def tell(self, descriptor: int, events: int) -> None:
+        """Events that were told to one in common are those of the callback that it has now."""
+        callback = self._callbacks.get(descriptor)
+        if callback is not None:
+            callback(events)
+
+    def _share(self, descriptor: int, stirs: Stirs) -> None:
+        common = self._common
+        if descriptor >= len(common):
+            common.extend([None] * (descriptor + 1 - len(common)))
+        common[descriptor] = stirs
 
     # -- descriptor of the reactor
 
@@ -100,7 +127,7 @@ class Poller:
 
     def doRead(self) -> None:
         """Handle what has happened. Nothing may escape: the reactor would drop this reader, which is every connection."""
-        callbacks, fresh = self._callbacks, self._fresh
+        callbacks, fresh, common = self._callbacks, self._fresh, self._common
         for _ in range(ROUNDS):
             ready = self._epoll.poll(0, EVENTS_AT_ONCE)
             fresh.clear()
@@ -111,8 +138,8 @@ class Poller:
                 try:
                     if callback is not None:
                         callback(events)
-                    elif self.common is not None:
-                        self.common(descriptor, events)
+                    elif descriptor < len(common) and (stirs := common[descriptor]) is not None:
+                        stirs(descriptor, events)
                 except Exception:
                     self.log.failure("a callback of the router failed")
             if len(ready) < BUSY:

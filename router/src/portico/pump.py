@@ -1,4 +1,4 @@
-"""Two sockets joined so that what one sends the other gets, by splice(2): bulk data never enters this program.
+"""What one socket of a tunnel sends the other gets, by splice(2): bulk data never enters this program. `tunnel` joins the two.
 
 Each `End` carries the flow *from* its socket *to* its peer. Small pieces are received and sent, as splice costs twice as much
 for them; once a read fills the buffer the flow goes through a pipe in the kernel, and back again when it thins out. What the
@@ -16,22 +16,22 @@ import socket
 import sys
 import termios
 from _socket import socket as RawSocket
-from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from .arrival import do_not_wait
-from .core.termination import CLIENT, CLIENT_TIME, DATA, NORMAL, SERVER, SERVER_TIME, Who
+from .core.termination import DATA, NORMAL, SERVER, Who
 from .flow import NEVER, PIPE_SIZE, SMALL, SMALLER_PIPE, Flow, SinkLost
-from .poller import ERROR, HANGUP, READ, WRITE, Poller
+from .poller import ERROR, HANGUP, READ, WRITE
 from .window import let_grow
 
-__all__ = ["NO_PIPES", "PIPE_SIZE", "SMALL", "Pipes", "Tunnel", "join"]
+if TYPE_CHECKING:
+    from .tunnel import Tunnel
+
+__all__ = ["NO_PIPES", "PIPE_SIZE", "SMALL", "End", "Pipes"]
 
 _DONTWAIT = int(socket.MSG_DONTWAIT)
 _ANY = 1 << 62
 _RESET = b"\1\0\0\0\0\0\0\0"
-
-Ended = Callable[[str, int, int], None]
-"""Told how it ended (`core.termination`), and the bytes up and down."""
 
 
 class Pipes:
@@ -115,6 +115,26 @@ class End(Flow):
         self._pending = pending
         self._wanted = events
         self._tunnel.poller.add(self._descriptor, events, self._on_events)
+
+    @property
+    def at_eof(self) -> bool:
+        """Whether this side sends nothing more."""
+        return self._at_eof
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether all that came from this side has gone on, and more may come."""
+        return self._wanted == READ and not (self.held or self._at_eof or self.peer._at_eof)
+
+    def lay_down(self) -> None:
+        """Be forgotten, with the socket still watched; give the pipe back."""
+        self.close()
+        del self.peer, self._tunnel  # these are cycles, and would wait for the garbage collector
+
+    def wake(self) -> None:
+        """Begin with a socket that is watched already, for one which has rested."""
+        self._wanted = READ
+        self._tunnel.poller.wake(self._descriptor, self._on_events)
 
     def want(self, events: int) -> None:
         """Watch for exactly these events."""
@@ -229,57 +249,3 @@ class End(Flow):
         self._tunnel.poller.remove(self._descriptor, self._wanted)
         self.sock.close()
         self.close()
-
-
-class Tunnel:
-    """The two ends together."""
-
-    def __init__(self, client: RawSocket, server: RawSocket, poller: Poller, pipes: Pipes, ended: Ended) -> None:
-        self.poller, self.pipes, self._ended = poller, pipes, ended
-        self.over = self.idle = False
-        self.client = End(client, server, CLIENT, self)
-        self.server = End(server, client, SERVER, self)
-        self.client.peer, self.server.peer = self.server, self.client
-
-    @property
-    def moved(self) -> int:
-        """Bytes that have gone through, both ways."""
-        return self.client.moved + self.server.moved
-
-    @property
-    def half_closed(self) -> bool:
-        """Whether one of the two sends nothing more."""
-        return self.client._at_eof or self.server._at_eof
-
-    def end_idle(self) -> None:
-        """Nothing has moved for too long. Where bytes are held that nobody takes, the end looks like what it is: a break."""
-        self.idle = True
-        who = SERVER_TIME if self.client._at_eof else CLIENT_TIME
-        self.close(who + DATA, reset=self.client.held or self.server.held)
-
-    def close(self, how: str, reset: bool) -> None:
-        """End both; `how` is told by `core.termination`, and `reset` breaks the connections off."""
-        if self.over:
-            return
-        self.over = True
-        self.client.let_go(reset)
-        self.server.let_go(reset)
-        self._ended(how, self.client.moved, self.server.moved)
-
-
-def join(
-    client: RawSocket,
-    server: RawSocket,
-    preface: bytes,
-    poller: Poller,
-    pipes: Pipes,
-    ended: Ended,
-    reply: bytes = b"",
-) -> Tunnel:
-    """Join two connected sockets; `preface` goes to the server first, and `reply` to the client."""
-    for sock in (client, server):
-        sock.setblocking(False)  # splice(2) from a socket waits unless the socket itself is non-blocking
-    tunnel = Tunnel(client, server, poller, pipes, ended)
-    tunnel.client.start((0 if preface else READ) | (WRITE if reply else 0), preface)
-    tunnel.server.start((0 if reply else READ) | (WRITE if preface else 0), reply)
-    return tunnel

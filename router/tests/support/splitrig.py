@@ -8,6 +8,7 @@ from pathlib import Path
 import twisted.internet.reactor  # noqa: F401  # has sockets of its own, from its import on
 from portico.arrival import Arrival
 from portico.config import Limits, Tcp
+from portico.places import Places
 from portico.poller import Poller
 from portico.pump import Pipes
 from portico.service import RoutedService
@@ -48,6 +49,8 @@ class Rig:
         self.listener.setblocking(False)
         self.at: tuple[str, int] = self.listener.getsockname()
         self.sockets: list[socket.socket] = [self.listener]
+        self.places: Places | None = None
+        """Where clients count, if they do."""
         self.make()
 
     def make(self, limits: Limits | None = None, at: tuple[str, int] | None = None, **settings: object) -> None:
@@ -73,9 +76,8 @@ class Rig:
 
     def connect(self, first: bytes) -> Inbox:
         """A client whose first bytes are `first`."""
-        client, arrival = arrive(first)
+        client, arrival = arrive(first, self.reactor.seconds(), places=self.places)
         self.sockets.append(client)
-        assert arrival.head is not None
         self.service.put_through(arrival)
         return Inbox(client)
 

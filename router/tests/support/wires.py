@@ -20,6 +20,7 @@ from portico.core.preface import Preface
 from portico.core.rule import Rule
 from portico.core.table import RouteTable
 from portico.patience import Patience
+from portico.places import Places
 from portico.targets.resolver import Resolver
 from svckit.reactors import Reactor
 
@@ -60,10 +61,18 @@ def reset(sock: socket.socket) -> None:
     sock.close()
 
 
-def arrive(preface: bytes = b"", since: float = 0.0, returned: bool = False) -> tuple[socket.socket, Arrival]:
-    """A client and its connection in the router's hands, with the head read if `preface` holds one."""
+def arrive(
+    preface: bytes = b"", since: float = 0.0, returned: bool = False, places: Places | None = None
+) -> tuple[socket.socket, Arrival]:
+    """A client and its connection in the router's hands, with the head read if `preface` holds one.
+
+    With `places` it counts there, as all do that come from a listener.
+    """
     client, ours = tcp_pair()
-    arrival = Arrival(ours, client.getsockname(), LISTENER, since, preface, returned)
+    sock = ours if places is None else places.hold(ours.detach())
+    arrival = Arrival(sock, client.getsockname(), LISTENER, since, preface, returned)
+    if places is not None:
+        places.admit(arrival)
     arrival.head = read_head(preface)
     return client, arrival
 

@@ -26,7 +26,9 @@ from ..core.termination import (
     Who,
 )
 from ..flow import RESET, Flow
+from ..poller import READ
 from ..pump import NO_PIPES
+from ..resting import can_rest
 from .backend import Backend
 from .connect import Connecting, Replica
 from .upload import Upload
@@ -59,6 +61,7 @@ class Leaving(Watched):
         "over",
         "replica",
         "request",
+        "woken",
     )
 
     request: Request
@@ -72,6 +75,8 @@ class Leaving(Watched):
         self.replica = ""
         """Who served the last request."""
         self.idle_since = 0.0
+        self.woken = False
+        """It has rested before."""
         self._busy = True  # from a request's head until all of its answer is out
         self._backend: Backend | None = None
         self._connecting: Connecting | None = None
@@ -90,6 +95,17 @@ class Leaving(Watched):
     def idle(self) -> bool:
         """Whether it waits for a request."""
         return not self._busy
+
+    @property
+    def may_rest(self) -> bool:
+        """Whether it waits for a request, has nothing in hand, and a record can hold it."""
+        in_hand = self._busy or self._buffer or self._eof or self._ending or self.down.held
+        return not in_hand and self.wanted == READ and can_rest(self._arrival)
+
+    @property
+    def up(self) -> int:
+        """Bytes that have gone to servers, as far as exchanges are over."""
+        return self._up
 
     @property
     def _phase(self) -> Phase:
@@ -198,6 +214,11 @@ class Leaving(Watched):
         self._up += backend.up.moved - self._base
         self._backend = None
         self._split.release(backend, reusable, again)
+
+    def lay_down(self) -> None:
+        """Be forgotten, with the socket still watched."""
+        self.over = True
+        self.down.close()
 
     def _detach(self) -> None:
         """Let go of the client's socket, and of what is under way for it."""

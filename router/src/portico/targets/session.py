@@ -60,6 +60,13 @@ class Session(Leaving):
         assert arrival.head is not None
         self._begin(arrival.head, arrival.preface)
 
+    def resume(self, replica: str, up: int, down: int, idle_since: float) -> None:
+        """Be one that has rested: what it was, between two requests."""
+        self.replica, self.idle_since = replica, idle_since
+        self._up, self.down.moved = up, down
+        self._busy, self.woken = False, True
+        self.watch_on(self._arrival.sock, self._split.poller, self._on_events)
+
     # -- requests
 
     def _judge(self, buffer: bytes) -> None:

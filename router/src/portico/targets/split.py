@@ -30,6 +30,7 @@ from .leaving import Leaving
 from .pool import Pool
 from .replicas import Replicas
 from .session import Session
+from .sleeping import Sleeping
 from .stalled import Stalled
 
 __all__ = ["SWEEP_INTERVAL", "Split"]
@@ -93,12 +94,13 @@ class Split:
         self._switched, self._fewer = switched, fewer
         self.pool = Pool(settings.idle_connections, settings.idle_time, self.bounded)
         self._stalled = Stalled(settings.answer_timeout, settings.exchange_idle)
-        self._sessions: set[Leaving] = set()
+        self._sessions: set[Leaving] = set()  # those that are objects
+        self._sleeping = Sleeping(self, self._sessions, limits.idle_timeout, poller, reactor, fewer)
         self._sweeper = LoopingCall(self._sweep)
         self._sweeper.clock = reactor
 
     def __len__(self) -> int:
-        return len(self._sessions)
+        return len(self._sessions) + len(self._sleeping)
 
     def start(self) -> None:
         """Begin to look at what is idle."""
@@ -109,12 +111,20 @@ class Split:
         session = Session(arrival, self)
         self._sessions.add(session)
         session.start()
+        self.look_whether_crowded()
+
+    def look_whether_crowded(self) -> None:
+        """One more is awake: where they are many now, those that have asked nothing since the last look are laid down."""
+        if len(self._sessions) >= self._sleeping.full:
+            since, self.now = self.now, self.reactor.seconds()
+            self._sleeping.look_at_crowd(since)
 
     def _sweep(self) -> None:
         self.now = now = self.reactor.seconds()
         self.pool.sweep(now)
         for session in [each for each in self._sessions if each.idle and now - each.idle_since >= self._idle_timeout]:
             session.end(CLIENT_TIME + REQUEST)
+        self._sleeping.look(now)
         for session in self._stalled.look(self._sessions, now):
             session.stall()
         if self.bounded:
@@ -246,17 +256,21 @@ class Split:
         self.draining = True
         self.keep_none()
         self._last_call = self.reactor.callLater(self._last_requests, self._end_idle)
-        if not self._sessions:
+        if not len(self):
             self._last_call.cancel()
 
     def _end_idle(self) -> None:
         self.ending = True
         for session in [each for each in self._sessions if each.idle]:
             session.end(OPERATOR + REQUEST)
+        for session in self._sleeping.each():
+            session.end(OPERATOR + REQUEST)
 
     def cut(self) -> None:
         """The drain time is up."""
         for session in list(self._sessions):
+            session.abort(OPERATOR)
+        for session in self._sleeping.each():
             session.abort(OPERATOR)
 
     def close(self) -> None:

@@ -24,18 +24,18 @@ from ..arrival import Address, Arrival, RawSocket
 from ..config import Limits, Tcp, address
 from ..core.answers import NO_RESOURCE, QUEUE_DRAINED, Answer
 from ..core.closing import closing_head
-from ..core.termination import CONNECT, DATA, OPERATOR
+from ..core.termination import CONNECT, OPERATOR
 from ..poller import Poller
 from ..probes import probe
-from ..pump import NO_PIPES, Pipes, Tunnel, join
+from ..pump import Pipes
 from ..service import Refusals, RoutedService
 from .connect import Connecting, Replica
-from .idle import IdleTunnels
 from .introduction import introduction
 from .lookup import Lookup
 from .replicas import Replicas
 from .resolver import Resolver
 from .split import Split
+from .tunnels import Tunnels
 
 __all__ = ["TcpTarget"]
 
@@ -71,8 +71,7 @@ class TcpTarget:
         self._lookup = None if _is_numeric(name[0]) else Lookup(name, resolver, reactor, self._is_in_use, self._found)
         self._missed = False
         self._attempts: dict[Arrival, Connecting] = {}
-        self._tunnels: set[Tunnel] = set()
-        self._idle_tunnels = IdleTunnels(settings.tunnel_idle, settings.half_closed_idle, self._tunnels, reactor)
+        self._tunnels = Tunnels(settings, poller, pipes, reactor, access, self._fewer)
         self._drained: Deferred[None] | None = None
         self._drains_until: float | None = None
         self._is_cut = False
@@ -98,7 +97,7 @@ class TcpTarget:
     def start(self) -> None:
         """Be ready for connections. A name is asked for when one comes, or at once where its addresses are to be checked."""
         self._split.start()
-        self._idle_tunnels.start()
+        self._tunnels.start()
         if self._lookup is None:
             self.replicas.found([self._name])
         elif self._settings.check is not None:
@@ -181,7 +180,7 @@ class TcpTarget:
             self._lookup.stop()
 
     def _close(self) -> None:
-        self._idle_tunnels.stop()
+        self._tunnels.stop()
         self._split.close()
 
     def _cut(self) -> None:
@@ -190,8 +189,7 @@ class TcpTarget:
             connecting.cancel()  # it would become a tunnel that nobody ends
             del self._attempts[arrival]
             self._refusals.answer(arrival, GOING_DOWN)
-        for tunnel in list(self._tunnels):
-            tunnel.close(OPERATOR + DATA, reset=True)
+        self._tunnels.cut(OPERATOR)
         self._split.cut()
         self._look_whether_drained()
 
@@ -282,19 +280,8 @@ class TcpTarget:
         self, arrival: Arrival, server: RawSocket, replica: Replica, preface: bytes, reply: bytes, up: int, down: int
     ) -> None:
         """Join the two; `up` and `down` are the bytes that went through before."""
-        tunnel: Tunnel
-
-        def ended(how: str, more_up: int, more_down: int) -> None:
-            self._tunnels.discard(tunnel)
-            replica.load -= 1
-            why = "idle" if tunnel.idle else None
-            self._access.tunnel_ended(arrival, replica.name, how, up + more_up, down + more_down, why)
-            self._fewer()
-
         probe(server, self._limits.probe_after)
-        pipes = NO_PIPES if arrival.shared else self._pipes
-        tunnel = join(arrival.sock, server, preface, self._poller, pipes, ended, reply)
-        self._tunnels.add(tunnel)
+        self._tunnels.join(arrival, server, replica, preface, reply, up, down)
 
     def _fewer(self) -> None:
         self._service.room()

@@ -17,6 +17,12 @@ class Watched:
         self.wanted = READ
         poller.add(self._descriptor, READ, callback)
 
+    def watch_on(self, sock: RawSocket, poller: Poller, callback: Callback) -> None:
+        """Begin with one that is watched already, and has rested (`Poller.rest`)."""
+        self._descriptor, self._poller = sock.fileno(), poller
+        self.wanted = READ
+        poller.wake(self._descriptor, callback)
+
     def want(self, events: int) -> None:
         """Watch for exactly these events."""
         if events != self.wanted:

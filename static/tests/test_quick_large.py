@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from svckit.kernelsending import PER_CALL, TURN, KernelSending
 
-from .wire import Wire
+from tests.support.wire import Wire
 
 SIZE = 3 * PER_CALL + 1000
 

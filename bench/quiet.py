@@ -12,6 +12,7 @@ from .router import bulk, contenders, holding
 from .router import growth as growing
 from .router.measures import Load
 from .router.sample import Failed
+from .router.sampling import Removed
 from .router.stage import Missing, Running, Stage
 from .router.starting import first_connection
 
@@ -39,6 +40,8 @@ def passing(running: dict[str, Running], seconds: float, rest: dict[str, float],
         try:
             for way, service in (("down", "static-bulk"), ("up", "uploads-bulk")):
                 moved, passed, cost = bulk.passing(each.port(service), way == "up", seconds, each.cpu)
+                if each.ended:
+                    raise Failed(each.ended)
                 found.setdefault(name, {})[way] = max(0.0, cost - rest.get(name, 0.0) * passed) / moved
         except (Failed, OSError, ZeroDivisionError) as error:
             say(f"  {name}, in the midst of a transfer: {error}")
@@ -55,7 +58,11 @@ def memory(stage: Stage, form: Form, names: list[str], say: Say, deadline: float
         if time.monotonic() > deadline:
             say("  the time is up")
             break
-        each = contenders.ALL[name](stage.aside())
+        try:
+            each = contenders.ALL[name](stage.aside())
+        except Missing as error:
+            say(f"  {name}: {error}")
+            continue
         most = stage.descriptors - 500 if name == "portico handoff" else stage.most - holding.WARM - ENOUGH
         try:
             idle[name] = asdict(holding.idle(each, min(form.idle, most)))
@@ -96,7 +103,7 @@ def growth(stage: Stage, form: Form, running: dict[str, Running], load: Load, sa
     try:
         found["routes"] = growing.routes(stage, load, form.routes, form.growth_samples, deadline)
         found["replicas"] = growing.replicas(stage, load, form.replicas, form.growth_samples, deadline)
-    except (Failed, Missing, OSError) as error:
+    except (Failed, Missing, OSError, Removed) as error:
         say(f"  {error}")
     for name in GROWING:
         if name in running and time.monotonic() < deadline:
@@ -104,6 +111,6 @@ def growth(stage: Stage, form: Form, running: dict[str, Running], load: Load, sa
             samples = max(1, form.growth_samples // 2)
             try:
                 found[f"connections, {name}"] = growing.connections(stage, load, running[name], counts, samples, deadline)
-            except (Failed, OSError) as error:
+            except (Failed, OSError, Removed) as error:
                 say(f"  {name}: {error}")
     return found

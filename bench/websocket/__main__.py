@@ -17,7 +17,7 @@ from statistics import median
 from typing import Any
 
 from .measures import Sample, check, idle, talking
-from .servers import Server, contenders
+from .servers import NODE, Server, contenders
 
 __all__ = ["run"]
 
@@ -79,6 +79,8 @@ def main() -> None:
             f"| {of['rate']:,.0f} ({ratios['rate']:.2f}) | {of['median']:.1f} ms ({ratios['median']:.2f}) "
             f"| {of['worst']:.1f} ms ({ratios['worst']:.2f}) |"
         )
+    if NODE not in found:
+        print(f"\n{NODE} is not here (Debian: nodejs, npm; then npm ci --prefix tests/node)")
     if chosen.json is not None:
         chosen.json.write_text(json.dumps(found, indent=1) + "\n")
 

@@ -1,0 +1,132 @@
+"""What `make bench` does about contenders that fail under load or end, and where it runs them."""
+
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from subprocess import Popen
+from types import SimpleNamespace
+from typing import cast
+
+import pytest
+
+from bench.machine import placed
+from bench.router import stage as staging
+from bench.router.exchanges import EACH, exchanges
+from bench.router.measures import Load, Measure
+from bench.router.replies import body
+from bench.router.sample import Failed, Sample
+from bench.router.sampling import Removed, sample_all, take
+from bench.router.stage import Missing, Running, Stage, Unfit
+from tests.support.answering import answering
+
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n"
+RIGHT = body("uploads", 1024)
+
+
+def test_answers_that_are_right_are_counted() -> None:
+    with answering(OK % 1024 + RIGHT) as port:
+        found = exchanges(port, ("uploads",), 1, 0.2)
+    assert (found.wrong, found.broken) == (0, 0) and found.units > 0
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        OK % 1024 + body("static", 1024),
+        OK % 1024 + bytes(1012) + RIGHT[-12:],
+        OK % 12 + RIGHT[-12:],
+        b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 1024\r\n\r\n" + RIGHT,
+        b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 4\r\n\r\nbad\n",
+        b"HTTP/1.1 500 Internal Server Error\r\n\r\n",
+    ],
+)
+def test_an_answer_that_is_not_the_right_one_whole_is_wrong(answer: bytes) -> None:
+    with answering(answer) as port:
+        found = exchanges(port, ("uploads",), 1, 0.2)
+    assert found.wrong > 0 and found.units == 0
+
+
+def test_a_connection_without_any_answer_is_broken() -> None:
+    with answering(b"HTTP/1.1 200 ") as port:
+        found = exchanges(port, EACH, 1, 0.1)
+    assert (found.units, found.wrong, found.broken) == (0, 0, 1)
+
+
+def given(sample: Sample, code: int | None = None, used: tuple[float, ...] = (0.0, 0.0)) -> tuple[Stage, Running, Measure]:
+    """A contender whose process has ended with `code`, or has not, and has used so much before and after a sample."""
+    costs = iter(used)
+    process = SimpleNamespace(poll=lambda: code, pid=0)
+    contender = Running("x", cast("Popen[bytes]", process), {})
+    contender.cpu = lambda: next(costs)  # type: ignore[method-assign]
+    got: Callable[[Running, Load], Sample] = lambda *_: sample  # noqa: E731
+    stage = SimpleNamespace(backend=SimpleNamespace(pid=0, poll=lambda: None))
+    return cast(Stage, stage), contender, Measure("m", "unit", got)
+
+
+def test_a_router_that_ends_while_its_connections_go_on_has_no_figure() -> None:
+    stage, contender, measure = given(Sample(10, 1.0), code=-9)
+    with pytest.raises(Removed, match="it has ended with -9"):
+        take(stage, contender, measure, cast(Load, None))
+
+
+def test_what_ended_processes_have_cost_is_not_known() -> None:
+    stage, contender, measure = given(Sample(10, 1.0), used=(5.0, 1.0))
+    with pytest.raises(Failed, match="some of its processes have ended"):
+        take(stage, contender, measure, cast(Load, None))
+
+
+def test_who_has_ended_is_taken_out_and_the_reason_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    stage, contender, measure = given(Sample(10, 1.0), code=1)
+    monkeypatch.setattr("bench.router.sampling.ALL", {"m": measure})
+    running, removed, said = {"x": contender}, dict[str, str](), list[str]()
+    sample_all(stage, running, Load(1, 1, "", None), 2, time.monotonic() + 60, said.append, removed)
+    assert not running and removed == {"x": "removed: m: it has ended with 1"}
+
+
+def test_without_a_backend_nothing_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    stage, contender, measure = given(Sample(0, 1.0))
+    stage.backend.poll = lambda: 1  # type: ignore[method-assign]
+    stage.log = lambda process: "why"  # type: ignore[method-assign]
+    monkeypatch.setattr("bench.router.sampling.ALL", {"m": measure})
+    with pytest.raises(Unfit, match="the backend has ended: why"):
+        sample_all(stage, {"x": contender}, Load(1, 1, "", None), 1, time.monotonic() + 60, lambda _: None, {})
+
+
+def test_one_that_ends_at_once_is_not_waited_for_and_says_why(tmp_path: Path) -> None:
+    stage = Stage()
+    stage.folder = tmp_path
+    began = time.monotonic()
+    failing = stage.start("failing", [sys.executable, "-c", "import sys; sys.exit('no such\\noption')"], "")
+    other = stage.start("other", [sys.executable, "-c", "print('another', flush=True); input()"], "")
+    try:
+        while not stage.log(other) and time.monotonic() < began + 30:
+            time.sleep(0.05)
+        with pytest.raises(Missing, match=r"it has ended with 1: no such option$"):
+            stage.wait_for(failing, 1)
+    finally:
+        stage.end(failing)
+        stage.end(other)
+    assert time.monotonic() < began + staging.START_TIME
+
+
+def test_too_few_descriptors_are_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(staging, "raise_limit", lambda: 1024)
+    with pytest.raises(Unfit, match="4,096 descriptors, and 1,024 are allowed"):
+        Stage()
+
+
+@pytest.mark.parametrize(
+    ("threads", "expected"),
+    [
+        ({3: "3"}, ("", "", "")),
+        ({0: "0", 1: "1"}, ("0", "1", "1")),
+        ({0: "0-1", 1: "0-1"}, ("0", "1", "1")),
+        ({0: "0", 1: "1", 2: "2", 3: "3"}, ("0", "1", "2")),
+        ({0: "0-1", 1: "0-1", 2: "2-3", 3: "2-3"}, ("0", "2", "3")),
+        ({0: "0-1", 1: "0-1", 2: "2-3", 3: "2-3", 4: "4-5", 5: "4-5"}, ("0", "2", "4")),
+        ({0: "0,4", 1: "1,5", 4: "0,4", 5: "1,5"}, ("0", "1", "5")),
+    ],
+)
+def test_the_router_shares_no_physical_core(threads: dict[int, str], expected: tuple[str, str, str]) -> None:
+    assert placed(threads) == expected

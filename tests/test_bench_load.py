@@ -12,6 +12,7 @@ import pytest
 
 from bench.machine import placed
 from bench.router import stage as staging
+from bench.router.check import check
 from bench.router.exchanges import EACH, exchanges
 from bench.router.measures import Load, Measure
 from bench.router.replies import body
@@ -51,6 +52,12 @@ def test_a_connection_without_any_answer_is_broken() -> None:
     with answering(b"HTTP/1.1 200 ") as port:
         found = exchanges(port, EACH, 1, 0.1)
     assert (found.units, found.wrong, found.broken) == (0, 0, 1)
+
+
+def test_a_connection_that_stays_with_its_first_service_does_not_route_each_request() -> None:
+    with Stage() as stage:
+        assert check(Running("x", None, stage.backend_ports, prefixes=False)) == ""
+        assert check(Running("x", None, stage.backend_ports)).startswith("mixed: /uploads/1k: 404, ")
 
 
 def given(sample: Sample, code: int | None = None, used: tuple[float, ...] = (0.0, 0.0)) -> tuple[Stage, Running, Measure]:

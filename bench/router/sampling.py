@@ -91,7 +91,9 @@ def take(stage: Stage, contender: Running, measure: Measure, load: Load) -> Take
         raise Removed(contender.ended)
     if router < 0:
         raise Failed("some of its processes have ended meanwhile, and what they cost is not known")
-    if not got.units or got.broken > got.units / 100:
+    if not got.units:
+        raise Failed(f"no answer in {got.seconds:.1f} s")
+    if got.broken > got.units / 100:
         raise Failed(f"{got.units:.0f} units, {got.broken} connections broken")
     cores = os.cpu_count() or 1
     return Taken(

@@ -24,7 +24,7 @@ from .replies import SERVICES
 
 __all__ = ["Missing", "Running", "Stage", "Unfit"]
 
-START_TIME = 60.0
+START_TIME = 30.0
 """Seconds."""
 END_TIME = 10.0
 FEWEST = 4_096

@@ -38,7 +38,7 @@ def main() -> int:
     namespace.enter("bench")
     for number in ENDING:
         if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:  # under nohup it goes on
-            signal.signal(number, _end)
+            signal.signal(number, end)
     form = FULL if chosen.full else QUICK
     try:
         began = time.monotonic()
@@ -64,7 +64,8 @@ def main() -> int:
     return 0
 
 
-def _end(_: int, __: FrameType | None) -> None:
+def end(_: int, __: FrameType | None) -> None:
+    """The run ends, with all that it has started."""
     for number in ENDING:  # a second one would leave behind what the first one is about to end
         signal.signal(number, signal.SIG_IGN)
     raise KeyboardInterrupt

@@ -29,10 +29,10 @@ _block = re.compile(r"(<!-- bench: (?!end)([a-z ]+) -->\n).*?(<!-- bench: end --
 def machine(result: Mapping[str, Any]) -> str:
     """On what it was measured."""
     kind = result["machine"]
-    noun = "core" if kind["cores"] == 1 else "cores"
+    cores = f"{kind['cores']} {'core' if kind['cores'] == 1 else 'cores'}"
     return (
         f"Measured on {result['date']}, {result['form']} form, {result['rounds']} rounds: {kind['processor']}, "
-        f"{kind['cores']} {noun}, {kind['memory_gib']} GiB, {kind['virtual']}, Linux {kind['kernel']}, Python {kind['python']}; "
+        f"{cores}, {kind['memory_gib']} GiB, {kind['virtual']}, Linux {kind['kernel']}, Python {kind['python']}; "
         f"{result['network']}; {_versions(result)}. Foreign programs used {result['foreign']:.0%} of the processors meanwhile."
     )
 

@@ -18,7 +18,7 @@ from .router.measures import Load
 from .router.sampling import sample_all
 from .router.stage import PATH, Missing, Running, Stage
 
-__all__ = ["run"]
+__all__ = ["run", "still_right"]
 
 Say = Callable[[str], None]
 VERSIONS = {"haproxy": "-v", "nginx": "-v", "caddy": "version", "wrk": "-v"}
@@ -35,7 +35,7 @@ def run(form: Form, only: frozenset[str], say: Say) -> dict[str, Any]:
             say("wrk is not here (Debian: wrk): new connections and kept ones are not measured")
         resting = quiet.resting(running, form.resting)
         samples = sample_all(stage, running, load, form.rounds, began + form.load_time, say, absent)
-        _still_right(running, absent, say)
+        still_right(running, absent, say)
         for by_name in samples.values():
             for name in absent:
                 by_name.pop(name, None)
@@ -104,7 +104,7 @@ def _begin(stage: Stage, only: frozenset[str], say: Say) -> tuple[dict[str, Runn
     return running, absent
 
 
-def _still_right(running: dict[str, Running], absent: dict[str, str], say: Say) -> None:
+def still_right(running: dict[str, Running], absent: dict[str, str], say: Say) -> None:
     """After the load; wrk looks at each answer's status, and no further."""
     for name, made in list(running.items()):
         wrong = made.ended or check(made)

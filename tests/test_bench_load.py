@@ -1,5 +1,6 @@
 """What `make bench` does about contenders that fail under load or end, and where it runs them."""
 
+import signal
 import sys
 import time
 from collections.abc import Callable
@@ -10,12 +11,16 @@ from typing import cast
 
 import pytest
 
+from bench import quiet
+from bench import run as bench_run
+from bench.__main__ import ENDING, end
+from bench.form import QUICK
 from bench.machine import placed
 from bench.router import stage as staging
 from bench.router.check import check
 from bench.router.exchanges import EACH, exchanges
 from bench.router.measures import Load, Measure
-from bench.router.replies import body
+from bench.router.replies import SERVICES, body
 from bench.router.sample import Failed, Sample
 from bench.router.sampling import Removed, sample_all, take
 from bench.router.stage import Missing, Running, Stage, Unfit
@@ -98,6 +103,44 @@ def test_without_a_backend_nothing_goes_on(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr("bench.router.sampling.ALL", {"m": measure})
     with pytest.raises(Unfit, match="the backend has ended: why"):
         sample_all(stage, {"x": contender}, Load(1, 1, "", None), 1, time.monotonic() + 60, lambda _: None, {})
+
+
+def test_what_goes_on_without_its_router_costs_nothing_and_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    _, contender, _ = given(Sample(1, 1.0), code=-9)
+    contender.ports = dict.fromkeys(SERVICES, 1)
+    monkeypatch.setattr("bench.quiet.bulk.passing", lambda *_: (1.0, 1.0, -5.0))
+    said: list[str] = []
+    assert quiet.passing({"x": contender}, 1.0, {}, said.append) == {}
+    assert "it has ended with -9" in said[0]
+
+
+def test_who_is_wrong_after_the_load_has_no_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bench_run, "check", lambda made: "" if made.name == "right" else "other bytes")
+    running = {name: Running(name, None, {}) for name in ("right", "wrong")}
+    absent: dict[str, str] = {}
+    bench_run.still_right(running, absent, lambda _: None)
+    assert list(running) == ["right"] and absent == {"wrong": "removed: after the load, other bytes"}
+
+
+def test_who_cannot_be_started_once_more_is_left_out_of_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    def none(_: Stage) -> Running:
+        raise Missing("no port")
+
+    monkeypatch.setattr("bench.quiet.contenders.ALL", {"x": none})
+    stage, said = cast(Stage, SimpleNamespace(aside=lambda: None)), list[str]()
+    assert quiet.memory(stage, QUICK, ["direct", "x"], said.append, time.monotonic() + 60) == ({}, {})
+    assert said == ["  x: no port"]
+
+
+def test_a_second_signal_does_not_disturb_the_end() -> None:
+    before = {number: signal.getsignal(number) for number in ENDING}
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            end(signal.SIGINT, None)
+        assert {signal.getsignal(number) for number in ENDING} == {signal.SIG_IGN}
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def test_one_that_ends_at_once_is_not_waited_for_and_says_why(tmp_path: Path) -> None:

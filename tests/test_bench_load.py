@@ -160,8 +160,26 @@ def test_one_that_ends_at_once_is_not_waited_for_and_says_why(tmp_path: Path) ->
     assert time.monotonic() < began + staging.START_TIME
 
 
+@pytest.mark.parametrize(("hard", "may", "expected"), [(4_096, True, 23_010), (4_096, False, 4_096), (30_000, True, 30_000)])
+def test_the_limit_is_raised_where_that_is_allowed(
+    monkeypatch: pytest.MonkeyPatch, hard: int, may: bool, expected: int
+) -> None:
+    limits = [hard]
+
+    def raised(_: int, wanted: tuple[int, int]) -> None:
+        if wanted[1] > limits[0] and not may:
+            raise ValueError("not allowed to raise maximum limit")
+        limits[0] = wanted[1]
+
+    monkeypatch.setattr("resource.getrlimit", lambda _: (256, limits[0]))
+    monkeypatch.setattr("resource.setrlimit", raised)
+    stage = Stage()
+    assert stage.descriptors == expected
+    assert stage.most == min(10_805, (expected - 1_400) // 2)
+
+
 def test_too_few_descriptors_are_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(staging, "raise_limit", lambda: 1024)
+    monkeypatch.setattr(staging, "descriptors", lambda: 1024)
     with pytest.raises(Unfit, match="4,096 descriptors, and 1,024 are allowed"):
         Stage()
 

@@ -3,6 +3,7 @@
 import contextlib
 import copy
 import os
+import resource
 import shutil
 import subprocess
 import sys
@@ -29,6 +30,10 @@ START_TIME = 30.0
 END_TIME = 10.0
 FEWEST = 4_096
 """Descriptors; with fewer there is not even room for pipes and for the connections of the quick form."""
+MOST = 10_805
+"""Connections through a proxy: 10,000 that wait, those that come before them or meanwhile, a few to spare."""
+ASIDE = 1_400
+"""Descriptors of a proxy for all else: pipes, most of them."""
 PATH = f"{BIN}:{os.environ['PATH']}:/usr/sbin:/sbin"
 
 
@@ -73,6 +78,15 @@ class Running:
         return machine.memory(self.pid) if self.process else 0
 
 
+def descriptors() -> int:
+    """As many as may be had; root may have as many as it takes."""
+    wanted = 2 * MOST + ASIDE
+    with contextlib.suppress(OSError, ValueError):  # not root's right, or more than the kernel gives to anybody
+        if resource.getrlimit(resource.RLIMIT_NOFILE)[1] < wanted:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, wanted))
+    return raise_limit()
+
+
 class Stage:
     """Ends all that it has started, whatever happens, the last first; a context manager."""
 
@@ -82,10 +96,10 @@ class Stage:
             Unfit: too few descriptors are allowed.
         """
         self.router_core, self.backend_core, self.load_core = machine.cores()
-        self.descriptors = raise_limit()
+        self.descriptors = descriptors()
         if self.descriptors < FEWEST:
             raise Unfit(f"it takes {FEWEST:,} descriptors, and {self.descriptors:,} are allowed (ulimit -Hn)")
-        self.most = min(10_500, (self.descriptors - 1_400) // 2)
+        self.most = min(MOST, (self.descriptors - ASIDE) // 2)
         """Connections that a proxy can have, at two descriptors each and some for pipes."""
         self._started: list[subprocess.Popen[bytes]] = []
         self._logs: dict[int, Path] = {}

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
+from .findings import HANDOFF
 from .form import Form
 from .router import bulk, contenders, holding
 from .router import growth as growing
@@ -48,6 +49,11 @@ def passing(running: dict[str, Running], seconds: float, rest: dict[str, float],
     return found
 
 
+def _most(stage: Stage, name: str) -> int:
+    """Connections that can wait at a time; those that were handed over take no descriptor of the router's."""
+    return stage.descriptors - 500 if name == HANDOFF else stage.most - holding.WARM - ENOUGH
+
+
 def memory(stage: Stage, form: Form, names: list[str], say: Say, deadline: float) -> tuple[dict[str, Any], dict[str, Any]]:
     """Each freshly started: one that was under load has memory left from it, and would show none."""
     idle: dict[str, Any] = {}
@@ -63,9 +69,8 @@ def memory(stage: Stage, form: Form, names: list[str], say: Say, deadline: float
         except Missing as error:
             say(f"  {name}: {error}")
             continue
-        most = stage.descriptors - 500 if name == "portico handoff" else stage.most - holding.WARM - ENOUGH
         try:
-            idle[name] = asdict(holding.idle(each, min(form.idle, most)))
+            idle[name] = asdict(holding.idle(each, min(form.idle, _most(stage, name))))
             slow[name] = asdict(holding.slow(each, form.readers, form.slow_time))
         except (Failed, OSError) as error:
             say(f"  {name}: {error}")
@@ -107,7 +112,7 @@ def growth(stage: Stage, form: Form, running: dict[str, Running], load: Load, sa
         say(f"  {error}")
     for name in GROWING:
         if name in running and time.monotonic() < deadline:
-            counts = [min(count, stage.most - 2 * holding.WARM - ENOUGH) for count in form.held]
+            counts = [min(count, _most(stage, name)) for count in form.held]
             samples = max(1, form.growth_samples // 2)
             try:
                 found[f"connections, {name}"] = growing.connections(stage, load, running[name], counts, samples, deadline)

@@ -29,6 +29,8 @@ lint: .venv/dev.stamp .venv/members.stamp ## style and types only
 	@$(BIN)/mypy --no-error-summary $(SOURCES) $(TYPED_TESTS) bench dynamic ftp tests conftest.py
 
 bench: .venv/bench.stamp .venv/dev.stamp .venv/members.stamp ## beside no proxy and beside the peers: a table of all targets (FULL=1: 25 minutes, kept)
+	@[ -z "$(FULL)" ] || [ -d tests/node/node_modules/ws ] || ! command -v npm >/dev/null || \
+	npm ci --silent --no-audit --no-fund --prefix tests/node || echo "npm ci has failed: Node's ws does not take part" >&2
 	@$(BIN)/python -m bench $(if $(FULL),--full)
 	@$(if $(FULL),$(BIN)/python -m bench.report)
 

@@ -11,14 +11,18 @@ import time
 from pathlib import Path
 from types import FrameType
 
-from . import namespace, record
+from . import namespace, record, report
 from .form import FULL, QUICK
 from .plots import draw
 from .router.contenders import ALL as CONTENDERS
 from .router.measures import ALL as MEASURES
+from .router.stage import Missing, Unfit
 from .run import run
 from .tables import align, growth_rows, idle_rows, measure_rows, target_rows
 
+ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+BUSY = 0.2
+"""The share of the processors that others may use before it has to be said."""
 VAR = Path(__file__).resolve().parents[1] / "var/bench"
 
 
@@ -32,8 +36,9 @@ def main() -> int:
     if only - set(CONTENDERS):
         parser.error(f"there is no {', '.join(sorted(only - set(CONTENDERS)))}")
     namespace.enter("bench")
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, _end)
+    for number in ENDING:
+        if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:  # under nohup it goes on
+            signal.signal(number, end)
     form = FULL if chosen.full else QUICK
     try:
         began = time.monotonic()
@@ -41,11 +46,17 @@ def main() -> int:
     except KeyboardInterrupt:
         print("ended; what was started has been ended too", file=sys.stderr)
         return 130
+    except (Missing, Unfit) as error:
+        print(f"nothing was measured: {error}", file=sys.stderr)
+        return 1
     folder = chosen.results or (record.RESULTS if chosen.full else VAR)
     path = record.write(result, folder)
     for key, measure in MEASURES.items():
         print(f"\n{measure.title}\n{align(measure_rows(result, key))}")
-    print(f"\n{align(idle_rows(result))}\n\n{align(growth_rows(result))}\n\n{align(target_rows(result))}\n\n{path}")
+    print(f"\n{align(idle_rows(result))}\n\n{align(growth_rows(result))}\n\n{report.machine(result)}")
+    if result["foreign"] > BUSY:
+        print("That is a busy machine: ratios of rates are noise then, and processor times are rough.")
+    print(f"\n{align(target_rows(result))}\n\n{path}")
     try:
         print(*draw(result, folder), sep="\n")
     except ImportError:
@@ -53,7 +64,10 @@ def main() -> int:
     return 0
 
 
-def _end(_: int, __: FrameType | None) -> None:
+def end(_: int, __: FrameType | None) -> None:
+    """The run ends, with all that it has started."""
+    for number in ENDING:  # a second one would leave behind what the first one is about to end
+        signal.signal(number, signal.SIG_IGN)
     raise KeyboardInterrupt
 
 

@@ -18,7 +18,9 @@ class Taken(TypedDict):
     rate: float
     """Units a second."""
     cpu: float
-    """Seconds of processor that the router used for one unit."""
+    """Seconds of processor that the router used for one unit,"""
+    backend: float
+    """and the backend, which hands connections back and forth, too."""
     p50: float | None
     p99: float | None
     foreign: float
@@ -31,6 +33,7 @@ class Figure(TypedDict):
     rate: float
     spread: float
     cpu: float
+    backend: float
     p50: float | None
     p99: float | None
     foreign: float
@@ -60,6 +63,7 @@ def figure(samples: Sequence[Taken]) -> Figure:
         rate=statistics.median(each["rate"] for each in calm),
         spread=spread([each["rate"] for each in calm]) if calm else 0.0,
         cpu=statistics.median(each["cpu"] for each in calm),
+        backend=statistics.median(each["backend"] for each in calm),
         p50=_middle([each["p50"] for each in calm]),
         p99=_middle([each["p99"] for each in calm]),
         foreign=statistics.median(each["foreign"] for each in calm),

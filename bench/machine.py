@@ -3,22 +3,38 @@
 import contextlib
 import os
 import platform
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-__all__ = ["busy", "children", "cores", "cpu", "descriptors", "kind", "memory", "pinned", "tcp_memory", "tree"]
+__all__ = ["busy", "children", "cores", "cpu", "descriptors", "kind", "memory", "pinned", "placed", "tcp_memory", "tree"]
 
 _TICK = os.sysconf("SC_CLK_TCK")
 
 
 def cores() -> tuple[str, str, str]:
     """Where router, backend and load run, as lists for taskset; all three empty where there is only one core."""
-    found = sorted(os.sched_getaffinity(0))
-    if len(found) == 1:
+    return placed({each: _threads(each) for each in sorted(os.sched_getaffinity(0))})
+
+
+def placed(threads: Mapping[int, str]) -> tuple[str, str, str]:
+    """The same of logical cores, each with the name of the physical one that it is a thread of.
+
+    Two threads of one core slow each other down, so the router has a physical core for itself where there is more than one.
+    """
+    if len(threads) == 1:
         return "", "", ""
-    if len(found) == 2:
-        return str(found[0]), str(found[1]), str(found[1])
-    return str(found[0]), str(found[1]), str(found[2])
+    router, *others = threads
+    backend, *rest = [each for each in others if threads[each] != threads[router]] or others
+    apart = [each for each in rest if threads[each] != threads[backend]]
+    return str(router), str(backend), str([*apart, *rest, backend][0])
+
+
+def _threads(core: int) -> str:
+    """All that run on the same physical core; only itself where the kernel does not say."""
+    try:
+        return Path(f"/sys/devices/system/cpu/cpu{core}/topology/thread_siblings_list").read_text().strip()
+    except OSError:
+        return str(core)
 
 
 @contextlib.contextmanager

@@ -7,11 +7,13 @@ from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
+from .findings import HANDOFF
 from .form import Form
 from .router import bulk, contenders, holding
 from .router import growth as growing
 from .router.measures import Load
 from .router.sample import Failed
+from .router.sampling import Removed
 from .router.stage import Missing, Running, Stage
 from .router.starting import first_connection
 
@@ -39,10 +41,17 @@ def passing(running: dict[str, Running], seconds: float, rest: dict[str, float],
         try:
             for way, service in (("down", "static-bulk"), ("up", "uploads-bulk")):
                 moved, passed, cost = bulk.passing(each.port(service), way == "up", seconds, each.cpu)
+                if each.ended:
+                    raise Failed(each.ended)
                 found.setdefault(name, {})[way] = max(0.0, cost - rest.get(name, 0.0) * passed) / moved
         except (Failed, OSError, ZeroDivisionError) as error:
             say(f"  {name}, in the midst of a transfer: {error}")
     return found
+
+
+def _most(stage: Stage, name: str) -> int:
+    """Connections that can wait at a time; those that were handed over take no descriptor of the router's."""
+    return stage.descriptors - 500 if name == HANDOFF else stage.most - holding.WARM - ENOUGH
 
 
 def memory(stage: Stage, form: Form, names: list[str], say: Say, deadline: float) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -55,10 +64,13 @@ def memory(stage: Stage, form: Form, names: list[str], say: Say, deadline: float
         if time.monotonic() > deadline:
             say("  the time is up")
             break
-        each = contenders.ALL[name](stage.aside())
-        most = stage.descriptors - 500 if name == "portico handoff" else stage.most - holding.WARM - ENOUGH
         try:
-            idle[name] = asdict(holding.idle(each, min(form.idle, most)))
+            each = contenders.ALL[name](stage.aside())
+        except Missing as error:
+            say(f"  {name}: {error}")
+            continue
+        try:
+            idle[name] = asdict(holding.idle(each, min(form.idle, _most(stage, name))))
             slow[name] = asdict(holding.slow(each, form.readers, form.slow_time))
         except (Failed, OSError) as error:
             say(f"  {name}: {error}")
@@ -96,14 +108,14 @@ def growth(stage: Stage, form: Form, running: dict[str, Running], load: Load, sa
     try:
         found["routes"] = growing.routes(stage, load, form.routes, form.growth_samples, deadline)
         found["replicas"] = growing.replicas(stage, load, form.replicas, form.growth_samples, deadline)
-    except (Failed, Missing, OSError) as error:
+    except (Failed, Missing, OSError, Removed) as error:
         say(f"  {error}")
     for name in GROWING:
         if name in running and time.monotonic() < deadline:
-            counts = [min(count, stage.most - 2 * holding.WARM - ENOUGH) for count in form.held]
+            counts = [min(count, _most(stage, name)) for count in form.held]
             samples = max(1, form.growth_samples // 2)
             try:
                 found[f"connections, {name}"] = growing.connections(stage, load, running[name], counts, samples, deadline)
-            except (Failed, OSError) as error:
+            except (Failed, OSError, Removed) as error:
                 say(f"  {name}: {error}")
     return found

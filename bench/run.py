@@ -18,7 +18,7 @@ from .router.measures import Load
 from .router.sampling import sample_all
 from .router.stage import PATH, Missing, Running, Stage
 
-__all__ = ["run"]
+__all__ = ["run", "still_right"]
 
 Say = Callable[[str], None]
 VERSIONS = {"haproxy": "-v", "nginx": "-v", "caddy": "version", "wrk": "-v"}
@@ -35,6 +35,7 @@ def run(form: Form, only: frozenset[str], say: Say) -> dict[str, Any]:
             say("wrk is not here (Debian: wrk): new connections and kept ones are not measured")
         resting = quiet.resting(running, form.resting)
         samples = sample_all(stage, running, load, form.rounds, began + form.load_time, say, absent)
+        still_right(running, absent, say)
         for by_name in samples.values():
             for name in absent:
                 by_name.pop(name, None)
@@ -101,6 +102,16 @@ def _begin(stage: Stage, only: frozenset[str], say: Say) -> tuple[dict[str, Runn
         running[name] = made
         say(f"{name}: its answers are right")
     return running, absent
+
+
+def still_right(running: dict[str, Running], absent: dict[str, str], say: Say) -> None:
+    """After the load; wrk looks at each answer's status, and no further."""
+    for name, made in list(running.items()):
+        wrong = made.ended or check(made)
+        if wrong:
+            absent[name] = f"removed: after the load, {wrong}"
+            say(f"{name} is {absent[name]}")
+            del running[name]
 
 
 def _versions() -> list[str]:

@@ -14,8 +14,8 @@ __all__ = ["PROGRAMS", "collect"]
 LONGEST = 240.0
 """Seconds for each."""
 PROGRAMS: dict[str, Sequence[str]] = {
-    "static": ("bench.static", "--rounds", "3", "--seconds", "2"),
-    "uploads": ("bench.uploads", "--rounds", "3", "--size", str(512 << 20)),
+    "static": ("bench.static", "--rounds", "5", "--seconds", "1"),
+    "uploads": ("bench.uploads", "--rounds", "5", "--sizes", f"1k,1m,{512 << 20}"),
     "websocket": ("bench.websocket", "--rounds", "2", "--seconds", "2", "--idle", "1000"),
 }
 

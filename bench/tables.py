@@ -15,11 +15,12 @@ HELD = (
     "", "idle connection", "descriptors", "slow reader", "and in the kernel", "replica's first connection",
     "CPU in an idle second",
 )  # fmt: skip
-HEAD = ("", "a second", "spread", "of direct", "router CPU", "p50", "p99")
+HEAD = ("", "a second", "spread", "of direct", "router CPU", "backend CPU", "p50", "p99")
+BACKEND = HEAD.index("backend CPU")
 
 
 def verdict(holds: bool | None) -> str:
-    return {True: "holds", False: "does not hold", None: "not here"}[holds]
+    return {True: "holds", False: "does not hold", None: "unknown"}[holds]
 
 
 def target_rows(result: Mapping[str, Any]) -> list[Row]:
@@ -39,19 +40,28 @@ def measure_rows(result: Mapping[str, Any], key: str) -> list[Row]:
             continue
         each = found[name]
         of = ratio(each["rate"], found.get(DIRECT, {}).get("rate"))
-        cost = "" if name == DIRECT else f"{each['cpu']:.3f} s" if bulk else f"{each['cpu'] * 1e6:.1f} µs"
         rows.append(
             (
                 name,
                 f"{each['rate']:.2f} GiB" if bulk else f"{each['rate']:,.0f}",
                 f"{each['spread']:.0%}",
                 f"{of:.2f}" if of is not None else "",
-                cost,
+                "" if name == DIRECT else _cost(each["cpu"], bulk),
+                _cost(each.get("backend"), bulk),
                 _time(each["p50"]),
                 _time(each["p99"]),
             )
         )
+    if not any("backend" in each for each in found.values()):  # results of old have none
+        return [[*row[:BACKEND], *row[BACKEND + 1 :]] for row in rows]
     return rows
+
+
+def _cost(seconds: float | None, bulk: bool) -> str:
+    """For a GiB, or for something small."""
+    if seconds is None:
+        return ""
+    return f"{seconds:.3f} s" if bulk else f"{seconds * 1e6:.1f} µs"
 
 
 def _time(seconds: float | None) -> str:

@@ -1,10 +1,7 @@
 """The pure parts of `make bench`, and that its pages say what its newest result says."""
 
 import json
-import socket
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -23,6 +20,7 @@ from bench.router.stage import Running, Stage
 from bench.router.wrk import understand
 from bench.tables import align, markdown, measure_rows, missing, target_rows
 from bench.targets import TARGETS, judge
+from tests.support.answering import answering
 from tests.support.site import ROOT
 
 SAID = """  2 threads
@@ -36,7 +34,7 @@ SAID = """  2 threads
 
 
 def taken(rate: float, foreign: float = 0.0, cpu: float = 1.0) -> Taken:
-    return Taken(rate=rate, cpu=cpu, p50=rate / 10, p99=None, foreign=foreign)
+    return Taken(rate=rate, cpu=cpu, backend=cpu / 2, p50=rate / 10, p99=None, foreign=foreign)
 
 
 def result(**more: Any) -> dict[str, Any]:
@@ -129,11 +127,28 @@ def test_what_does_not_hold_is_named() -> None:
 
 def test_who_is_not_here_has_a_row_that_says_so() -> None:
     found = result()
-    found["contenders"]["Caddy"] = "not here: caddy is not here (Debian: caddy)"
+    found["contenders"]["Caddy"] = "not here: there is no caddy (Debian: caddy)"
     del found["measures"]["connections"]["Caddy"]
     rows = measure_rows(found, "connections")
-    assert ["Caddy", "not here: caddy is not here (Debian: caddy)"] in [list(row[:2]) for row in rows]
+    assert ["Caddy", "not here: there is no caddy (Debian: caddy)"] in [list(row[:2]) for row in rows]
     assert "Debian: caddy" in align(rows) and markdown(rows).count("\n") == len(CONTENDERS) + 1
+
+
+def test_a_target_that_was_not_measured_is_not_met() -> None:
+    found = result(idle={})
+    assert [row[3] for row in target_rows(found) if "idle connection" in row[0]] == ["unknown", "unknown"]
+    text = report.rewritten("<!-- bench: not met -->\n<!-- bench: end -->\n", found)
+    assert "- router memory of an idle connection, tcp pin: not measured, the target is ≤ 0.6 KiB\n" in text
+
+
+def test_the_backends_cost_has_a_column_where_it_is_known() -> None:
+    found = result()
+    rows = measure_rows(found, "connections")
+    at = rows[0].index("backend CPU")
+    assert {row[at] for row in rows[1:]} == {"500000.0 µs"}
+    for each in found["measures"]["connections"].values():
+        each.pop("backend", None)
+    assert all(len(row) == at + 2 for row in measure_rows(found, "connections")) and "backend CPU" not in rows[0][:at]
 
 
 def test_results_are_read_as_they_were_written_and_the_newest_is_found(tmp_path: Path) -> None:
@@ -170,28 +185,6 @@ def test_a_service_of_the_backend_answers_for_itself_alone() -> None:
         assert reply(service, ask % b"other").head.startswith(b"HTTP/1.1 404 ")
     assert reply("static", b"GET /static/n/77 HTTP/1.1\r\nConnection: close\r\n\r\n")[1:3] == (True, 77)
     assert reply("uploads", b"POST /uploads/x HTTP/1.1\r\nContent-Length: 5\r\n\r\n").upload == 5
-
-
-@contextmanager
-def answering(answer: bytes) -> Iterator[int]:
-    """A server that has one answer for everything."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-
-        def serve() -> None:
-            try:
-                while True:
-                    sock, _ = listener.accept()
-                    with sock:
-                        while sock.recv(65_536):
-                            sock.sendall(answer)
-            except OSError:
-                return
-
-        thread = threading.Thread(target=serve, daemon=True)
-        thread.start()
-        yield listener.getsockname()[1]
-        listener.shutdown(socket.SHUT_RDWR)
-        thread.join(10)
 
 
 @pytest.mark.parametrize("content", [body("uploads", 1024), bytes(1024)])

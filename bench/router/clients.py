@@ -5,7 +5,7 @@ import socket
 from .replies import ECHO
 from .sample import Failed
 
-__all__ = ["answer", "ask", "connect", "get", "head_of", "status", "upgraded"]
+__all__ = ["answer", "ask", "connect", "get", "head_of", "length", "status", "upgraded"]
 
 TIME = 15.0
 """Seconds for anything that a contender is asked."""
@@ -43,6 +43,12 @@ def status(head: bytes) -> int:
     return int(parts[1]) if len(parts) > 1 and parts[1].isdigit() else 0
 
 
+def length(head: bytes) -> int | None:
+    """Of the body, as an answer's head says; None where it does not."""
+    fields = (line for line in head.split(b"\r\n") if line.lower().startswith(b"content-length:"))
+    return next((int(line.partition(b":")[2]) for line in fields), None)
+
+
 def ask(sock: socket.socket, path: str, *headers: str) -> tuple[int, bytes]:
     """Status and body of one exchange, by Content-Length.
 
@@ -60,16 +66,14 @@ def answer(sock: socket.socket) -> tuple[int, bytes]:
         Failed: it did not come whole.
     """
     head, body = head_of(sock)
-    length = next(
-        (int(line.partition(b":")[2]) for line in head.split(b"\r\n") if line.lower().startswith(b"content-length:")), None
-    )
-    if length is None:
+    size = length(head)
+    if size is None:
         raise Failed("an answer without a length")
     got = bytearray(body)
-    while len(got) < length:
+    while len(got) < size:
         piece = sock.recv(1 << 20)
         if not piece:
-            raise Failed(f"{len(got)} bytes of {length}")
+            raise Failed(f"{len(got)} bytes of {size}")
         got += piece
     return status(head), bytes(got)
 

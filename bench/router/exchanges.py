@@ -6,9 +6,9 @@ wrk cannot do this: its script has one order for all connections, and which of t
 import time
 from collections.abc import Sequence
 
-from .clients import connect, get
+from .clients import connect, get, length
 from .loop import Loop
-from .replies import SERVICES, tail
+from .replies import SERVICES, body, head_end
 from .sample import Failed, Sample
 
 __all__ = ["EACH", "TENTH", "exchanges"]
@@ -17,13 +17,20 @@ EACH = SERVICES
 """Another prefix at each request."""
 TENTH = ("static",) * 9 + ("uploads",)
 """Another prefix at each tenth."""
-_tails = {service: tail(service) for service in SERVICES}
+_bodies = {service: body(service, 1024) for service in SERVICES}
+_OK = b"HTTP/1.1 200 "
+
+
+def _whole(data: bytes) -> bool:
+    """Whether an answer is there to its end, as far as its head says where that is."""
+    end = head_end(data)
+    return bool(end) and len(data) - end >= (length(data[:end]) or 0)
 
 
 class _Client:
     def __init__(self, loop: Loop, port: int, order: Sequence[str], at: int) -> None:
         self._loop, self._port, self._at = loop, port, at
-        self._steps = [(get(f"/{service}/1k"), _tails[service]) for service in order]
+        self._steps = [(get(f"/{service}/1k"), _bodies[service]) for service in order]
         self._data = b""
         self.done = self.wrong = self.broken = 0
         self._open()
@@ -42,13 +49,13 @@ class _Client:
     def _ready(self, _: int) -> None:
         try:
             data = self._data + self._sock.recv(65_536)
-            if data.endswith(self._expected):
+            if data.endswith(self._expected) and data.startswith(_OK):
                 self._data = b""
                 self.done += 1
                 self._ask()
             elif data == self._data:
                 self._again()
-            elif data[-12:] in _tails.values():
+            elif _whole(data):
                 self.wrong += 1
                 self._data = b""
                 self._ask()
@@ -93,6 +100,5 @@ def exchanges(port: int, order: Sequence[str], connections: int, seconds: float)
         for each in clients:
             each.close()
         loop.close()
-    return Sample(
-        sum(each.done for each in clients), passed, sum(each.wrong for each in clients), sum(each.broken for each in clients)
-    )
+    broken = sum(each.broken + (not (each.done or each.wrong)) for each in clients)  # one that had no answer at all is, too
+    return Sample(sum(each.done for each in clients), passed, sum(each.wrong for each in clients), broken)

@@ -1,7 +1,8 @@
-"""Samples, interleaved: each round asks each contender for each measure, in another order each time, so that what else the
-machine does meets all alike."""
+"""Samples, interleaved: each round asks each contender for each measure, in an order that is drawn by lot, so that what else
+the machine does meets all alike, and nobody always comes after the same one."""
 
 import os
+import random
 import time
 from collections.abc import Callable
 
@@ -10,7 +11,7 @@ from bench.figures import Taken
 
 from .measures import ALL, Load, Measure
 from .sample import Failed, Sample
-from .stage import Running, Stage
+from .stage import Running, Stage, Unfit
 
 __all__ = ["Removed", "sample_all"]
 
@@ -36,6 +37,9 @@ def sample_all(
     """Samples by measure and contender; who is wrong goes from `running` into `removed`, with the reason.
 
     `deadline`, by the monotonic clock: no further round begins after it.
+
+    Raises:
+        Unfit: the backend has ended.
     """
     found: Results = {name: {} for name in ALL}
     for number in range(rounds):
@@ -44,18 +48,18 @@ def sample_all(
             break
         say(f"round {number + 1} of {rounds}")
         for key, measure in ALL.items():
-            names = _turned([name for name, each in running.items() if _takes_part(measure, each, load)], number)
+            names = [name for name, each in running.items() if _takes_part(measure, each, load)]
+            random.shuffle(names)
             for name in names:
                 try:
                     found[key].setdefault(name, []).append(take(stage, running[name], measure, load))
                 except Failed as error:
                     say(f"  {name}, {measure.title}: {error}")
-                    if running[name].process is not None and running[name].process.poll() is not None:  # type: ignore[union-attr]
-                        removed[name] = "it has ended"
-                        del running[name]
+                    if stage.backend.poll() is not None:
+                        raise Unfit(f"the backend has ended: {stage.log(stage.backend)}") from None
                 except Removed as error:
-                    removed[name] = f"{measure.title}: {error}"
-                    say(f"  {name} is removed: {removed[name]}")
+                    removed[name] = f"removed: {measure.title}: {error}"
+                    say(f"  {name} is {removed[name]}")
                     del running[name]
     return found
 
@@ -64,34 +68,38 @@ def _takes_part(measure: Measure, contender: Running, load: Load) -> bool:
     return (contender.prefixes or not measure.each_prefix) and (load.wrk is not None or not measure.by_wrk)
 
 
-def _turned(names: list[str], by: int) -> list[str]:
-    at = by * 3 % len(names) if names else 0
-    return names[at:] + names[:at]
-
-
 def take(stage: Stage, contender: Running, measure: Measure, load: Load) -> Taken:
     """One sample, with what it cost.
 
     Raises:
         Failed: it came to nothing.
-        Removed: an answer was wrong.
+        Removed: an answer was wrong, or the contender has ended, which those of its connections that are others' may outlive.
     """
     backend = stage.backend.pid
     before = (time.monotonic(), machine.busy(), contender.cpu(), machine.cpu(backend), _own())
     try:
         got: Sample = measure.take(contender, load)
-    except OSError as error:
+    except (Failed, OSError) as error:
+        if contender.ended:
+            raise Removed(contender.ended) from None
         raise Failed(str(error)) from None
     after = (time.monotonic(), machine.busy(), contender.cpu(), machine.cpu(backend), _own())
     passed, busy, router, backend_cpu, own = (later - earlier for later, earlier in zip(after, before, strict=True))
     if got.wrong:
         raise Removed(f"{WRONG}, {got.wrong} times")
-    if not got.units or got.broken > got.units / 100:
+    if contender.ended:
+        raise Removed(contender.ended)
+    if router < 0:
+        raise Failed("some of its processes have ended meanwhile, and what they cost is not known")
+    if not got.units:
+        raise Failed(f"no answer in {got.seconds:.1f} s")
+    if got.broken > got.units / 100:
         raise Failed(f"{got.units:.0f} units, {got.broken} connections broken")
     cores = os.cpu_count() or 1
     return Taken(
         rate=got.units / got.seconds,
         cpu=router / got.units,
+        backend=backend_cpu / got.units,
         p50=got.p50,
         p99=got.p99,
         foreign=max(0.0, (busy - router - backend_cpu - own) / passed / cores),

@@ -3,6 +3,7 @@
 import contextlib
 import copy
 import os
+import resource
 import shutil
 import subprocess
 import sys
@@ -22,16 +23,26 @@ from tests.support.tree import ROOT
 
 from .replies import SERVICES
 
-__all__ = ["Missing", "Running", "Stage"]
+__all__ = ["Missing", "Running", "Stage", "Unfit"]
 
-START_TIME = 60.0
+START_TIME = 30.0
 """Seconds."""
 END_TIME = 10.0
+FEWEST = 4_096
+"""Descriptors; with fewer there is not even room for pipes and for the connections of the quick form."""
+MOST = 10_805
+"""Connections through a proxy: 10,000 that wait, those that come before them or meanwhile, a few to spare."""
+ASIDE = 1_400
+"""Descriptors of a proxy for all else: pipes, most of them."""
 PATH = f"{BIN}:{os.environ['PATH']}:/usr/sbin:/sbin"
 
 
 class Missing(LookupError):
     """A contender cannot be here; the text says what lacks."""
+
+
+class Unfit(RuntimeError):
+    """Nothing can be measured here; the text says why."""
 
 
 @dataclass
@@ -51,6 +62,12 @@ class Running:
     def pid(self) -> int:
         return 0 if self.process is None else self.process.pid
 
+    @property
+    def ended(self) -> str:
+        """How its process has ended; empty as long as it runs."""
+        code = None if self.process is None else self.process.poll()
+        return "" if code is None else f"it has ended with {code}"
+
     def port(self, service: str) -> int:
         return self.ports.get(service) or self.ports[service.removesuffix("-bulk")]
 
@@ -61,15 +78,31 @@ class Running:
         return machine.memory(self.pid) if self.process else 0
 
 
+def descriptors() -> int:
+    """As many as may be had; root may have as many as it takes."""
+    wanted = 2 * MOST + ASIDE
+    with contextlib.suppress(OSError, ValueError):  # not root's right, or more than the kernel gives to anybody
+        if resource.getrlimit(resource.RLIMIT_NOFILE)[1] < wanted:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, wanted))
+    return raise_limit()
+
+
 class Stage:
     """Ends all that it has started, whatever happens, the last first; a context manager."""
 
     def __init__(self) -> None:
+        """
+        Raises:
+            Unfit: too few descriptors are allowed.
+        """
         self.router_core, self.backend_core, self.load_core = machine.cores()
-        self.descriptors = raise_limit()
-        self.most = min(10_500, (self.descriptors - 1_400) // 2)
+        self.descriptors = descriptors()
+        if self.descriptors < FEWEST:
+            raise Unfit(f"it takes {FEWEST:,} descriptors, and {self.descriptors:,} are allowed (ulimit -Hn)")
+        self.most = min(MOST, (self.descriptors - ASIDE) // 2)
         """Connections that a proxy can have, at two descriptors each and some for pipes."""
         self._started: list[subprocess.Popen[bytes]] = []
+        self._logs: dict[int, Path] = {}
 
     def __enter__(self) -> "Stage":
         self._temporary = tempfile.TemporaryDirectory(prefix="pb")
@@ -107,11 +140,13 @@ class Stage:
     def start(self, name: str, command: Sequence[str], core: str, **more: str) -> subprocess.Popen[bytes]:
         """A process on a core, with its log in a file; `more` is added to the environment."""
         pinned = ["taskset", "-c", core, *command] if core and shutil.which("taskset") else list(command)
-        with (self.folder / f"log-{name}").open("ab") as log:
+        path = self.folder / f"log-{name}"
+        with path.open("ab") as log:
             process = subprocess.Popen(  # noqa: S603
                 pinned, stdin=subprocess.PIPE, stdout=log, stderr=log, cwd=ROOT, env={**os.environ, "PATH": PATH, **more}
             )
         self._started.append(process)
+        self._logs[process.pid] = path
         return process
 
     def program(self, name: str, package: str) -> str:
@@ -122,7 +157,7 @@ class Stage:
         """
         found = shutil.which(name, path=PATH)
         if found is None:
-            raise Missing(f"{name} is not here (Debian: {package})")
+            raise Missing(f"there is no {name} (Debian: {package})")
         return found
 
     def wait_for(self, process: subprocess.Popen[bytes], port: int) -> None:
@@ -131,17 +166,19 @@ class Stage:
         Raises:
             Missing: it has ended, or nobody did in time.
         """
-        try:
-            wait_for_listener("127.0.0.1", port, START_TIME)
-        except (TimeoutError, OSError):
-            raise Missing(f"nobody listens on port {port}: {self.log(process)}") from None
+        deadline, listens = time.monotonic() + START_TIME, False
+        while not listens and process.poll() is None and time.monotonic() < deadline:
+            with contextlib.suppress(OSError):
+                wait_for_listener("127.0.0.1", port, 0.2)
+                listens = True
         if process.poll() is not None:
             raise Missing(f"it has ended with {process.returncode}: {self.log(process)}")
+        if not listens:
+            raise Missing(f"nobody listens on port {port}: {self.log(process)}")
 
     def log(self, process: subprocess.Popen[bytes]) -> str:
         """The end of what it has said."""
-        files = sorted(self.folder.glob("log-*"), key=lambda path: path.stat().st_mtime)
-        return files[-1].read_text(errors="replace")[-300:] if files else ""
+        return " ".join(self._logs[process.pid].read_text(errors="replace")[-300:].split())
 
     def end(self, process: subprocess.Popen[bytes]) -> None:
         """By SIGTERM, and by SIGKILL if that does not do; its children with it."""

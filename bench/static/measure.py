@@ -3,6 +3,7 @@
 import hashlib
 import http.client
 import os
+import random
 import re
 import shutil
 import socket
@@ -94,7 +95,7 @@ def _compare(
     rates: dict[str, list[float]] = {each.name: [] for each in servers}
     costs: dict[str, list[float]] = {each.name: [] for each in servers}
     for round_number in range(rounds + 1):
-        for each in servers:
+        for each in random.sample(servers, len(servers)):
             before = each.cpu()
             count, seconds = once(each)
             if round_number:  # the first one warms up

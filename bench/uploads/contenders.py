@@ -41,14 +41,16 @@ def start_all(folder: Path, stack: ExitStack) -> list[Contender]:
         Contender("portico, asked for SHA-256", made.port, pids, made.root, WISH),
     ]
     path = f"{os.environ['PATH']}:/usr/sbin"
-    return found + [_start(peer, folder / peer, stack) for peer in PEERS if peer != "nginx" or shutil.which(peer, path=path)]
+    return found + [
+        _start(peer, folder / peer, stack, path) for peer in PEERS if peer != "nginx" or shutil.which(peer, path=path)
+    ]
 
 
-def _start(peer: str, folder: Path, stack: ExitStack) -> Contender:
+def _start(peer: str, folder: Path, stack: ExitStack, path: str) -> Contender:
     (folder / "uploads").mkdir(parents=True)
     port = free_port()
     command = [sys.executable, str(Path(__file__).with_name("servers.py")), peer, str(port), str(folder)]
-    process = subprocess.Popen(command, start_new_session=True)  # noqa: S603
+    process = subprocess.Popen(command, start_new_session=True, env={**os.environ, "PATH": path})  # noqa: S603
     stack.callback(process.wait, 15)
     stack.callback(process.terminate)
     wait_for_listener("127.0.0.1", port)

@@ -1,6 +1,7 @@
 """The measurement: rounds, in each of which every contender takes the same files, one contender after the other."""
 
 import os
+import random
 import statistics
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
@@ -67,7 +68,7 @@ def _make_sources(sources: Path, load: Load) -> None:
 def _round(contenders: Sequence[Contender], load: Load, sources: Path) -> dict[str, tuple[float, float]]:
     """Of each: requests a second, and seconds of processor for a request."""
     found: dict[str, tuple[float, float]] = {}
-    for each in contenders:
+    for each in random.sample(contenders, len(contenders)):
         before = each.cpu()
         rate = load.count / take(each.port, load, sources, each.headers)
         found[each.name] = rate, (each.cpu() - before) / load.count

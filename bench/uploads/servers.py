@@ -41,7 +41,7 @@ def run_starlette(port: int, folder: Path) -> None:
 
 NGINX = """
 daemon off; worker_processes 1; pid {folder}/nginx.pid; error_log {folder}/nginx.log;
-user root;
+{user}
 events {{ worker_connections 512; }}
 http {{
   access_log off; client_max_body_size 0;
@@ -57,7 +57,7 @@ http {{
 
 def run_nginx(port: int, folder: Path) -> None:
     configuration = folder / "nginx.conf"
-    configuration.write_text(NGINX.format(port=port, folder=folder))
+    configuration.write_text(NGINX.format(port=port, folder=folder, user="user root;" if os.getuid() == 0 else ""))
     os.execvp("nginx", ["nginx", "-e", str(folder / "nginx.log"), "-c", str(configuration)])  # noqa: S606, S607
 
 

@@ -1,15 +1,16 @@
 """`python -m bench.websocket`: WebSocket echoes side by side. What an idle connection costs, and a message of 64 bytes.
 
 Portico's are the services' own factories without a router, as after a handoff there is none on the way; the client is this
-process. All servers are up all the time. Each round asks each of them, one after the other, so that what else the machine does
-meets all alike. Figures are medians over the rounds; ratios are medians of each round's own ratio to Autobahn alone. The
-processor time for each message is the server's, which a busy machine disturbs least.
+process. All servers are up all the time. Each round asks each of them, in an order that is drawn by lot, so that what else the
+machine does meets all alike. Figures are medians over the rounds; ratios are medians of each round's own ratio to Autobahn
+alone. The processor time for each message is the server's, which a busy machine disturbs least.
 
 Node's ws needs `npm ci --prefix tests/node`.
 """
 
 import argparse
 import json
+import random
 from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
@@ -17,7 +18,7 @@ from statistics import median
 from typing import Any
 
 from .measures import Sample, check, idle, talking
-from .servers import Server, contenders
+from .servers import NODE, Server, contenders
 
 __all__ = ["run"]
 
@@ -31,18 +32,18 @@ def run(rounds: int = 5, seconds: float = 2.0, talkers: int = 200, idlers: int =
     Raises:
         AssertionError: one does not echo as it should.
     """
-    samples: dict[str, list[Sample]] = {}
     memory: dict[str, float] = {}
     with ExitStack() as stack:
         servers = {name: Server(*found) for name, found in contenders().items()}
+        samples: dict[str, list[Sample]] = {name: [] for name in servers}
         for server in servers.values():
             stack.callback(server.stop)
         for name, server in servers.items():
             check(server)
             memory[name] = idle(server, idlers)
         for _ in range(rounds):
-            for name, server in servers.items():
-                samples.setdefault(name, []).append(talking(server, talkers, seconds))
+            for name, server in random.sample(list(servers.items()), len(servers)):
+                samples[name].append(talking(server, talkers, seconds))
         for server in servers.values():
             check(server)
     fields = list(asdict(samples[MEASURE][0]))
@@ -79,6 +80,8 @@ def main() -> None:
             f"| {of['rate']:,.0f} ({ratios['rate']:.2f}) | {of['median']:.1f} ms ({ratios['median']:.2f}) "
             f"| {of['worst']:.1f} ms ({ratios['worst']:.2f}) |"
         )
+    if NODE not in found:
+        print(f"\n{NODE} is not here (Debian: nodejs, npm; then npm ci --prefix tests/node)")
     if chosen.json is not None:
         chosen.json.write_text(json.dumps(found, indent=1) + "\n")
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tests.support.tree import ROOT
 
-__all__ = ["Server", "contenders"]
+__all__ = ["NODE", "Server", "contenders"]
 
 PORTICO = """
 import sys
@@ -49,7 +49,8 @@ async def main():
         await asyncio.Future()
 asyncio.run(main())
 """
-NODE = """
+NODE = "Node ws"
+_NODE = """
 const { WebSocketServer } = require("ws");
 const server = new WebSocketServer({ port: 0, host: "127.0.0.1", backlog: 4096 }, () => console.log(server.address().port));
 server.on("connection", (socket) => socket.on("message", (data, binary) => socket.send(data, { binary })));
@@ -109,5 +110,5 @@ def contenders() -> dict[str, tuple[list[str], str]]:
     }
     node = shutil.which("node")
     if node is not None and (ROOT / "tests/node/node_modules/ws").is_dir():
-        found["Node ws"] = ([node, "-e", NODE], "/")
+        found[NODE] = ([node, "-e", _NODE], "/")
     return found

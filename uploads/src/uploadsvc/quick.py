@@ -29,7 +29,7 @@ LONGEST_HEAD = 4096
 """Bytes of a head that the quick way looks at."""
 
 _head = re.compile(
-    rb"PUT (/[\x21-\x7e\x80-\xff]*+) HTTP/1\.1\r\n"
+    rb"PUT (/[\x21-\x7e]*+) HTTP/1\.1\r\n"
     rb"((?:[!#$%%&'*+\-.^_`|~0-9A-Za-z]++:[\t\x20-\x7e\x80-\xff]*+\r\n){1,%d}+)\r\n" % MOST_FIELDS
 ).match
 _special = re.compile(

@@ -97,6 +97,7 @@ class GuardedChannel(http.HTTPChannel):
     def begin_request(self) -> None:
         """Count a request that `lineReceived` does not see."""
         self._requests_begun += 1
+        self._HTTPChannel__first_line = 1  # an empty line before the next one is passed over again
 
     def begin_answer(self, request: Any) -> None:
         """Treat `request`, which was read whole, as one that is being answered, until `requestDone(request)`."""
@@ -190,7 +191,7 @@ class GuardedChannel(http.HTTPChannel):
 
     @property
     def _at_request_line(self) -> bool:
-        return bool(self._HTTPChannel__first_line)  # type: ignore[attr-defined]
+        return bool(self._HTTPChannel__first_line)
 
     def _is_foreign(self, request_line: bytes) -> bool:
         if self.lease is None:

@@ -35,7 +35,7 @@ class Small:
     """A file that has come whole."""
 
     name: str
-    pieces: Sequence[bytes]
+    pieces: Sequence[bytes | bytearray]
     size: int
     user: str = ""
     hashes: bool = False

@@ -150,7 +150,7 @@ class Splicing:
     def _readable(self) -> None:
         """In `doRead`'s place: the socket has something, or has ended."""
         self._flow.full()
-        if self._busy:  # an earlier answer has gone out, and the channel reads on: it does not know that a thread has the socket
+        if self._busy:  # an earlier answer is out, and the channel reads on: it does not know that a thread has the socket
             return
         self._busy = True
         done: Deferred[Moved] = self._sink.turn(partial(self._body.splice, self._pipe, min(self._left, PER_JOB)))

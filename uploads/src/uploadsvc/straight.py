@@ -46,7 +46,7 @@ class Straight(Exchange):
 
     def _readable(self) -> None:
         """In `doRead`'s place: the socket has something, or has ended."""
-        if self._busy:  # an earlier answer has gone out, and the channel reads on: it does not know that a thread has the socket
+        if self._busy:  # an earlier answer is out, and the channel reads on: it does not know that a thread has the socket
             self._transport.pauseProducing()
         else:
             self._work(b"")

@@ -1,9 +1,11 @@
-"""A channel reads on when an earlier answer has gone out, also where a thread has the socket just then."""
+"""What an earlier answer on its way means to a body: the channel reads on when it is out, also where a thread has the socket."""
 
+import errno
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+from uploadsvc.part import Part
 
 from tests.support.wire import Wire
 
@@ -28,4 +30,19 @@ def test_a_thread_has_the_socket_for_itself(make_uploads: Callable[..., Any], he
     held.run_all()
     assert wire.answer()[0].startswith(b"HTTP/1.1 201") and wire.answer()[1] == DATA
     assert service.files() == {"x": DATA}
+    wire.close()
+
+
+def test_a_refusal_that_cannot_go_out_has_its_time(service: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> Any:
+        raise OSError(errno.ENOSPC, "no")
+
+    wire = Wire(service.site)
+    monkeypatch.setattr(Part, "splice", full)
+    monkeypatch.setattr(wire.server, "writeSomeData", lambda data: 0)
+    wire.send(HEAD + b"\r\n" + DATA[:10])
+    wire.reactor.advance(service.site.timeOut - 1)
+    assert wire.lost == 0
+    wire.reactor.pump([2, 20, 0])
+    assert wire.lost == 1, "as much as a client that is idle"
     wire.close()

@@ -47,6 +47,7 @@ class GuardedChannel(http.HTTPChannel):
     _refused = False
     _we_ended = False
     _left_to_read_away: float = LINGER_BYTES
+    _linger_time = LINGER_TIME
     _linger_timer: IDelayedCall | None = None
     _head_timer: IDelayedCall | None = None
     _optimisticEagerReadSize = 0  # else pipelined requests would pile up here, and grow with every hand-back
@@ -128,11 +129,11 @@ class GuardedChannel(http.HTTPChannel):
 
     # -- an early answer, and the end: a socket closed with unread bytes in it is reset, and that may eat the answer
 
-    def refuse(self, answer: bytes, most: float = LINGER_BYTES) -> None:
+    def refuse(self, answer: bytes, most: float = LINGER_BYTES, seconds: float = LINGER_TIME) -> None:
         """Answer, end our side when all is out, and read away what the client still sends, for a while and `most` bytes."""
         if self._refused:
             return
-        self._left_to_read_away = most
+        self._left_to_read_away, self._linger_time = most, seconds
         self._leaving = self._refused = True
         self._stop_head_timer()
         self.clearLineBuffer()
@@ -180,7 +181,7 @@ class GuardedChannel(http.HTTPChannel):
         """We have ended our side, after an early answer; the rest is being read away."""
         self._we_ended = True
         if self._refused:
-            self._linger_timer = self.callLater(LINGER_TIME, self.loseConnection)
+            self._linger_timer = self.callLater(self._linger_time, self.loseConnection)
             self.transport.resumeProducing()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:

@@ -1,4 +1,4 @@
-"""What an earlier answer on its way means to a body: the channel reads on when it is out, also where a thread has the socket."""
+"""What an earlier answer on its way means to a body: the channel reads on when it is out, even where a thread has it."""
 
 import errno
 from collections.abc import Callable

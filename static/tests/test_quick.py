@@ -112,6 +112,7 @@ def test_what_is_special_is_left_alone(header: str) -> None:
         b"GET  /x HTTP/1.1\r\nHost: x\r\n\r\n",
         b"GET x HTTP/1.1\r\nHost: x\r\n\r\n",
         b"GET http://x/ HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"GET /\xe4 HTTP/1.1\r\nHost: x\r\n\r\n",
         b"GET /%zz HTTP/1.1\r\nHost: x\r\n\r\n",
         b"GET /../x HTTP/1.1\r\nHost: x\r\n\r\n",
         b"GET /x HTTP/1.1\r\nHost: a b\r\n\r\n",
@@ -129,6 +130,14 @@ def test_heads_that_are_not_for_the_quick_way(head: bytes) -> None:
 def test_what_it_reads() -> None:
     key, target = quick.read(b"GET /a//b?c HTTP/1.1\r\nHOST:  h:80 \r\naccept-encoding: gzip, br\r\n\r\n") or ((b"", ()), b"")
     assert key == (b"/a/b", accepted(b"gzip, br")) and target == b"/a//b?c"
+
+
+def test_an_empty_line_before_each(wire: Wire, quickly: list[bytes]) -> None:
+    for _ in range(3):
+        wire.send(b"\r\n")
+        wire.send(b"GET /static/hello.txt HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert wire.answer()[1] == b"hello"
+    assert quickly
 
 
 def test_byte_by_byte(wire: Wire) -> None:

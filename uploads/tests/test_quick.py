@@ -109,6 +109,7 @@ def test_what_is_special_is_left_alone(field: str) -> None:
         head("Content-Length: 3", target="/uploads/.x"),
         head("Content-Length: 3", target="/uploads/.metrics"),
         head("Content-Length: 3", target="/uploads/a/b"),
+        head("Content-Length: 3", target="/uploads/\xe4"),
         head("Content-Length: 3", target="/uploads/a%2fb"),
         head("Content-Length: 3", target="/uploads/../x"),
         head("Content-Length: 3", target="/uploads/%zz"),

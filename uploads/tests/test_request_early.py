@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from uploadsvc.request import LINGER
+from uploadsvc.refusals import LINGER
 
 from .requests_put import BODY, CHUNKED, GET, HEAD, chunks, early
 

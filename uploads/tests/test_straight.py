@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from uploadsvc import straight
 from uploadsvc.part import Part
+from uploadsvc.refusals import LINGER
 
 from tests.support.wire import Wire
 
@@ -164,11 +165,11 @@ def test_a_full_disk_midway(wire: Wire, service: Any, monkeypatch: pytest.Monkey
     head, _ = wire.answer()
     assert head.startswith(b"HTTP/1.1 507") and b"Connection: close" in head and logged == [507]
     monkeypatch.undo()
-    wire.reactor.advance(0)
+    wire.reactor.advance(LINGER - 1)
     for _ in range(40):
         wire.send(DATA)
     assert wire.lost == 0, "its rest is read away, so that the answer arrives"
-    wire.reactor.advance(10)
+    wire.reactor.advance(2)
     assert wire.lost == 1 and service.files() == {}
 
 

@@ -106,6 +106,19 @@ def test_where_no_thread_is_needed_the_reactor_has_its_turn(held: Any, monkeypat
     assert at_once.jobs == [["a", "b"], ["c"]] and scene.told == ["a", "b", "c"] and not held.jobs
 
 
+def test_a_failure_that_nobody_thought_of_is_not_the_last(held: Any) -> None:
+    at_once = Disk()
+    scene = Scene(held, at_once)
+    at_once.failure = ValueError("no")
+    scene.put("ab")
+    scene.clock.advance(0)
+    assert scene.told == [at_once.failure] * 2
+    at_once.failure = None
+    scene.put("c")
+    scene.clock.advance(0)
+    assert scene.told[-1] == "c" and not held.jobs
+
+
 def test_where_it_would_take_long_a_thread_does_it(held: Any) -> None:
     scene = Scene(held, lambda files: None)
     scene.put("ab")

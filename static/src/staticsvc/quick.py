@@ -33,7 +33,7 @@ MOST_HEADS = 1024
 _heads: dict[bytes, tuple[Key, bytes] | None] = {}
 
 _head = re.compile(
-    rb"GET (/[\x21-\x7e\x80-\xff]*+) HTTP/1\.1\r\n"
+    rb"GET (/[\x21-\x7e]*+) HTTP/1\.1\r\n"
     rb"((?:[!#$%%&'*+\-.^_`|~0-9A-Za-z]++:[\t\x20-\x7e\x80-\xff]*+\r\n){1,%d}+)\r\n\Z" % MOST_FIELDS
 ).match
 _special = re.compile(

@@ -47,6 +47,7 @@ class GuardedChannel(http.HTTPChannel):
     _refused = False
     _we_ended = False
     _left_to_read_away: float = LINGER_BYTES
+    _linger_time = LINGER_TIME
     _linger_timer: IDelayedCall | None = None
     _head_timer: IDelayedCall | None = None
     _optimisticEagerReadSize = 0  # else pipelined requests would pile up here, and grow with every hand-back
@@ -97,6 +98,7 @@ class GuardedChannel(http.HTTPChannel):
     def begin_request(self) -> None:
         """Count a request that `lineReceived` does not see."""
         self._requests_begun += 1
+        self._HTTPChannel__first_line = 1  # an empty line before the next one is passed over again
 
     def begin_answer(self, request: Any) -> None:
         """Treat `request`, which was read whole, as one that is being answered, until `requestDone(request)`."""
@@ -127,11 +129,11 @@ class GuardedChannel(http.HTTPChannel):
 
     # -- an early answer, and the end: a socket closed with unread bytes in it is reset, and that may eat the answer
 
-    def refuse(self, answer: bytes, most: float = LINGER_BYTES) -> None:
+    def refuse(self, answer: bytes, most: float = LINGER_BYTES, seconds: float = LINGER_TIME) -> None:
         """Answer, end our side when all is out, and read away what the client still sends, for a while and `most` bytes."""
         if self._refused:
             return
-        self._left_to_read_away = most
+        self._left_to_read_away, self._linger_time = most, seconds
         self._leaving = self._refused = True
         self._stop_head_timer()
         self.clearLineBuffer()
@@ -179,7 +181,7 @@ class GuardedChannel(http.HTTPChannel):
         """We have ended our side, after an early answer; the rest is being read away."""
         self._we_ended = True
         if self._refused:
-            self._linger_timer = self.callLater(LINGER_TIME, self.loseConnection)
+            self._linger_timer = self.callLater(self._linger_time, self.loseConnection)
             self.transport.resumeProducing()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
@@ -190,7 +192,7 @@ class GuardedChannel(http.HTTPChannel):
 
     @property
     def _at_request_line(self) -> bool:
-        return bool(self._HTTPChannel__first_line)  # type: ignore[attr-defined]
+        return bool(self._HTTPChannel__first_line)
 
     def _is_foreign(self, request_line: bytes) -> bool:
         if self.lease is None:

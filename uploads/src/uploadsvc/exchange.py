@@ -17,6 +17,7 @@ from . import refusals
 from .intake import PREFIX
 from .names import quoted
 from .part import Published
+from .sink import add
 from .small import Small
 
 __all__ = ["Asked", "Exchange", "Gathered"]
@@ -111,12 +112,12 @@ class Gathered(Exchange):
 
     def __init__(self, channel: Any, asked: Asked) -> None:
         super().__init__(channel, asked)
-        self._pieces: list[bytes] = []
+        self._pieces: list[bytes | bytearray] = []
 
     def take(self, data: bytes) -> None:
         body, behind = data[: self.left], data[self.left :]
         if body:
-            self._pieces.append(body)
+            add(self._pieces, body)
             self.left -= len(body)
         if self.left:
             return

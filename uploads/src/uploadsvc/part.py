@@ -21,6 +21,7 @@ from svckit.conditional import etag_of
 from twisted.logger import Logger
 
 from .digests import ALGORITHMS, Digests, check
+from .replacing import replace
 from .splicing import Moved, Pipe, into_file
 from .sums import Sums
 from .writeback import Early
@@ -202,8 +203,7 @@ def put_in_place(source: Path, *, folder: Path, name: str, exclusive: bool = Fal
         source.unlink()
         replaced = False
     else:
-        replaced = os.path.lexists(final)
-        source.replace(final)
+        replaced = replace(source, final)
     settle_folder(folder)
     return Published(name, about.st_size, sha256, etag_of(about), replaced)
 

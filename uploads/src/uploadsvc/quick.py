@@ -18,6 +18,7 @@ from svckit.web import MOST_FIELDS, GuardedChannel
 from .digests import wants_sha256
 from .exchange import Asked, Exchange, Gathered
 from .intake import PREFIX, Place, find
+from .refusals import LINGER
 from .splicing import can_splice
 from .straight import Straight
 
@@ -29,7 +30,7 @@ LONGEST_HEAD = 4096
 """Bytes of a head that the quick way looks at."""
 
 _head = re.compile(
-    rb"PUT (/[\x21-\x7e\x80-\xff]*+) HTTP/1\.1\r\n"
+    rb"PUT (/[\x21-\x7e]*+) HTTP/1\.1\r\n"
     rb"((?:[!#$%%&'*+\-.^_`|~0-9A-Za-z]++:[\t\x20-\x7e\x80-\xff]*+\r\n){1,%d}+)\r\n" % MOST_FIELDS
 ).match
 _special = re.compile(
@@ -147,7 +148,8 @@ class QuickChannel(GuardedChannel):
         """Answer although the body is not whole; its rest is read away, however much that is, while there is time."""
         self._taking = None
         self.requests.remove(exchange)
-        self.refuse(answer, inf)
+        self.setTimeout(self.site.timeOut)  # of the time in which the answer goes out
+        self.refuse(answer, inf, LINGER)
 
     def connectionLost(self, *reason: Any) -> None:
         self._taking = None

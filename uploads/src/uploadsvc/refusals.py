@@ -19,6 +19,7 @@ __all__ = [
     "FAILED_PRECONDITION",
     "IN_THE_WAY",
     "LENGTH_REQUIRED",
+    "LINGER",
     "LIST_METHODS",
     "NAME_METHODS",
     "NOT_FOUND",
@@ -38,6 +39,10 @@ __all__ = [
     "not_allowed",
     "of_error",
 ]
+
+
+LINGER = 5.0
+"""Seconds that a refused client may go on sending; absolute, as an idle time would be moved by every byte."""
 
 
 class WrongDigest(Exception):

@@ -22,16 +22,13 @@ from twisted.python.failure import Failure
 from .admission import AskingRequest, Judged
 from .asking import WRITES
 from .intake import Ticket
-from .refusals import NO_BODY, TAKEN_OVER, TOO_LARGE, Refusal, of_error
+from .refusals import LINGER, NO_BODY, TAKEN_OVER, TOO_LARGE, Refusal, of_error
 from .splicing import LEAST, Splicing, can_splice
 from .tus import heads
 from .tus.asked import concerned
 from .work import Listening, Work
 
-__all__ = ["LINGER", "UploadRequest"]
-
-LINGER = 5.0
-"""Seconds that a refused client may go on sending; absolute, as an idle time would be moved by every byte."""
+__all__ = ["UploadRequest"]
 
 
 class UploadRequest(AskingRequest):

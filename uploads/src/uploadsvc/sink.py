@@ -13,7 +13,7 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-__all__ = ["COALESCE", "HIGH", "IN_ALL", "LOW", "Body", "Flow", "Run", "Sink"]
+__all__ = ["COALESCE", "HIGH", "IN_ALL", "LOW", "Body", "Flow", "Run", "Sink", "add"]
 
 T = TypeVar("T")
 
@@ -60,6 +60,17 @@ class Flow(Protocol):
         """The disk refused before the body was complete; nothing that comes now is wanted."""
 
 
+def add(pieces: list[bytes | bytearray], data: bytes) -> None:
+    """Put `data` behind `pieces`; small ones are gathered."""
+    last = pieces[-1] if pieces else None
+    if len(data) >= COALESCE:
+        pieces.append(data)
+    elif isinstance(last, bytearray) and len(last) < 16 * COALESCE:
+        last += data
+    else:
+        pieces.append(bytearray(data))
+
+
 class Sink:
     """One upload's way to the disk. `closed` fires (with None) when nothing of it is left to do."""
 
@@ -84,7 +95,7 @@ class Sink:
             return
         self.received += len(data)
         self._waiting += len(data)
-        self._put(data)
+        add(self._queue, data)
         if self._waiting > min(HIGH, self._share()):
             self._full = True
             self._flow.full()
@@ -112,15 +123,6 @@ class Sink:
         if self._finish is None and not self._broken:
             self._break()
             self._next()
-
-    def _put(self, data: bytes) -> None:
-        last = self._queue[-1] if self._queue else None
-        if len(data) >= COALESCE:
-            self._queue.append(data)
-        elif isinstance(last, bytearray) and len(last) < 16 * COALESCE:
-            last += data
-        else:
-            self._queue.append(bytearray(data))
 
     def _next(self) -> None:
         if self._busy or self._over:

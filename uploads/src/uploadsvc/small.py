@@ -19,6 +19,7 @@ from svckit.conditional import etag_of
 
 from .part import Published, open_hidden, settle_folder, write_all
 from .quota import own
+from .replacing import replace
 from .store import Store
 from .writeback import begin_writing
 
@@ -35,7 +36,7 @@ class Small:
     """A file that has come whole."""
 
     name: str
-    pieces: Sequence[bytes]
+    pieces: Sequence[bytes | bytearray]
     size: int
     user: str = ""
     hashes: bool = False
@@ -155,11 +156,13 @@ def _write(one: _Made, path: str, room: _Room, hashes: bool) -> None:
 
 def _put(one: _Made, root: str, standing: set[str] | None) -> None:
     about, final = os.fstat(one.fd), f"{root}/{one.file.name}"
-    replaced = os.path.lexists(final) if standing is None else one.file.name in standing
-    os.rename(one.path, final)  # noqa: PTH104  # each Path costs as much as a system call
-    one.path = ""
-    if standing is not None:
+    if standing is None:
+        replaced = replace(one.path, final)
+    else:  # none of them is large
+        replaced = one.file.name in standing
+        os.rename(one.path, final)  # noqa: PTH104  # each Path costs as much as a system call
         standing.add(one.file.name)
+    one.path = ""
     one.result = Published(one.file.name, about.st_size, one.sha256, etag_of(about), replaced)
 
 

@@ -141,6 +141,7 @@ class Splicing:
         self._body: Any = sink.body  # one of those that have `splice`
         self._transport = channel.transport
         self._pipe = Pipe(self._transport.fileno())
+        self._busy = False
         self._sink.closed.addBoth(lambda _: self._pipe.close())
         self._hook: Callable[[], None] = self._readable
         self._transport.doRead = self._hook
@@ -149,10 +150,14 @@ class Splicing:
     def _readable(self) -> None:
         """In `doRead`'s place: the socket has something, or has ended."""
         self._flow.full()
+        if self._busy:  # an earlier answer is out, and the channel reads on: it does not know that a thread has the socket
+            return
+        self._busy = True
         done: Deferred[Moved] = self._sink.turn(partial(self._body.splice, self._pipe, min(self._left, PER_JOB)))
         done.addCallback(self._moved)
 
     def _moved(self, moved: Moved) -> None:
+        self._busy = False
         self._left -= moved
         self._sink.received += moved
         self._channel._transferDecoder.contentLength = self._left

@@ -46,7 +46,10 @@ class Straight(Exchange):
 
     def _readable(self) -> None:
         """In `doRead`'s place: the socket has something, or has ended."""
-        self._work(b"")
+        if self._busy:  # an earlier answer is out, and the channel reads on: it does not know that a thread has the socket
+            self._transport.pauseProducing()
+        else:
+            self._work(b"")
 
     def _work(self, first: bytes) -> None:
         self._busy = True

@@ -56,13 +56,19 @@ class Together:
         most = MOST if self._at_once is None else MOST_AT_ONCE
         now = [self._waiting.popleft() for _ in range(min(len(self._waiting), most))]
         files = [file for file, _ in now]
-        results = None if self._at_once is None else self._at_once(files)
+        results = self._try_at_once(files)
         if results is not None:
             self._told(now, results)
             return
         done: Deferred[Results] = self._run(lambda: self._publish(files))
         done.addErrback(lambda reason: [reason.value] * len(files))
         done.addCallback(partial(self._told, now))
+
+    def _try_at_once(self, files: Sequence[Small]) -> Results | None:
+        try:
+            return None if self._at_once is None else self._at_once(files)
+        except Exception as error:  # whatever it is: later files would wait for ever
+            return [error] * len(files)
 
     def _told(self, now: Sequence[tuple[Small, Done]], results: Results) -> None:
         self._busy = bool(self._waiting)

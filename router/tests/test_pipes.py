@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 from portico.flow import PIPE_SIZE, SMALLER_PIPE, THIN, Flow
-from portico.pump import Pipes
+from portico.pipes import Pipes
 
 from .support.wires import tcp_pair
 

@@ -12,8 +12,9 @@ from itertools import cycle, islice
 import pytest
 from portico import flow, window
 from portico.core.termination import DATA, OPERATOR
+from portico.flow import PIPE_SIZE, SMALL
+from portico.pipes import Pipes
 from portico.poller import Poller
-from portico.pump import PIPE_SIZE, SMALL, Pipes
 from portico.tunnel import Tunnel, join
 
 from .support.reactor import HandReactor

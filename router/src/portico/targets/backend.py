@@ -20,7 +20,7 @@ from .connect import Replica
 from .watched import Watched
 
 if TYPE_CHECKING:
-    from ..pump import Pipes
+    from ..pipes import Pipes
     from .pool import Pool
     from .session import Session
 

@@ -21,8 +21,8 @@ from ..config import Limits, Tcp
 from ..core.answers import Answer
 from ..core.termination import CLIENT_TIME, NORMAL, OPERATOR, REQUEST
 from ..linger import Linger
+from ..pipes import Pipes
 from ..poller import Poller
-from ..pump import Pipes
 from ..service import Refusals
 from .backend import Backend
 from .connect import Connecting, Replica

@@ -25,9 +25,9 @@ from ..config import Limits, Tcp, address
 from ..core.answers import NO_RESOURCE, QUEUE_DRAINED, Answer
 from ..core.closing import closing_head
 from ..core.termination import CONNECT, OPERATOR
+from ..pipes import Pipes
 from ..poller import Poller
 from ..probes import probe
-from ..pump import Pipes
 from ..service import Refusals, RoutedService
 from .connect import Connecting, Replica
 from .introduction import introduction

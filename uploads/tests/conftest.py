@@ -11,6 +11,7 @@ from twisted.internet.defer import maybeDeferred
 from .buckets import InBucket, Objects
 from .held import HeldJobs
 from .inmemory import Service
+from .process import Child
 from .tus_client import Client
 
 
@@ -85,6 +86,20 @@ def service(request: pytest.FixtureRequest) -> Service:
 @pytest.fixture
 def client(service: Service) -> Client:
     return Client(service)
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Callable[..., Child]]:
+    children: list[Child] = []
+
+    def start_child(seconds_per_mib: float = 0.0, *options: str) -> Child:
+        children.append(Child(tmp_path / "files", seconds_per_mib, *options))
+        return children[-1]
+
+    yield start_child
+    for child in children:
+        if child.process.poll() is None:
+            child.end()
 
 
 @pytest.fixture

@@ -50,6 +50,20 @@ def make_in_bucket(objects: Objects, tmp_path: Path) -> Iterator[Callable[..., I
         service.end()
 
 
+@pytest.fixture
+def pair(make_in_bucket: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> tuple[Any, Any]:
+    """Two hosts with one bucket."""
+    from uploadsvc.s3 import shelf, spool, stretch
+
+    from .s3_hosts import MIB
+
+    monkeypatch.setattr(spool, "PART", 8 * MIB)
+    monkeypatch.setattr(stretch, "LEAST_PART", 5 * MIB)
+    monkeypatch.setattr(shelf, "LEAST_PART", 5 * MIB)
+    monkeypatch.setattr("moto.s3.models.S3_UPLOAD_PART_MIN_SIZE", 5 * MIB)
+    return make_in_bucket(max_size=64 * MIB), make_in_bucket(max_size=64 * MIB)
+
+
 @pytest.fixture(params=["folder", "bucket"])
 def make_anywhere(request: pytest.FixtureRequest) -> Callable[..., Service]:
     """As `make_uploads`, for each kind of store; several of them share it."""

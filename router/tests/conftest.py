@@ -11,6 +11,7 @@ from portico.balancing import Balancer
 from portico.certificates import Certificates
 from portico.config import Handoff, Limits
 from portico.link import Link
+from portico.pipes import Pipes
 from portico.places import Places
 from portico.poller import Poller
 from portico.provenance import Provenance
@@ -19,12 +20,13 @@ from portico.targets.handoff import HandoffTarget
 from svckit.handoff import socketfile
 
 from .support.application import Deployed
+from .support.joined import Joined
 from .support.keepers import Make, Stage
 from .support.linkrig import PATTERNS, HandReplica, Owner
 from .support.reactor import HandReactor
 from .support.splitrig import Rig, open_sockets
 from .support.tlsrig import two_names
-from .support.wires import Answers, Logged, as_reactor
+from .support.wires import Answers, Logged, as_reactor, open_descriptors
 
 
 @pytest.fixture
@@ -57,6 +59,28 @@ def folder() -> Iterator[Path]:
     made = Path(tempfile.mkdtemp(prefix="p"))
     yield made
     shutil.rmtree(made)
+
+
+# -- two sockets joined
+
+
+@pytest.fixture
+def pipes() -> Iterator[Pipes]:
+    pipes = Pipes()
+    yield pipes
+    pipes.close()
+
+
+@pytest.fixture
+def joined(reactor: HandReactor, poller: Poller, pipes: Pipes) -> Iterator[Joined]:
+    before = open_descriptors()
+    joined = Joined(reactor, poller, pipes)
+    yield joined
+    joined.close()
+    pipes.close()
+    assert len(joined.ends) == 1
+    assert len(poller) == 0
+    assert open_descriptors() == before
 
 
 # -- a service that is split request by request

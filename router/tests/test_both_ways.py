@@ -6,8 +6,8 @@ import socket
 
 import pytest
 from portico.flow import SMALL
+from portico.pipes import Pipes
 from portico.poller import READ
-from portico.pump import Pipes
 from portico.targets.session import Session
 
 from .support.splitrig import Rig, get

@@ -5,7 +5,8 @@ from pathlib import Path
 
 from portico.core.answers import QUEUE_DRAINED
 from portico.service import RoutedService
-from portico.targets.handoff import SCAN_INTERVAL, SUSPENSION, HandoffTarget
+from portico.targets.handoff import SCAN_INTERVAL, HandoffTarget
+from portico.targets.socketfiles import SUSPENSION
 from svckit.handoff.cell import is_revoked
 from svckit.handoff.codec import Connection, Load, Taken
 

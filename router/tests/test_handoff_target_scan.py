@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 from portico.config import Limits
-from portico.targets import handoff
+from portico.targets import socketfiles
 from portico.targets.handoff import SCAN_INTERVAL, HandoffTarget
 
 from .support.linkrig import HandReplica
@@ -34,7 +34,7 @@ def test_more_replicas_than_there_may_be(reactor: HandReactor, folder: Path, mak
 def test_one_look_links_so_many(
     reactor: HandReactor, folder: Path, make_target: Callable[..., HandoffTarget], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(handoff, "LINKS_AT_ONCE", 2)
+    monkeypatch.setattr(socketfiles, "LINKS_AT_ONCE", 2)
     replicas = [HandReplica(folder, f"r{number}") for number in range(5)]
     target = make_target()
     assert len(target._links) == 2
@@ -47,9 +47,9 @@ def test_one_look_links_so_many(
 def test_a_folder_full_of_files_costs_one_bounded_look(
     reactor: HandReactor, folder: Path, make_target: Callable[..., HandoffTarget], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(handoff, "ENTRIES", 10)
+    monkeypatch.setattr(socketfiles, "ENTRIES", 10)
     seen: list[str] = []
-    monkeypatch.setattr(handoff.socketfile, "connect", lambda path: seen.append(path) or _refuse())
+    monkeypatch.setattr(socketfiles.socketfile, "connect", lambda path: seen.append(path) or _refuse())
     for number in range(30):
         (folder / f"{number}.sock").touch()
     make_target()
@@ -59,7 +59,7 @@ def test_a_folder_full_of_files_costs_one_bounded_look(
 def test_dead_files_do_not_keep_a_living_replica_waiting(
     reactor: HandReactor, folder: Path, make_target: Callable[..., HandoffTarget], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(handoff, "TRIES_AT_ONCE", 4)
+    monkeypatch.setattr(socketfiles, "TRIES_AT_ONCE", 4)
     paths = [str(folder / f"dead{number}.sock") for number in range(10)]
     living, tried = str(folder / "living.sock"), list[str]()
 
@@ -74,8 +74,8 @@ def test_dead_files_do_not_keep_a_living_replica_waiting(
         return pair[0]
 
     inodes = {path: number for number, path in enumerate(paths)}
-    monkeypatch.setattr(handoff.os, "scandir", scandir)
-    monkeypatch.setattr(handoff.socketfile, "connect", connect)
+    monkeypatch.setattr(socketfiles.os, "scandir", scandir)
+    monkeypatch.setattr(socketfiles.socketfile, "connect", connect)
     pair = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     target = make_target()
     assert tried == paths[:4]

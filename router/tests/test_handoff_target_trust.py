@@ -10,7 +10,8 @@ from portico.core.answers import STRANGE, STRANGE_AND_SILENT
 from portico.doubts import DOUBTS
 from portico.link import BATCH
 from portico.service import RoutedService
-from portico.targets.handoff import LONGEST_SUSPENSION, SCAN_INTERVAL, SUSPENSION, HandoffTarget
+from portico.targets.handoff import SCAN_INTERVAL, HandoffTarget
+from portico.targets.socketfiles import LONGEST_SUSPENSION, SUSPENSION
 from svckit.handoff.codec import Taken
 
 from .support.linkrig import HEAD, HandReplica, come, linked
@@ -37,9 +38,9 @@ def test_its_own_user_s_socket_is_linked(
 def test_whom_the_folder_belongs_to(
     make_target: Callable[..., HandoffTarget], owner_of_folder: int, expected: int | None
 ) -> None:
-    assert make_target()._uid(owner_of_folder) == expected
-    assert make_target()._uid(os.getuid()) is None
-    assert make_target(uid=7)._uid(owner_of_folder) == 7
+    assert make_target()._files._expected(owner_of_folder) == expected
+    assert make_target()._files._expected(os.getuid()) is None
+    assert make_target(uid=7)._files._expected(owner_of_folder) == 7
 
 
 def test_a_symbolic_link_is_not_followed(reactor: HandReactor, folder: Path, make_target: Callable[..., HandoffTarget]) -> None:
@@ -158,7 +159,7 @@ def test_who_floods_with_what_is_doubted_is_left_alone_and_holds_few_descriptors
             replica.hear()
     reactor.settle()
     assert target._links == {}
-    assert set(target._suspended) == {str(replica.path)}
+    assert set(target._files.suspended) == {str(replica.path)}
     assert 0 < len(answers.given) <= DOUBTS
     ours.close()
     theirs.close()

@@ -4,8 +4,8 @@ import socket
 from collections.abc import Iterator
 
 import pytest
+from portico.pipes import Pipes
 from portico.poller import Poller
-from portico.pump import Pipes
 from portico.targets.idle import IdleTunnels, interval
 from portico.tunnel import Tunnel, join
 

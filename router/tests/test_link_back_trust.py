@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from portico.core.answers import LEFT, STRANGE, STRANGE_AND_SILENT
 from portico.link import Link
+from portico.pipes import NO_PIPES
 from portico.poller import Poller
-from portico.pump import NO_PIPES
 from portico.tunnel import join
 from svckit.handoff.codec import Connection, Tls
 

@@ -1,25 +1,22 @@
-"""How large pipes are, and who has one: an unprivileged user's share is 64 MiB, and most connections are idle."""
+"""How large pipes are, who has one (a user's share is 64 MiB), and that what is left in one reaches nobody else."""
 
 import fcntl
 import os
 import socket
 from collections.abc import Iterator
+from itertools import cycle, islice
 
 import pytest
 from portico.flow import PIPE_SIZE, SMALLER_PIPE, THIN, Flow
-from portico.pump import Pipes
+from portico.pipes import Pipes
+from portico.poller import Poller
 
-from .support.wires import tcp_pair
+from .support.joined import Joined, push
+from .support.reactor import HandReactor
+from .support.wires import open_descriptors, reset, tcp_pair
 
 BULK = 40_000
 """Bytes that a socket takes at once."""
-
-
-@pytest.fixture
-def pipes() -> Iterator[Pipes]:
-    pipes = Pipes()
-    yield pipes
-    pipes.close()
 
 
 class Through:
@@ -108,3 +105,43 @@ def test_the_end_is_found_after_what_came_before_it(through: Through) -> None:
     assert through.splice() == BULK
     assert through.splice() == 0
     assert through.reader.recv(BULK, socket.MSG_WAITALL) == b"x" * BULK
+
+
+def test_pipes_are_reused_only_when_empty(pipes: Pipes) -> None:
+    pipe = pipes.get()
+    pipes.put(pipe, True)
+    assert pipes.get() == pipe
+    os.write(pipe[1], b"left over")
+    pipes.put(pipe, False)
+    for descriptor in pipe:
+        with pytest.raises(OSError, match="Bad file descriptor"):
+            os.fstat(descriptor)
+    fresh = pipes.get()
+    with pytest.raises(BlockingIOError):
+        os.read(fresh[0], 1)
+    pipes.put(fresh, True)
+
+
+def test_no_more_pipes_are_kept_than_the_limit(pipes: Pipes) -> None:
+    before = open_descriptors()
+    for pipe in [pipes.get() for _ in range(Pipes.KEPT + 5)]:
+        pipes.put(pipe, True)
+    assert open_descriptors() == before + 2 * Pipes.KEPT
+    pipes.close()
+    assert open_descriptors() == before
+
+
+def test_bytes_left_in_a_pipe_reach_nobody_else(reactor: HandReactor, poller: Poller, pipes: Pipes) -> None:
+    secret = b"secret" * 1_000_000
+    stuck = Joined(reactor, poller, pipes)
+    push(reactor, stuck.client.sock, secret * 2, until_stalled=True)
+    assert stuck.tunnel.client._in_pipe  # the reader does not read: the pipe is full
+    reset(stuck.server.sock)
+    reactor.until(stuck.over)
+    stuck.client.sock.close()
+    other = Joined(reactor, poller, pipes)
+    data = bytes(islice(cycle(b"public"), 4 << 20))
+    push(reactor, other.client.sock, data)
+    reactor.until(lambda: len(other.server.read()) == len(data))
+    assert other.server.data == data
+    other.close()

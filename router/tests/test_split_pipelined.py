@@ -4,7 +4,7 @@ import socket
 
 from portico.config import Tcp
 from portico.flow import SMALL
-from portico.targets.session import PIPELINED
+from portico.targets.sending import PIPELINED
 
 from .support.splitrig import FORWARDED, OK, Rig, get, sent
 from .support.wires import Inbox, arrive, reset

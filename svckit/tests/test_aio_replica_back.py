@@ -62,7 +62,7 @@ async def test_without_a_router_a_hand_back_waits_for_one(stage: Stage) -> None:
 @pytest.mark.parametrize(("unread", "answer"), [(b"GET", refusals.MISDIRECTED), (b"", b"")])
 @on_stage
 async def test_without_a_router_for_long_it_is_misdirected(stage: Stage, unread: bytes, answer: bytes) -> None:
-    stage.replica._parked._timeout = 0.0
+    stage.replica._returning._parked._timeout = 0.0
     router = await stage.router()
     client = await stage.hand(router)
     router.die()
@@ -73,7 +73,7 @@ async def test_without_a_router_for_long_it_is_misdirected(stage: Stage, unread:
 
 @on_stage
 async def test_who_asked_while_it_waited_gets_an_answer_too(stage: Stage) -> None:
-    stage.replica._parked._timeout = 0.0
+    stage.replica._returning._parked._timeout = 0.0
     router = await stage.router()
     client = await stage.hand(router)
     router.die()

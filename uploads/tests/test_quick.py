@@ -7,7 +7,7 @@ import pytest
 from uploadsvc import exchange, quick
 
 from .requests_put import BODY, CHUNKED, GET, HEAD, chunks
-from .test_writers import Writers
+from .writers import Writers
 
 PUT = HEAD + BODY
 

@@ -23,8 +23,8 @@ from .entrance import Entrance
 from .kept import Lender
 from .listener import DEFER_ACCEPT
 from .metrics import make_page
+from .pipes import Pipes
 from .poller import Poller
-from .pump import Pipes
 from .report import Report
 from .router import Router
 from .service import RoutedService, Target

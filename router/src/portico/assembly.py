@@ -14,8 +14,8 @@ from twisted.internet.interfaces import IProtocolFactory
 from .accesslog import AccessLog
 from .balancing import Balancer
 from .config import Config, Handoff, Tcp
+from .pipes import Pipes
 from .poller import Poller
-from .pump import Pipes
 from .router import Router
 from .service import RoutedService, Target
 from .targets.handoff import HandoffTarget

@@ -11,7 +11,7 @@ from _socket import socket as RawSocket
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .pump import Pipes
+    from .pipes import Pipes
 
 __all__ = ["DONTWAIT", "FIRST", "NEVER", "PIPE_SIZE", "RESET", "SMALL", "SMALLER_PIPE", "Flow", "SinkLost"]
 

@@ -4,8 +4,9 @@ from _socket import socket as RawSocket
 from collections.abc import Callable
 
 from .core.termination import CLIENT, CLIENT_TIME, DATA, SERVER, SERVER_TIME
+from .pipes import Pipes
 from .poller import READ, WRITE, Poller
-from .pump import End, Pipes
+from .pump import End
 
 __all__ = ["Ended", "Tunnel", "join", "rejoin"]
 

@@ -8,8 +8,8 @@ from portico.arrival import Arrival
 from portico.config import Limits, Tcp
 from portico.core.rule import Rule
 from portico.core.table import RouteTable
+from portico.pipes import Pipes
 from portico.poller import Poller
-from portico.pump import Pipes
 from portico.router import Router
 from portico.service import RoutedService
 from portico.targets.tcp import TcpTarget

@@ -8,9 +8,9 @@ from pathlib import Path
 import twisted.internet.reactor  # noqa: F401  # has sockets of its own, from its import on
 from portico.arrival import Arrival
 from portico.config import Limits, Tcp
+from portico.pipes import Pipes
 from portico.places import Places
 from portico.poller import Poller
-from portico.pump import Pipes
 from portico.service import RoutedService
 from portico.targets.tcp import TcpTarget
 from svckit.lease import Ownership

@@ -6,8 +6,8 @@ from typing import Any
 
 from portico.arrival import Address, Arrival
 from portico.config import Limits, Tcp
+from portico.pipes import Pipes
 from portico.poller import Poller
-from portico.pump import Pipes
 from portico.service import RoutedService
 from portico.targets.tcp import TcpTarget
 from svckit.lease import Ownership

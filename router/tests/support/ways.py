@@ -9,8 +9,8 @@ from portico.balancing import Balancer
 from portico.config import Handoff, Limits, Tcp
 from portico.core.rule import Rule
 from portico.core.table import RouteTable
+from portico.pipes import Pipes
 from portico.poller import Poller
-from portico.pump import Pipes
 from portico.router import Router
 from portico.service import RoutedService
 from portico.targets.handoff import SCAN_INTERVAL, HandoffTarget

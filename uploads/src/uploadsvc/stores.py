@@ -73,7 +73,7 @@ class RemoteStore(AnyStore, Protocol):
 
 
 class AnyUpload(Protocol):
-    """A resumable upload that is ours until `release`; see `tus.shelf.Upload`."""
+    """A resumable upload that is ours until `release`; see `tus.upload.Upload`."""
 
     @property
     def id(self) -> str: ...

@@ -1,4 +1,4 @@
-"""A connection to a tcp server that is used for one exchange after the other: sends the request, follows the response.
+"""A connection to a tcp server that is used for one exchange after the other: follows the response (`requesting` sends).
 
 The response goes to the client as it comes. Its boundaries are followed, so that it is known when the connection is free again;
 its head is rewritten where it must be, its body never.
@@ -13,21 +13,21 @@ from ..core.forwarding import response_head
 from ..core.framing import TUNNEL, ResponseFrame, frame_response
 from ..core.response import ResponseHead, ResponseReader, read_response
 from ..core.termination import CLIENT, DATA, ROUTER
-from ..flow import DONTWAIT, FIRST, SMALL, Flow, SinkLost
+from ..flow import DONTWAIT, FIRST, SMALL, SinkLost
 from ..poller import ERROR, HANGUP, READ, WRITE, Poller
 from ..window import let_grow
 from .connect import Replica
-from .watched import Watched
+from .requesting import Requesting
 
 if TYPE_CHECKING:
-    from ..pump import Pipes
+    from ..pipes import Pipes
     from .pool import Pool
     from .session import Session
 
 __all__ = ["Backend"]
 
 
-class Backend(Watched):
+class Backend(Requesting):
     """A connection to `replica`. Between two exchanges it has no session and lies in the pool."""
 
     __slots__ = (
@@ -39,29 +39,12 @@ class Backend(Watched):
         "_pool",
         "_reader",
         "_wide",
-        "began",
         "endless",
-        "idle_since",
-        "replica",
-        "responding",
-        "reused",
-        "session",
-        "sock",
-        "up",
     )
 
     def __init__(self, sock: RawSocket, replica: Replica, pool: "Pool", poller: Poller, pipes: "Pipes") -> None:
-        self.sock, self.replica = sock, replica
+        super().__init__(sock, replica, pipes)
         self._pool = pool
-        self.up = Flow(sock, pipes)
-        self.session: Session | None = None
-        self.idle_since = 0.0
-        self.reused = False
-        """It has served an exchange before, so the server may be about to close it."""
-        self.began = False
-        """A byte of the response has come."""
-        self.responding = False
-        """The response's head has gone to the client."""
         self.endless = False
         """The response ends with the connection."""
         self._body: Body | None = None
@@ -71,40 +54,6 @@ class Backend(Watched):
         self._wide = False  # the kernel may hold much of what it sends; so it is not for others, who may be slow
         self._most = SMALL  # bytes to be read with a head; by what the last one came with
         self.watch(sock, poller, self._on_events)
-
-    def begin(self, session: "Session", request: bytes) -> None:
-        """Serve an exchange of `session`.
-
-        Raises:
-            SinkLost: the server takes nothing more; what it has said may still be read.
-        """
-        self.session = session
-        self.began = self.responding = False
-        if not self.up.send(request):
-            self.want(READ | WRITE)
-
-    def wait_for_server(self) -> None:
-        """It is slow: tell the session when it has taken what is held. Whether its answer is read is the client's affair."""
-        self.want(self.wanted | WRITE)
-
-    def takes_no_more(self) -> None:
-        """What it has said is read, as fast as the client takes it."""
-        self.want(self.wanted & READ)
-
-    def resume(self) -> None:
-        """The client takes bytes again."""
-        self.want(self.wanted | READ)
-
-    def close(self) -> None:
-        """End the connection."""
-        self.detach()
-        self.sock.close()
-
-    def detach(self) -> None:
-        """Let go of the socket, which lives on."""
-        self.session = None
-        self.unwatch()
-        self.up.close()
 
     # -- events
 

@@ -26,8 +26,8 @@ from ..core.termination import (
     Who,
 )
 from ..flow import RESET, Flow
+from ..pipes import NO_PIPES
 from ..poller import READ
-from ..pump import NO_PIPES
 from ..resting import can_rest
 from .backend import Backend
 from .connect import Connecting, Replica

@@ -6,6 +6,7 @@ until the answer is there: what was known before the rest is old. A name without
 connection waits for it.
 """
 
+import socket
 from collections.abc import Callable
 
 from svckit.reactors import Reactor
@@ -14,7 +15,7 @@ from twisted.internet.interfaces import IDelayedCall
 from ..arrival import Address
 from .resolver import Found, Resolver
 
-__all__ = ["RESOLVE_INTERVAL", "WANTED_FOR", "Lookup"]
+__all__ = ["RESOLVE_INTERVAL", "WANTED_FOR", "Lookup", "is_numeric"]
 
 RESOLVE_INTERVAL = 2.0
 """Seconds from one answer to the next question."""
@@ -67,3 +68,14 @@ class Lookup:
             self._ask()
         else:
             self.fresh = False
+
+
+def is_numeric(host: str) -> bool:
+    """Whether it is an address, and no name that must be looked up."""
+    for family in (socket.AF_INET, socket.AF_INET6):
+        try:
+            socket.inet_pton(family, host)
+        except OSError:
+            continue
+        return True
+    return False

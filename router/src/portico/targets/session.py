@@ -1,7 +1,7 @@
 """A client's connection to one tcp service, request by request (`keepalive = "split"`).
 
 One exchange at a time. A request is made ready for the next hop (`core.onward`) and sent to a replica, over a connection from
-the pool or a fresh one; its body follows (`upload`), and so does the response (`backend`). When all of the answer is out, the
+the pool or a fresh one; its body follows (`sending`), and so does the response (`backend`). When all of the answer is out, the
 next request is looked at: one that belongs to another service, and one whose head is not whole or not sound, goes back to the
 router together with the connection and every byte that was read and not answered. So pipelined requests are answered in order,
 and there is one place that judges heads.
@@ -13,27 +13,23 @@ answer; over.
 from typing import TYPE_CHECKING
 
 from ..arrival import Arrival
-from ..core.answers import BAD_FRAMING, NO_RESOURCE, NO_RESPONSE, Answer
+from ..core.answers import NO_RESPONSE, Answer
 from ..core.head import Head
 from ..core.onward import Onward, Request
-from ..core.termination import CLIENT, DATA, NORMAL, ROUTER, SERVER
+from ..core.termination import CLIENT, DATA, NORMAL, SERVER
 from ..flow import DONTWAIT, FIRST, SinkLost
 from ..poller import ERROR, HANGUP, READ, WRITE
 from .backend import Backend
-from .connect import Connecting
-from .leaving import Leaving
-from .upload import ENDED, Upload
+from .sending import PIPELINED, Sending
+from .upload import Upload
 
 if TYPE_CHECKING:
     from .split import Split
 
-__all__ = ["PIPELINED", "Session"]
-
-PIPELINED = 65_536
-"""Bytes of further requests that are read while one is being answered."""
+__all__ = ["Session"]
 
 
-class Session(Leaving):
+class Session(Sending):
     """One client's connection."""
 
     __slots__ = (
@@ -110,12 +106,6 @@ class Session(Leaving):
 
     # -- what the split tells
 
-    def connecting(self, connecting: Connecting) -> None:
-        """A connection is being made; the body waits for it."""
-        self._connecting = connecting
-        if self._upload is not None:
-            self.want(self.wanted & ~READ)
-
     def connected(self, backend: Backend, request: bytes) -> None:
         """There is a connection: send the request."""
         self._connecting = None
@@ -131,16 +121,6 @@ class Session(Leaving):
             self.want(self.wanted & ~READ)
         elif not self.wanted & READ:
             self._want_more()
-
-    def unconnected(self, answer: Answer) -> None:
-        """No replica accepted; those that are full were not asked."""
-        connecting, self._connecting = self._connecting, None
-        assert connecting is not None
-        untried = self._split.untried(connecting)
-        if untried and answer is not NO_RESOURCE and not self.down.held:
-            self._wait(untried)
-        else:
-            self.refuse(answer)
 
     # -- what the client does
 
@@ -188,46 +168,7 @@ class Session(Leaving):
         else:
             self._judge(piece)
 
-    def _send_body(self, upload: Upload) -> None:
-        backend = self._backend
-        if backend is None:
-            return
-        moved = upload.move(self._arrival.sock, backend.up)
-        if moved == ENDED:
-            self.end(CLIENT + self._phase)
-            return
-        if moved < 0:
-            self._refuse_body(backend)
-            return
-        if upload.body.complete:
-            self._upload, self._buffer = None, upload.excess
-        if backend.up.held:
-            self.want(self.wanted & ~READ)
-            backend.wait_for_server()
-
-    def _refuse_body(self, backend: Backend) -> None:
-        if backend.responding:
-            self.end(ROUTER + DATA)
-        else:
-            self.refuse(BAD_FRAMING)
-
-    def _want_more(self) -> None:
-        if not self.wanted & READ and not self._eof and len(self._buffer) < PIPELINED:
-            self.want(self.wanted | READ)
-
     # -- what the backend tells
-
-    def resume_upload(self) -> None:
-        """The server has taken all it was sent."""
-        self._want_more()
-
-    def upload_failed(self) -> None:
-        """The server takes nothing more. What it has said may still come; the rest of the request has no use."""
-        assert self._backend is not None
-        self._ending = NORMAL
-        if self._upload is not None:
-            self.want(self.wanted & ~READ)
-        self._backend.takes_no_more()
 
     def wait_until_taken(self) -> None:
         """The client is slow: say when it has taken what is held."""

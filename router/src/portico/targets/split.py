@@ -4,13 +4,11 @@ One timer looks at everything that is idle, once a second: a request costs no ti
 second.
 """
 
-import re
 from collections.abc import Callable, Collection
 from functools import partial
 from itertools import chain
 
 from svckit.lease import Ownership
-from svckit.paths import BadTarget, normalise
 from svckit.reactors import Reactor
 from twisted.internet.interfaces import IDelayedCall
 from twisted.internet.task import LoopingCall
@@ -18,15 +16,15 @@ from twisted.internet.task import LoopingCall
 from ..accesslog import AccessLog
 from ..arrival import Arrival, RawSocket
 from ..config import Limits, Tcp
-from ..core.answers import Answer
-from ..core.termination import CLIENT_TIME, NORMAL, OPERATOR, REQUEST
+from ..core.termination import CLIENT_TIME, OPERATOR, REQUEST
 from ..linger import Linger
+from ..pipes import Pipes
 from ..poller import Poller
-from ..pump import Pipes
 from ..service import Refusals
 from .backend import Backend
 from .connect import Connecting, Replica
-from .leaving import Leaving
+from .exits import Exits, Switched
+from .owned import Owned
 from .pool import Pool
 from .replicas import Replicas
 from .session import Session
@@ -40,19 +38,8 @@ SWEEP_INTERVAL = 1.0
 LAST_REQUESTS = 1.0
 """Seconds in a drain (at most half of it) for idle clients to ask once more, and be told that it was the last time."""
 
-TARGETS_KEPT = 512
-"""Targets of which is known whether they are this service's."""
-TARGET_KEPT = 256
-"""Bytes of the longest one."""
 
-_odd = re.compile(rb"\A[^/]|/\.|[%#]").search
-
-Switched = Callable[[Arrival, RawSocket, Replica, bytes, bytes, int, int], None]
-"""Told of a connection that is no HTTP any more: client, server, who that is, what goes to the server and to the client first,
-and the bytes up and down so far."""
-
-
-class Split:
+class Split(Exits):
     """The sessions of one service."""
 
     def __init__(
@@ -74,12 +61,13 @@ class Split:
         """`wait` holds a connection whose request goes on when one of the replicas has room; `fewer` is called when there is
         less under way.
         """
-        self.poller, self.pipes, self.reactor = poller, pipes, reactor
+        super().__init__(wait, reactor, refusals, readmit, access, switched, fewer)
+        self.poller, self.pipes = poller, pipes
         self.linger = Linger(poller, reactor)
         self.ownership, self.head_size = ownership, limits.head_size
         self.head_fields = limits.head_fields
-        self._patterns: tuple[tuple[str, bool], ...] = ()
-        self._ours: dict[bytes, bool] = {}  # whether they are ours by these patterns: targets that were asked for lately
+        self.owns = Owned(ownership).owns
+        """Whether the next request of a session is this service's."""
         self.draining = self.ending = False
         self._keeps = True
         self._last_requests = min(LAST_REQUESTS, limits.drain_time / 2)
@@ -87,14 +75,11 @@ class Split:
         self.now = reactor.seconds()
         """The time of the last sweep."""
         self._settings, self._idle_timeout = settings, limits.idle_timeout
-        self._replicas, self._wait = replicas, wait
+        self._replicas, self._candidates = replicas, replicas.order
         self.bounded = replicas.bounded
         """Whether a request may find all replicas full."""
-        self._candidates, self._refusals, self._readmit, self._access = replicas.order, refusals, readmit, access
-        self._switched, self._fewer = switched, fewer
         self.pool = Pool(settings.idle_connections, settings.idle_time, self.bounded)
         self._stalled = Stalled(settings.answer_timeout, settings.exchange_idle)
-        self._sessions: set[Leaving] = set()  # those that are objects
         self._sleeping = Sleeping(self, self._sessions, limits.idle_timeout, poller, reactor, fewer)
         self._sweeper = LoopingCall(self._sweep)
         self._sweeper.clock = reactor
@@ -131,23 +116,6 @@ class Split:
             self._fewer()  # one that did not accept may do so now, while the others are full for long
 
     # -- for sessions
-
-    def owns(self, target: bytes) -> bool:
-        """Whether the next request of a session is this service's. A target without meaning is the router's to refuse."""
-        patterns = self.ownership.patterns
-        if patterns is not self._patterns:
-            self._patterns = patterns
-            self._ours.clear()
-        else:
-            known = self._ours.get(target)
-            if known is not None:
-                return known
-        ours = self.ownership.owns(target) and not (_odd(target) and _is_bad(target))
-        if len(target) <= TARGET_KEPT:
-            if len(self._ours) >= TARGETS_KEPT:
-                self._ours.clear()
-            self._ours[target] = ours
-        return ours
 
     def send(self, session: Session, request: bytes, look: bool, fresh: bool = False) -> bool:
         """Send a request over an idle connection or a fresh one; False if there is no replica.
@@ -195,52 +163,6 @@ class Split:
         if self.bounded and not again:
             self._fewer()
 
-    def tunnel(
-        self, session: Leaving, arrival: Arrival, backend: Backend, preface: bytes, reply: bytes, up: int, down: int
-    ) -> None:
-        """The two speak another protocol from now on."""
-        self._sessions.discard(session)
-        self._switched(arrival, backend.sock, backend.replica, preface, reply, up, down)
-
-    def hand_back(self, session: Leaving, arrival: Arrival, unread: bytes, up: int, down: int) -> None:
-        """The next request is not ours, or not whole, or finds no room: the router sees to it."""
-        self._access.tunnel_ended(arrival, session.replica, NORMAL, up, down)
-        self._left(session)
-        self._readmit(self._anew(arrival, unread))
-
-    def wait(self, session: Leaving, arrival: Arrival, untried: Collection[Replica], unread: bytes, up: int, down: int) -> None:
-        """Its request was not accepted by those that had room, and waits for the others."""
-        self._sessions.discard(session)
-        if up or down:
-            self._access.tunnel_ended(arrival, session.replica, NORMAL, up, down)
-            again = self._anew(arrival, unread)
-            again.service, again.route, again.head = arrival.service, arrival.route, arrival.head
-            again.decided_at, again.waits_until = arrival.decided_at, arrival.waits_until
-            arrival = again
-        arrival.preface = unread
-        self._wait(arrival, untried)
-
-    def _anew(self, arrival: Arrival, unread: bytes) -> Arrival:
-        now = self.reactor.seconds()
-        again = type(arrival)(arrival.sock, arrival.client, arrival.listener, now, unread, returned=True)
-        again.tls_facts, again.named, again.onward = arrival.tls_facts, arrival.named, arrival.onward
-        return again
-
-    def refuse(self, session: Leaving, arrival: Arrival, answer: Answer) -> None:
-        """The router answers."""
-        self._refusals.answer(arrival, answer)
-        self._sessions.discard(session)
-        self.reactor.callLater(0, self._fewer)  # not at once: the next one may fail the same way, and the next
-
-    def ended(self, session: Leaving, arrival: Arrival, how: str, up: int, down: int) -> None:
-        """The connection is closed; `how` is told by `core.termination`."""
-        self._access.tunnel_ended(arrival, session.replica, how, up, down)
-        self._left(session)
-
-    def _left(self, session: Leaving) -> None:
-        self._sessions.discard(session)
-        self._fewer()
-
     # -- the end
 
     def keep_none(self) -> None:
@@ -280,11 +202,3 @@ class Split:
         if self._sweeper.running:
             self._sweeper.stop()
         self.pool.close()
-
-
-def _is_bad(target: bytes) -> bool:
-    try:
-        normalise(target)
-    except BadTarget:
-        return True
-    return False

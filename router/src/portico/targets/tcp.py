@@ -7,43 +7,38 @@ the next one is tried.
 HTTP is followed request by request (`split`), unless the service wants one request for each connection (`close`) or its
 connections left alone (`pin`); the latter two are tunnels, which can begin with a PROXY header that names the client.
 
-Which replicas get new connections is the affair of `replicas`.
+Which replicas get new connections is the affair of `replicas`, and the end that of `tcpending`.
 """
 
-import socket
 from collections.abc import Callable, Collection
 from functools import partial
 
 from svckit.lease import Ownership
 from svckit.reactors import Reactor
-from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
 from ..accesslog import AccessLog
 from ..arrival import Address, Arrival, RawSocket
 from ..config import Limits, Tcp, address
-from ..core.answers import NO_RESOURCE, QUEUE_DRAINED, Answer
+from ..core.answers import NO_RESOURCE, Answer
 from ..core.closing import closing_head
-from ..core.termination import CONNECT, OPERATOR
+from ..pipes import Pipes
 from ..poller import Poller
 from ..probes import probe
-from ..pump import Pipes
 from ..service import Refusals, RoutedService
 from .connect import Connecting, Replica
 from .introduction import introduction
-from .lookup import Lookup
+from .lookup import Lookup, is_numeric
 from .replicas import Replicas
 from .resolver import Resolver
 from .split import Split
+from .tcpending import TcpEnding
 from .tunnels import Tunnels
 
 __all__ = ["TcpTarget"]
 
-GOING_DOWN = QUEUE_DRAINED._replace(ended=OPERATOR + CONNECT)
-"""For those whose connection to the server is not made when the drain time is up."""
 
-
-class TcpTarget:
+class TcpTarget(TcpEnding):
     """The addresses of one server."""
 
     log = Logger()
@@ -63,19 +58,13 @@ class TcpTarget:
         resolver: Resolver,
     ) -> None:
         """`ownership` tells which requests on a kept connection are ours; `readmit` takes a connection with another."""
-        self._service, self._settings, self._limits = service, settings, limits
-        self._poller, self._pipes, self._reactor = poller, pipes, reactor
-        self._refusals, self._access, self._ownership = refusals, access, ownership
+        super().__init__(service, limits, reactor, refusals, ownership)
+        self._settings, self._poller = settings, poller
         self._name = name = address(settings.address)
         self.replicas = Replicas(settings, poller, reactor, service.room)
-        self._lookup = None if _is_numeric(name[0]) else Lookup(name, resolver, reactor, self._is_in_use, self._found)
+        self._lookup = None if is_numeric(name[0]) else Lookup(name, resolver, reactor, self._is_in_use, self._found)
         self._missed = False
-        self._attempts: dict[Arrival, Connecting] = {}
         self._tunnels = Tunnels(settings, poller, pipes, reactor, access, self._fewer)
-        self._drained: Deferred[None] | None = None
-        self._drains_until: float | None = None
-        self._is_cut = False
-        self._successor: TcpTarget | None = None
         self._split = Split(
             settings,
             limits,
@@ -123,80 +112,12 @@ class TcpTarget:
         connecting.next()
         return True
 
-    @property
-    def _open(self) -> int:
-        return len(self._split) + len(self._tunnels) + len(self._attempts)
-
     def tell(self, patterns: tuple[tuple[str, bool], ...]) -> None:
         """Requests on kept connections are judged by the new routes."""
         self._ownership.update(patterns)
 
     def heed(self, limits: Limits) -> None:
         """A target with other limits is another target."""
-
-    def retire(self, patterns: tuple[tuple[str, bool], ...]) -> "Deferred[None]":
-        """No request but the one under way is ours any more; tunnels live as long as they do."""
-        self._ownership.update(())
-        self._split.keep_none()
-        self._look_no_more()
-        drained = self._drained = Deferred()
-        drained.addCallback(lambda _: self._close())
-        self._look_whether_drained()
-        return drained
-
-    def stop(self) -> "Deferred[None]":
-        """Drain: live tunnels and exchanges have until the drain time is up. Once more: for those that have come since."""
-        now = self._reactor.seconds()
-        if self._drains_until is None:
-            self._drains_until = now + self._limits.drain_time
-            self._split.drain()
-            self._look_no_more()
-        if self._drained is None or self._drained.called:
-            self._drained = Deferred()
-        drained = self._drained
-        timer = self._reactor.callLater(max(0.0, self._drains_until - now), self._cut)
-
-        def done(_: None) -> None:
-            if timer.active():
-                timer.cancel()
-            self._close()
-
-        drained.addCallback(done)
-        self._look_whether_drained()
-        return drained
-
-    def close(self) -> None:
-        """After `stop`: take nothing more, as the router is gone in a moment."""
-        self._cut()
-
-    @property
-    def is_empty(self) -> bool:
-        """Whether nothing is under way."""
-        return not self._open
-
-    def _look_no_more(self) -> None:
-        self.replicas.stop()
-        if self._lookup is not None:
-            self._lookup.stop()
-
-    def _close(self) -> None:
-        self._tunnels.stop()
-        self._split.close()
-
-    def _cut(self) -> None:
-        self._is_cut = True  # the places of those that go are for nobody
-        for arrival, connecting in list(self._attempts.items()):
-            connecting.cancel()  # it would become a tunnel that nobody ends
-            del self._attempts[arrival]
-            self._refusals.answer(arrival, GOING_DOWN)
-        self._tunnels.cut(OPERATOR)
-        self._split.cut()
-        self._look_whether_drained()
-
-    def _look_whether_drained(self) -> None:
-        drained = self._drained
-        if drained is not None and not drained.called and self.is_empty:
-            drained.callback(None)
 
     def status(self) -> dict[str, object]:
         """The addresses and their connections; without any, whether that is because the name is not asked for."""
@@ -232,11 +153,6 @@ class TcpTarget:
     def inherit(self, drained: Collection[str]) -> None:
         """Those that have the same addresses here."""
         self.replicas.inherit(drained)
-
-    def succeed(self, before: "TcpTarget") -> None:
-        """Before the start: what `before`, whose place this one takes, has under way counts here too, until it ends."""
-        self.replicas.succeed(before.replicas)
-        before._successor = self
 
     # -- names
 
@@ -282,29 +198,3 @@ class TcpTarget:
         """Join the two; `up` and `down` are the bytes that went through before."""
         probe(server, self._limits.probe_after)
         self._tunnels.join(arrival, server, replica, preface, reply, up, down)
-
-    def _fewer(self) -> None:
-        self._service.room()
-        newest = self._newest
-        if newest is not self:
-            self._successor = newest  # those between need not be kept
-            newest._service.room()
-        self._look_whether_drained()
-
-    @property
-    def _newest(self) -> "TcpTarget":
-        """The last of those that have followed this one; there may have been many reloads."""
-        newest = self
-        while newest._successor is not None:
-            newest = newest._successor
-        return newest
-
-
-def _is_numeric(host: str) -> bool:
-    for family in (socket.AF_INET, socket.AF_INET6):
-        try:
-            socket.inet_pton(family, host)
-        except OSError:
-            continue
-        return True
-    return False

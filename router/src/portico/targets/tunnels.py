@@ -11,9 +11,9 @@ from ..accesslog import AccessLog
 from ..arrival import Arrival, RawSocket
 from ..config import Tcp
 from ..core.termination import DATA, Who
+from ..pipes import NO_PIPES, Pipes
 from ..places import ClientSocket
 from ..poller import Poller, Stirs
-from ..pump import NO_PIPES, Pipes
 from ..resting import Resting, can_rest, other_of, when_of
 from ..tunnel import Ended, Tunnel, join, rejoin
 from .connect import Replica

@@ -20,7 +20,7 @@ class Upload:
     __slots__ = ("_bulky", "_spliced", "body", "excess")
 
     def __init__(self, body: Body, spliced: bool) -> None:
-        """`spliced`: bulk may be; see `pump.NO_PIPES`."""
+        """`spliced`: bulk may be; see `pipes.NO_PIPES`."""
         self.body = body
         self.excess = b""
         """Bytes that came after it, and belong to the next request."""

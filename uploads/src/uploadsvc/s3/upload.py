@@ -27,7 +27,7 @@ __all__ = ["S3Upload"]
 
 
 class S3Upload:
-    """As `tus.shelf.Upload`, and no holder's before it first changes something."""
+    """As `tus.upload.Upload`, and no holder's before it first changes something."""
 
     def __init__(self, shelf: "S3Shelf", handle: Handle) -> None:
         self._shelf, self._bucket, self.handle = shelf, shelf.bucket, handle

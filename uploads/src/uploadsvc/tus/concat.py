@@ -13,7 +13,8 @@ from .info import Info
 
 if TYPE_CHECKING:
     from ..stores import AnyUpload
-    from .shelf import Shelf, Upload
+    from .shelf import Shelf
+    from .upload import Upload
 
 __all__ = ["CannotConcatenate", "concatenate", "length_of"]
 

@@ -11,23 +11,24 @@ All of this blocks and belongs in a thread.
 
 import os
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
 import msgspec
-from twisted.internet.interfaces import IReactorFDSet
 
-from ..part import MODE, Published, sync_folder, write_all
+from ..part import MODE, sync_folder
 from ..quota import own
 from ..store import Store
-from .bell import Listening, Lock, make, try_lock
+from .bell import make, try_lock
 from .concat import concatenate
+from .folder import age_of, remove, write
 from .heads import Checksum
 from .info import Info, Standing
 from .stretch import Stretch
+from .upload import Upload
 
-__all__ = ["AGAIN", "KEPT_AFTER_USE", "SHELF", "Shelf", "Upload"]
+__all__ = ["AGAIN", "KEPT_AFTER_USE", "SHELF", "Shelf"]
 
 SHELF = ".tus"
 """Sub-folder of the store's root; no upload can have that name."""
@@ -37,112 +38,6 @@ AGAIN = 0.05
 """Seconds between tries to get hold of an upload."""
 HALF_MADE = 60.0
 """Seconds after which a folder without `info` is what a crash has left."""
-
-
-class Upload:
-    """One upload, whose lock is ours until `release`."""
-
-    def __init__(self, folder: Path, lock: Lock, store: Store) -> None:
-        """
-        Raises:
-            FileNotFoundError: it is being removed, or was not made in full.
-        """
-        self.folder, self.lock, self._store = folder, lock, store
-        self.data = folder / "data"
-        self.info = msgspec.json.decode((folder / "info").read_bytes(), type=Info)
-        self._settle_doubts()
-
-    @property
-    def id(self) -> str:
-        return self.folder.name
-
-    @property
-    def published(self) -> bool:
-        """Only publishing takes `data` away while `info` is there."""
-        return not self.data.exists()
-
-    @property
-    def offset(self) -> int:
-        """Bytes that have come."""
-        try:
-            return self.data.stat().st_size
-        except FileNotFoundError:
-            return self.info.length or 0
-
-    @property
-    def whole(self) -> bool:
-        return self.info.length is not None and self.offset == self.info.length
-
-    def save(self, info: Info) -> None:
-        """Write `info` in place of what is known."""
-        _write(self.folder / "info", msgspec.json.encode(info))
-        self.info = info
-
-    def set_length(self, length: int) -> None:
-        """Say how many bytes it will have, where that was put off."""
-        self.save(msgspec.structs.replace(self.info, length=length))
-
-    @property
-    def used(self) -> bool:
-        """Whether it has become part of another upload; it is kept for a while, and does not count any more."""
-        return (self.folder / "used").exists()
-
-    def use(self, used: bool = True) -> None:
-        """Say so, or take it back."""
-        if used:
-            (self.folder / "used").touch()
-        else:
-            (self.folder / "used").unlink(missing_ok=True)
-
-    def doubt(self) -> None:
-        """What comes now counts only after `trust`."""
-        _write(self.folder / "doubtful", b"%d" % self.offset)
-
-    def trust(self) -> None:
-        """What has come is right."""
-        with suppress(FileNotFoundError):
-            (self.folder / "doubtful").unlink()
-
-    def _settle_doubts(self) -> None:
-        try:
-            sure = int((self.folder / "doubtful").read_bytes())
-        except FileNotFoundError:
-            return
-        os.truncate(self.data, sure)
-        self.trust()
-
-    def publish(self) -> Published | None:
-        """Make a whole upload a file; None where there is nothing to publish. May be called again after a crash.
-
-        Raises:
-            FileExistsError: nothing may stand under its name, and something does.
-            OSError: a folder has that name, or worse.
-        """
-        if self.info.partial or self.published or not self.whole:
-            return None
-        info = self.info
-        self._make_durable()
-        return self._store.publish(self.data, name=info.name, exclusive=info.exclusive, sha256=None, user=info.user)
-
-    def _make_durable(self) -> None:
-        """Its last bytes may be those of a request that was broken off, by the client or a crash, before it could do that."""
-        fd = os.open(self.data, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
-        try:
-            os.fsync(fd)
-        finally:
-            os.close(fd)
-
-    def remove(self) -> None:
-        """Forget it; what is published stays."""
-        (self.folder / "info").unlink(missing_ok=True)  # without it, it is no upload any more
-        _remove_half_made(self.folder)
-
-    def release(self) -> None:
-        self.lock.release()
-
-    def listen(self, reactor: IReactorFDSet, rung: Callable[[], None]) -> Listening:
-        """Call `rung` when another request wants it."""
-        return Listening(self.lock, reactor, rung)
 
 
 class Shelf:
@@ -173,7 +68,7 @@ class Shelf:
             return self._make(folder, info)
         except OSError:
             with suppress(OSError):
-                _remove_half_made(folder)
+                remove(folder)
             raise
 
     def _make(self, folder: Path, info: Info) -> Upload:
@@ -184,7 +79,7 @@ class Shelf:
         if not info.name:
             info = msgspec.structs.replace(info, name=folder.name)
         own(folder / "data", info.user)
-        _write(folder / "info", msgspec.json.encode(info))
+        write(folder / "info", msgspec.json.encode(info))
         sync_folder(self.folder)
         return Upload(folder, lock, self.store)
 
@@ -237,18 +132,18 @@ class Shelf:
 
     def _sweep(self, folder: Path, now: float, expire: float) -> bool:
         try:
-            age = _age(folder, now)
+            age = age_of(folder, now)
             if age < min(expire, KEPT_AFTER_USE, HALF_MADE):
                 return False
             if not (folder / "info").exists():
-                return age >= HALF_MADE and _remove_half_made(folder)
+                return age >= HALF_MADE and remove(folder)
             upload = self.open(folder.name, ring=False)
         except OSError:
             return False  # another replica was quicker
         if upload is None:
             return False
         try:
-            age = _age(folder, now)  # again, as somebody may have gone on with it before we had the lock
+            age = age_of(folder, now)  # again, as somebody may have gone on with it before we had the lock
             if age < (min(KEPT_AFTER_USE, expire) if upload.used else expire):
                 return False
             broken_off = not (upload.published or upload.used)
@@ -258,28 +153,3 @@ class Shelf:
         finally:
             upload.release()
         return broken_off
-
-
-def _age(folder: Path, now: float) -> float:
-    """Seconds since something was written."""
-    return now - max(path.lstat().st_mtime for path in (folder, *folder.iterdir()))
-
-
-def _remove_half_made(folder: Path) -> bool:
-    for path in folder.iterdir():
-        path.unlink(missing_ok=True)
-    folder.rmdir()
-    return True
-
-
-def _write(path: Path, content: bytes) -> None:
-    """All of it or nothing, also over a crash."""
-    fresh = path.with_suffix(".new")
-    fd = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-    try:
-        write_all(fd, [content])
-        os.fsync(fd)
-    finally:
-        os.close(fd)
-    fresh.replace(path)
-    sync_folder(path.parent)

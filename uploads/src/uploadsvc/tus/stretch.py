@@ -13,7 +13,7 @@ from ..writeback import Early
 from .heads import ALGORITHMS, Checksum
 
 if TYPE_CHECKING:
-    from .shelf import Upload
+    from .upload import Upload
 
 __all__ = ["ChecksumMismatch", "Progress", "Stretch"]
 

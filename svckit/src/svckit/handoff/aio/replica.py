@@ -13,15 +13,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ...ownership import Ownership
-from ...refusals import MISDIRECTED
 from ...settings import HAND_BACK_TIMEOUT
-from ..codec import CONNECTION_OVERHEAD, MESSAGE_LIMIT, VERSION, Connection, Hello
+from ..codec import VERSION, Connection, Hello
 from ..given import socket_of
-from ..parked import Parked, asks
 from .accepted import Accepted, Returned
 from .door import Door
-from .lastword import LastWord
 from .link import Link
+from .returning import Returning
 
 __all__ = ["Replica"]
 
@@ -65,9 +63,8 @@ class Replica:
         self._door = Door(self.path, router_uid, self._link)
         self._links: set[Link] = set()
         self._open: dict[Accepted, Link | None] = {}
-        self._parked = Parked[Returned](hand_back_timeout, _later, self._give_up)
+        self._returning = Returning(self._links, hand_back_timeout, self._look_whether_drained)
         self._load_report: asyncio.TimerHandle | None = None
-        self._closed = False
         self._drained: asyncio.Event | None = None
 
     def __len__(self) -> int:
@@ -128,8 +125,7 @@ class Replica:
         """A router is there: it takes what waited for one."""
         if self.draining:
             link.say_draining()
-        for returned in self._parked.take_all():
-            link.hand_back(returned)
+        self._returning.welcomed(link)
 
     def farewell(self, link: Link) -> None:
         """This router will send nothing more."""
@@ -142,7 +138,7 @@ class Replica:
             if came_by is link:
                 self._open[accepted] = None
         for each in returned:
-            self._return(each, None)
+            self._returning.send(each, None)
         self._look_whether_drained()
 
     # -- connections that end, or go back
@@ -150,25 +146,9 @@ class Replica:
     def _over(self, accepted: Accepted, returned: Returned | None) -> None:
         link = self._open.pop(accepted)
         if returned is not None:
-            self._return(returned, link)
+            self._returning.send(returned, link)
         if self._load_report is None:
             self._load_report = self._loop.call_later(LOAD_DELAY, self._report_load)
-        self._look_whether_drained()
-
-    def _return(self, returned: Returned, link: Link | None) -> None:
-        """Send it by the link that it came from, by another one, or when there is one again."""
-        if self._closed or len(returned.unread) > MESSAGE_LIMIT - CONNECTION_OVERHEAD:
-            _misdirected(returned)
-            return
-        if link is None or link.ended or not link.welcomed:
-            link = next((other for other in self._links if other.welcomed and not other.ended), None)
-        if link is not None:
-            link.hand_back(returned)
-        else:
-            self._parked.add(returned)
-
-    def _give_up(self, returned: Returned) -> None:
-        _misdirected(returned)
         self._look_whether_drained()
 
     def _report_load(self) -> None:
@@ -209,7 +189,7 @@ class Replica:
 
     def _look_whether_drained(self) -> None:
         """Drained: no connection, none on its way in (each router has said farewell), none on its way back."""
-        if self._drained is None or self._open or self._parked:
+        if self._drained is None or self._open or self._returning:
             return
         if all(link.ended or (link.said_farewell and link.settled) for link in self._links):
             self._drained.set()
@@ -217,18 +197,13 @@ class Replica:
     def close(self) -> None:
         """End at once, whatever is open; a `drain` ends with this."""
         self._door.close()
-        self._closed = True  # from now on nothing can wait for a router
+        self._returning.stop_waiting()
         for link in list(self._links):
             link.end()
-        for returned in self._parked.take_all():
-            _misdirected(returned)
+        self._returning.close()
         if self._load_report is not None:
             self._load_report.cancel()
             self._load_report = None
-
-
-def _later(seconds: float, what: Callable[[], None]) -> asyncio.TimerHandle:
-    return asyncio.get_running_loop().call_later(seconds, what)
 
 
 async def _within(event: asyncio.Event, seconds: float) -> bool:
@@ -244,8 +219,3 @@ def _call(what: Callable[[], None]) -> None:
         what()
     except Exception:
         log.exception("a connection failed in the drain")
-
-
-def _misdirected(returned: Returned) -> None:
-    """Nobody takes it: the safety net of HTTP."""
-    LastWord(returned.sock, MISDIRECTED if asks(returned.sock, returned.unread) else b"", asyncio.get_running_loop())

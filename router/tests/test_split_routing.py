@@ -105,7 +105,8 @@ def test_one_that_was_handed_back_is_known_when_it_goes_on_to_the_next(rig: Rig)
         arrival.head = read_head(arrival.preface)
         assert rig.target.offer(arrival)
         del arrival
-        server = rig.accept() if not number else server
+        if not number:
+            server = rig.accept()
         server.sock.send(OK)
         rig.expect(inbox := Inbox(client), OK)
         twice = provenance.recognise(message, os.dup(accepted.fileno()), 0.0)

@@ -5,7 +5,8 @@ import socket
 import ssl
 import struct
 
-from .host import REDIRECT, Host, Wrong
+from .host import Host, Wrong
+from .rules import REDIRECT
 from .server import SWITCHED, bulk
 
 __all__ = ["Client"]
@@ -55,7 +56,7 @@ class Client:
         if not self.services or self.services[-1] != service:
             self.services.append(service)
 
-    def expect(self, path: str, service: str | None, server: str) -> None:
+    def expect(self, path: str, service: str | None, server: str, more: str = "") -> None:
         """The answer to a request; `service` None: there is no route."""
         if service in (None, REDIRECT):
             self.went_to(None)
@@ -69,7 +70,7 @@ class Client:
         self._must(head, b"HTTP/1.1 200 ")
         who = "-" if self.pinned else self.address if service == "h" else f"{self.address} {'https' if self.tls else 'http'}"
         size = path.partition("/bulk/")[2]
-        wanted = bulk(int(size)) if size and service != "h" else f"{server} {path} {who}".encode()
+        wanted = bulk(int(size)) if size and service != "h" else f"{server} {path} {who}{more}".encode()
         if body != wanted:
             raise Wrong(f"{path} of {service} for {self.address}: {len(body)} bytes, {body[:80]!r}, and not {wanted[:80]!r}")
 

@@ -14,9 +14,10 @@ from tests.support.certificate import write_certificate
 from tests.support.one_process import OneProcess
 from tests.support.site import free_port, json_lines, wait_for_listener
 
-__all__ = ["REDIRECT", "Host", "Rules", "Wrong"]
+from .rules import Rules
 
-REDIRECT = "a redirect"
+__all__ = ["Host", "Wrong"]
+
 
 PATIENCE = 30.0
 ROUTER = """
@@ -46,13 +47,6 @@ service = "h"
 target = "handoff"
 folder = "{folder}/run/h"
 """
-TCP = """
-[services.{name}]
-target = "tcp"
-address = "127.0.0.1:{server}"
-keepalive = "{keepalive}"
-tunnel_idle = {idle}
-"""
 PAGE = """
 from svckit.web import GuardedSite
 from twisted.web.resource import Resource
@@ -65,39 +59,10 @@ class Page(Resource):
 def make_factory(settings, reactor):
     return GuardedSite(Page(), reactor)
 """
-Key = tuple[str, int, str, float]
-"""What a tcp service is: two that differ in it are two services, of one name or not."""
 
 
 class Wrong(AssertionError):
     """Something else than what had to be."""
-
-
-class Rules:
-    """A configuration, and what it means."""
-
-    def __init__(self, routes: list[tuple[str, str, str]], services: dict[str, Key]) -> None:
-        """`routes`: prefix, host (empty: any), service, or `REDIRECT`."""
-        self.routes, self.services = routes, services
-
-    def find(self, path: str, host: str, tls: bool) -> str | None:
-        """The service of a request, or `REDIRECT`."""
-        if path.startswith("/h/"):
-            return "h"
-        fits = [route for route in self.routes if path.startswith(route[0]) and route[1] in ("", host)]
-        fits = [route for route in fits if not (tls and route[2] == REDIRECT)]
-        return max(fits, key=lambda route: bool(route[1] or route[2] == REDIRECT))[2] if fits else None
-
-    def text(self) -> str:
-        """As the router reads it."""
-        routes = [
-            f'[[routes]]\nprefix = "{prefix}"\n'
-            + (f'service = "{service}"\n' if service != REDIRECT else 'redirect = "https"\n')
-            + (f'host = "{host}"\n' if host else "")
-            for prefix, host, service in self.routes
-        ]
-        services = [TCP.format(name=name, server=key[1], keepalive=key[2], idle=key[3]) for name, key in self.services.items()]
-        return "".join((*routes, *services))
 
 
 class Host:

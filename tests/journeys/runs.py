@@ -2,19 +2,19 @@
 
 import random
 import time
+import zlib
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from .client import Client
-from .host import REDIRECT, Host, Rules, Wrong
+from .host import Host, Wrong
+from .rules import HOSTS, PREFIXES, REDIRECT, draw
 from .server import Server, bulk
 
 __all__ = ["Outcome", "run"]
 
-HOSTS = ("one.example", "two.example")
-PREFIXES = ("/a/", "/b/", "/c/", "/h/", "/pin/")
 LISTENERS = ("port", "port", "port", "proxied", "proxied", "secure")
 CLIENTS = 24
 SOCKETS = 5
@@ -41,27 +41,11 @@ class Journeys:
         self.chance, self.outcome = random.Random(seed), Outcome()
         self.servers = [Server(name) for name in ("one", "two")]
         self.names = {server.port: server.name for server in self.servers}
-        self.rules = self._rules()
+        self.rules = draw(self.chance, list(self.names))
         self.host = Host(folder, self.rules)
         self.clients: list[Client] = []
         self.gone: list[Client] = []
         self._number = 0
-
-    def _rules(self) -> Rules:
-        chance = self.chance
-        services = {
-            name: (name, chance.choice(self.servers).port, "pin" if name == "pin" else "split", chance.choice((30.0, 31.0)))
-            for name in ("a", "b", "c", "pin")
-        }
-        routes = [("/pin/", "", "pin")]
-        for prefix in ("/a/", "/b/", "/c/"):
-            if chance.random() < 0.85:
-                routes.append((prefix, "", chance.choice(("a", "b", "c"))))
-            if chance.random() < 0.1:
-                routes.append((prefix, "", REDIRECT))
-            elif chance.random() < 0.15:
-                routes.append((prefix, HOSTS[1], chance.choice(("a", "b", "c"))))
-        return Rules(routes, services)
 
     # -- steps
 
@@ -69,7 +53,7 @@ class Journeys:
         """Something happens to somebody."""
         chance = self.chance
         if chance.random() < 0.015:
-            self.rules = self._rules()
+            self.rules = draw(self.chance, list(self.names))
             self.host.reload(self.rules)
             self.outcome.did["reload"] += 1
             return
@@ -83,7 +67,15 @@ class Journeys:
         if client.tunnel:
             ways = [*ways, *[self.talks] * 24, *[self.downloads] * 3, self.server_ends, self.server_resets, self.both]
         else:
-            ways = [*ways, *[self.asks] * 24, self.asks_in_pieces, self.asks_in_pieces, self.asks_twice, self.asks_bulk]
+            ways = [
+                *ways,
+                *[self.asks] * 24,
+                self.asks_in_pieces,
+                self.asks_in_pieces,
+                self.asks_twice,
+                self.asks_bulk,
+                self.sends_bulk,
+            ]
             if not client.pinned:
                 ways += [self.upgrades, self.upgrades, self.reload_within]
         way = chance.choice(ways)
@@ -103,15 +95,15 @@ class Journeys:
         prefix = self.chance.choice(PREFIXES[:4] if self.chance.random() < 0.95 else PREFIXES)
         return prefix + self.chance.choice("xxy"), self.chance.choice((*HOSTS, HOSTS[0]))
 
-    def _expect(self, client: Client, path: str, name: str) -> None:
+    def _expect(self, client: Client, path: str, name: str, more: str = "") -> None:
         if client.pinned:
-            client.expect(path, "pin", client.pinned)
+            client.expect(path, "pin", client.pinned, more)
             return
         service = self.rules.find(path, name, client.tls)
         server = "h" if service in ("h", None, REDIRECT) else self.names[self.rules.services[str(service)][1]]
         if service == "pin":
             client.pinned = server
-        client.expect(path, service, server)
+        client.expect(path, service, server, more)
 
     def asks(self, client: Client) -> None:
         path, name = self._choice()
@@ -135,7 +127,7 @@ class Journeys:
         at = self.chance.randrange(1, len(wire))
         client.sock.sendall(wire[:at])
         time.sleep(0.02)
-        self.rules = self._rules()
+        self.rules = draw(self.chance, list(self.names))
         self.host.reload(self.rules)
         client.sock.sendall(wire[at:])
         self._expect(client, path, name)
@@ -154,6 +146,14 @@ class Journeys:
         if self.chance.random() < 0.3:
             time.sleep(0.05)
         self._expect(client, path, name)
+
+    def sends_bulk(self, client: Client) -> None:
+        """Where it is known that there is a route: whoever is refused meanwhile may find a reset."""
+        path, name = f"{self.chance.choice(PREFIXES[:3])}up", HOSTS[0]
+        if client.pinned or self.rules.find(path, name, client.tls) not in (None, REDIRECT):
+            body = bulk(self.chance.choice((160, 64_000, BULK)))
+            client.sock.sendall(client.wire(path, name, "POST", f"Content-Length: {len(body)}\r\n") + body)
+            self._expect(client, path, name, f" {zlib.crc32(body)}")
 
     def upgrades(self, client: Client) -> None:
         path, name = self.chance.choice(PREFIXES[:3]) + "talk", self.chance.choice(HOSTS)

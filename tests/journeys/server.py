@@ -3,12 +3,15 @@
 import contextlib
 import re
 import socket
+import sys
 import threading
+import zlib
 
 __all__ = ["SWITCHED", "Server", "bulk"]
 
 SWITCHED = b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: talk\r\n\r\n"
 _asked = re.compile(rb"[A-Z]+ (\S+) HTTP/1.1\r\n").match
+_length = re.compile(rb"(?i)\r\nContent-Length: (\d+)").search
 _for = re.compile(rb"(?i)\r\nX-Forwarded-For: ([^\r]*)\r\nX-Forwarded-Proto: ([^\r]*)").search
 
 
@@ -54,10 +57,16 @@ class Server:
                     sock.sendall(SWITCHED)
                     self._talk(sock)
                     return
+                told = _length(head)
+                while told is not None and len(data) < int(told[1]):
+                    data += sock.recv(1 << 20) or sys.exit()  # of this thread
                 size = re.search(rb"/bulk/(\d+)", asked[1])
                 client = _for(head)
                 who = b"-" if client is None else b"%b %b" % client.groups()
                 body = bulk(int(size[1])) if size else b"%b %b %b" % (self.name.encode(), asked[1], who)
+                if told is not None:
+                    taken, data = data[: int(told[1])], data[int(told[1]) :]
+                    body += b" %d" % zlib.crc32(taken)
                 sock.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
 
     def _talk(self, sock: socket.socket) -> None:

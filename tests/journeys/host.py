@@ -31,6 +31,8 @@ BASE = """
 address = "127.0.0.1:{admin}"
 [limits]
 drain_time = 2
+head_deadline = 60
+idle_timeout = 120
 queue_timeout = 20
 [[listeners]]
 address = "127.0.0.1:{port}"

@@ -49,7 +49,7 @@ class Rules:
 def draw(chance: random.Random, ports: Sequence[int]) -> Rules:
     """Any rules, with servers at these ports."""
     services = {
-        name: (name, chance.choice(ports), "pin" if name == "pin" else "split", chance.choice((30.0, 31.0)))
+        name: (name, chance.choice(ports), "pin" if name == "pin" else "split", chance.choice((60.0, 61.0)))
         for name in ("a", "b", "c", "pin")
     }
     routes = [("/pin/", "", "pin")]

@@ -84,7 +84,8 @@ class Journeys:
         try:
             way(client)
         except (Wrong, OSError) as wrong:
-            self.outcome.failures.append(f"client {client.key}, {client.did[-6:]}: {wrong!r}")
+            told = [line for line in self.host.lines() if (line["client"], line["port"]) == client.key]
+            self._fail(client, f"{wrong!r}; {told}")
             client.leave(False)
             client.exact = False
         if client.over:

@@ -10,7 +10,7 @@ from portico.core.answers import LEFT, STRANGE
 from portico.provenance import SEAL_SIZE, Provenance, key_from
 from svckit.handoff.codec import Connection, Tls
 
-from .support.wires import LISTENER, arrive, tcp_pair
+from .support.wires import LISTENER, arrive, raw, tcp_pair
 
 LIBC = ctypes.CDLL(None)
 HEAD = b"GET /static/x HTTP/1.1\r\n\r\n"
@@ -105,6 +105,22 @@ def test_who_is_at_the_other_end_is_asked_each_time() -> None:
         accepted.connect(still.getsockname())
         other = back_again(provenance, accepted)
         assert (other.doubt, other.client) == (None, still.getsockname())
+    accepted.close()
+
+
+def test_with_another_client_its_own_address_is_another_too() -> None:
+    """A listener on all addresses leaves the socket free to take any when it connects anew."""
+    provenance = Provenance("static", b"key")
+    with socket.create_server(("", 0)) as listener, socket.create_server(("127.0.0.1", 0)) as still:
+        client = socket.create_connection(("127.0.0.1", listener.getsockname()[1]), timeout=5)
+        accepted = raw(listener.accept()[0])
+        assert back_again(provenance, accepted).listener == client.getpeername()
+        assert LIBC.connect(accepted.fileno(), bytes(16), 16) == 0  # AF_UNSPEC
+        accepted.bind(("127.0.0.2", 0))
+        accepted.connect(still.getsockname())
+        other = back_again(provenance, accepted)
+        assert (other.doubt, other.client, other.listener) == (None, still.getsockname(), accepted.getsockname())
+    client.close()
     accepted.close()
 
 

@@ -27,6 +27,9 @@ def test_a_request_is_remembered_until_it_is_forgotten() -> None:
         b"X-Api-Key: x",
         b"X-CSRF-Token: x",
         b"X-Session: x",
+        b"X-JWT: x",
+        b"X-Credential: x",
+        b"X-Pwd: x",
     ],
 )
 def test_what_may_be_secret_is_not(secret: bytes) -> None:

@@ -7,7 +7,8 @@ import pytest
 from portico import flow
 from portico.flow import PIPE_SIZE, SMALL
 
-from .support.splitrig import OK, Rig, deliver, get, pass_through, post
+from .support.resting import counted, sleeping
+from .support.splitrig import OK, Rig, deliver, get, pass_through, post, sent
 
 
 def chunks(body: bytes, size: int) -> bytes:
@@ -53,6 +54,30 @@ def test_a_connection_that_may_hold_much_is_not_for_others(rig: Rig, monkeypatch
         rig.expect(client, OK)
     else:
         rig.exchange(client, server, get(b"/a/2"))
+
+
+def test_one_that_has_rested_must_show_anew_that_it_is_fast(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a client has had in the course of days says nothing of how fast it takes it."""
+    monkeypatch.setattr(flow, "FAST", 6 << 20)
+    with counted(rig):
+        client = rig.connect(get())
+        server = rig.accept()
+        body = os.urandom(4 << 20)
+        wire = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body
+        for path in (b"/a/1", b"/a/2"):
+            rig.expect(server, sent(get(path)))
+            pass_through(rig, server, client, wire)
+            client.data = b""
+            if path == b"/a/1":
+                (session,) = rig.target._split._sessions
+                session.down.fast_at = session.down.moved + flow.FAST  # as it has been waited for
+                sleeping(rig, 1)
+                client.sock.send(get(b"/a/2"))
+                server = rig.accept()
+        (session,) = rig.target._split._sessions
+        assert session.down.moved == 2 * len(wire)
+        assert session.down.fast_at > session.down.moved
+        rig.exchange(client, server, get(b"/a/3"))  # the server's connection is kept
 
 
 @pytest.mark.parametrize("chunk", [0, 3_000_000])

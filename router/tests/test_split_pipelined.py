@@ -87,6 +87,8 @@ def test_an_upgrade_becomes_a_tunnel(rig: Rig) -> None:
     client.sock.send(get(b"/b/not-http"))
     rig.expect(server, get(b"/b/not-http"))
     assert rig.loads == [1]
+    ((_, ends),) = rig.target._tunnels._awake.items()
+    assert ends.arrival.onward is None  # what is remembered of its requests has no use for the days that it may live
     server.sock.shutdown(socket.SHUT_WR)
     assert rig.ends(client) == b""
     client.sock.send(b"bye")

@@ -4,11 +4,16 @@ import os
 import socket
 
 import pytest
+from portico.arrival import Arrival
 from portico.config import Limits
+from portico.core.answers import TWICE
 from portico.core.head import read_head
+from portico.provenance import Provenance
 from portico.targets.owned import TARGET_KEPT, TARGETS_KEPT, Owned
+from svckit.handoff.codec import Connection
 
 from .support.splitrig import OK, Rig, deliver, get, sent
+from .support.wires import LISTENER, Inbox, tcp_pair
 
 
 def test_a_foreign_request_goes_back_to_the_router(rig: Rig) -> None:
@@ -88,6 +93,32 @@ def test_what_is_remembered_of_requests_goes_with_the_connection(rig: Rig) -> No
         assert rig.target.offer(arrival)
         (session,) = rig.target._split._sessions
         assert known in (None, session.request)
+
+
+def test_one_that_was_handed_back_is_known_when_it_goes_on_to_the_next(rig: Rig) -> None:
+    """As long as it is in the router, whichever of its services has it, a second descriptor of it is not taken."""
+    provenance = Provenance("static", b"key")
+    client, accepted = tcp_pair()
+    message = Connection(1, ("192.0.2.1", 1), LISTENER, get())
+    for number in range(3):
+        arrival: Arrival = provenance.recognise(message, os.dup(accepted.fileno()), 0.0) if not number else rig.returned.pop()
+        arrival.head = read_head(arrival.preface)
+        assert rig.target.offer(arrival)
+        del arrival
+        if not number:
+            server = rig.accept()
+        server.sock.send(OK)
+        rig.expect(inbox := Inbox(client), OK)
+        twice = provenance.recognise(message, os.dup(accepted.fileno()), 0.0)
+        assert twice.doubt == TWICE
+        twice.close()
+        client.send(get(b"/b/1"))
+        rig.reactor.until(lambda: rig.returned)
+    rig.returned.clear()
+    again = provenance.recognise(message, os.dup(accepted.fileno()), 0.0)
+    assert again.doubt is None
+    for sock in (again, inbox.sock, accepted):
+        sock.close()
 
 
 def test_whose_a_target_is_follows_the_routes(rig: Rig) -> None:

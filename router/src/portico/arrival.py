@@ -91,6 +91,10 @@ class Arrival:
         if tls is not None:
             self.tls_facts = TlsFacts(tls.name.encode() or None, (tls.protocol.encode(),) if tls.protocol else ())
 
+    def follow(self, before: "Arrival") -> None:
+        """It is the connection that `before` was, whose request has been served in this router."""
+        self.tls_facts, self.named, self.onward = before.tls_facts, before.named, before.onward
+
     def preface_read(self, preface: Preface) -> None:
         """The routes have decided: keep what they found in the preface."""
         self.preface = preface.data
@@ -144,7 +148,7 @@ class HandedBack(Arrival):
 
     shared = True
 
-    __slots__ = ("__weakref__", "doubt")
+    __slots__ = ("__weakref__", "_first", "doubt")
 
     def __init__(
         self, sock: RawSocket, client: Address, listener: Address, since: float, preface: bytes = b"", returned: bool = True
@@ -152,6 +156,13 @@ class HandedBack(Arrival):
         Arrival.__init__(self, sock, client, listener, since, preface, returned)
         self.doubt: Answer | None = None
         """Why it must not be routed: what it is answered instead."""
+        self._first: HandedBack | None = None
+
+    def follow(self, before: Arrival) -> None:
+        """The same; the one that came lives as long as this one, as a second descriptor of it would not be known else."""
+        Arrival.follow(self, before)
+        if isinstance(before, HandedBack):
+            self._first = before._first or before
 
     def close(self) -> None:
         self.let_go()

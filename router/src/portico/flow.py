@@ -66,6 +66,10 @@ class Flow:
         """Whether there are bytes that the sink has not taken."""
         return bool(self._pending or self._in_pipe)
 
+    def go_on_from(self, moved: int) -> None:
+        """It has moved so much before it rested. Whether it is fast is to be shown anew."""
+        self.moved, self.fast_at = moved, moved + FAST
+
     def send(self, piece: bytes) -> bool:
         """Send; False if a part is held now. Not while spliced bytes are held: they come first.
 

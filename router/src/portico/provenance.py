@@ -9,9 +9,9 @@ of a connection is believed that can be known otherwise:
 - What the kernel does not know (a client that a PROXY header has named, and all that belongs to TLS) goes to the replica with a
   seal: a keyed hash of these facts and of the socket's cookie, a number that no other socket has until the next boot. It comes
   back with the connection, and without it the facts are not believed. Only these connections pay for it.
-- What of a socket never changes (that it is a TCP socket of that network, and its own address) is asked when it comes back for
-  the first time, and known by its cookie from then on. The client is asked for each time: whoever has a descriptor can break a
-  connection off and make another one of the same socket.
+- What of a connection never changes (that it is a TCP socket of that network, and its own address) is asked when it comes back
+  for the first time, and known by the socket's cookie from then on. The client is asked for each time: whoever has a descriptor
+  can break a connection off and make another one of the same socket. With another client everything is asked for anew.
 - While one is in the router's hands, a second descriptor of the same socket is not taken. Later it may come again, as it does
   when the next replica hands it back; whether it comes from somebody who had it before cannot be told.
 
@@ -77,7 +77,7 @@ class Provenance:
         ours = RawSocket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.learn_network(ours)
         ours.close()
-        self._known: dict[bytes, Address] = {}  # the listener of each, by the cookie
+        self._known: dict[bytes, tuple[Address, Address]] = {}  # client and listener of each, by the cookie
         self._held: dict[bytes, _Held] = {}
         self._bytes = 0
 
@@ -118,11 +118,13 @@ class Provenance:
         except OSError as error:
             sock.detach()
             raise Foreign(f"what it hands back is no connection ({error.strerror})") from None
-        listener = None if message.seal else self._known.get(cookie)
-        if listener is None:
+        known = None if message.seal else self._known.get(cookie)
+        if known is None:
             return self._look(message, sock, cookie, now)
+        client, listener = known
         try:
-            client = plain(sock.getpeername())
+            if plain(sock.getpeername()) != client:
+                return self._look(message, sock, cookie, now)
         except OSError:
             return _left(HandedBack(sock, message.client, listener, now, message.unread))
         return self._held_here(cookie, HandedBack(sock, client, listener, now, message.unread))
@@ -154,7 +156,7 @@ class Provenance:
         if not message.seal and network is not None:
             if len(self._known) >= KNOWN:
                 self._known.clear()
-            self._known[cookie] = arrival.listener
+            self._known[cookie] = arrival.client, arrival.listener
         return self._held_here(cookie, arrival)
 
     def _held_here(self, cookie: bytes, arrival: HandedBack) -> HandedBack:

@@ -19,7 +19,7 @@ HEADS = 256
 HEAD_SIZE = 1_024
 """Bytes of the longest one."""
 
-_may_be_secret = re.compile(rb"(?i)auth|cookie|token|secret|passw|session|key|sign|[?@]").search
+_may_be_secret = re.compile(rb"(?i)auth|bearer|cookie|cred|jwt|key|passw|pwd|secret|session|sign|token|[?@]").search
 
 
 class Remembered(Generic[T]):

@@ -67,7 +67,7 @@ class Exits:
     def _anew(self, arrival: Arrival, unread: bytes) -> Arrival:
         now = self.reactor.seconds()
         again = type(arrival)(arrival.sock, arrival.client, arrival.listener, now, unread, returned=True)
-        again.tls_facts, again.named, again.onward = arrival.tls_facts, arrival.named, arrival.onward
+        again.follow(arrival)
         return again
 
     def refuse(self, session: Leaving, arrival: Arrival, answer: Answer) -> None:

@@ -59,8 +59,8 @@ class Session(Sending):
     def resume(self, replica: str, up: int, down: int, idle_since: float) -> None:
         """Be one that has rested: what it was, between two requests."""
         self.replica, self.idle_since = replica, idle_since
-        self._up, self.down.moved = up, down
-        self._busy, self.woken = False, True
+        self._up, self._busy, self.woken = up, False, True
+        self.down.go_on_from(down)
         self.watch_on(self._arrival.sock, self._split.poller, self._on_events)
 
     # -- requests

@@ -67,6 +67,7 @@ class Tunnels:
         self, arrival: Arrival, server: RawSocket, replica: Replica, preface: bytes, reply: bytes, up: int, down: int
     ) -> None:
         """Join the two; `up` and `down` are the bytes that went through before."""
+        arrival.onward = None  # it asks nothing more, and may live for days
 
         def made(ended: Ended) -> Tunnel:
             return join(arrival.sock, server, preface, self._poller, _pipes_for(arrival, self._pipes), ended, reply)

@@ -102,7 +102,7 @@ def count_spliced(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     moved: list[int] = []
     splice = os.splice
 
-    def counted(source: int, sink: int, count: int, at: None, to: None, flags: int) -> int:
+    def counted(source: int, sink: int, count: int, at: None = None, to: None = None, flags: int = 0) -> int:
         got = splice(source, sink, count, at, to, flags)
         moved.append(got)
         return got

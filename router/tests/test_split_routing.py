@@ -9,7 +9,7 @@ from portico.config import Limits
 from portico.core.answers import TWICE
 from portico.core.head import read_head
 from portico.provenance import Provenance
-from portico.targets.owned import TARGET_KEPT, TARGETS_KEPT, Owned
+from portico.targets.owned import TARGET_KEPT, TARGETS_KEPT
 from svckit.handoff.codec import Connection
 
 from .support.splitrig import OK, Rig, deliver, get, sent
@@ -62,17 +62,17 @@ def test_a_first_request_that_the_paths_do_not_give_us_says_nothing_of_the_next(
 
 
 def test_targets_that_are_known_to_be_ours_are_bounded(rig: Rig) -> None:
-    owned = Owned(rig.target._ownership)
+    split = rig.target._split
     for number in range(3 * TARGETS_KEPT):
-        assert owned.owns(b"/a/%d" % number)
-        assert owned.owns(b"/a/%d" % number)
-        assert len(owned._ours) <= TARGETS_KEPT
+        assert split.owns(b"/a/%d" % number)
+        assert split.owns(b"/a/%d" % number)
+        assert len(split._ours) <= TARGETS_KEPT
     long = b"/a/" + b"x" * TARGET_KEPT
-    assert owned.owns(long)
-    assert long not in owned._ours
+    assert split.owns(long)
+    assert long not in split._ours
     for foreign in (b"/b/1", b"/a/%zz"):
-        assert not owned.owns(foreign)
-        assert not owned.owns(foreign)
+        assert not split.owns(foreign)
+        assert not split.owns(foreign)
 
 
 def test_what_is_remembered_of_requests_goes_with_the_connection(rig: Rig) -> None:

@@ -16,7 +16,7 @@ _odd = re.compile(rb"\A[^/]|/\.|[%#]").search
 
 
 class Owned:
-    """By the routes of one service, which may change."""
+    """The part of a service's sessions that knows which requests are its own, by routes that may change."""
 
     def __init__(self, ownership: Ownership) -> None:
         self.ownership = ownership

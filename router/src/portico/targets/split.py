@@ -39,7 +39,7 @@ LAST_REQUESTS = 1.0
 """Seconds in a drain (at most half of it) for idle clients to ask once more, and be told that it was the last time."""
 
 
-class Split(Exits):
+class Split(Owned, Exits):
     """The sessions of one service."""
 
     def __init__(
@@ -61,13 +61,11 @@ class Split(Exits):
         """`wait` holds a connection whose request goes on when one of the replicas has room; `fewer` is called when there is
         less under way.
         """
-        super().__init__(wait, reactor, refusals, readmit, access, switched, fewer)
+        Owned.__init__(self, ownership)
+        Exits.__init__(self, wait, reactor, refusals, readmit, access, switched, fewer)
         self.poller, self.pipes = poller, pipes
         self.linger = Linger(poller, reactor)
-        self.ownership, self.head_size = ownership, limits.head_size
-        self.head_fields = limits.head_fields
-        self.owns = Owned(ownership).owns
-        """Whether the next request of a session is this service's."""
+        self.head_size, self.head_fields = limits.head_size, limits.head_fields
         self.draining = self.ending = False
         self._keeps = True
         self._last_requests = min(LAST_REQUESTS, limits.drain_time / 2)

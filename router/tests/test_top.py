@@ -144,6 +144,8 @@ def in_terminal(arguments: list[str], until: bytes, act: Callable[[int, int], ob
     """
     pid, terminal = pty.fork()
     if pid == 0:
+        for number in (signal.SIGINT, signal.SIGHUP):  # ignored where the suite runs in the background, and execv keeps that
+            signal.signal(number, signal.SIG_DFL)
         os.execv(sys.executable, [sys.executable, "-m", "portico", "top", *arguments])
     _set_size(terminal, 24, 80)
     got, sent, end = b"", False, time.monotonic() + 60

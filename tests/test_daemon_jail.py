@@ -37,7 +37,7 @@ def made(daemon: Daemon) -> Iterator[Path]:
 
 def test_a_start_in_a_jail(place: Ground) -> None:
     port = free_port()
-    daemon = jailed(place, port, "--log-size", 4000, config=CONFIG)
+    daemon = jailed(place, port, "--log-size", 1 << 22, config=CONFIG)
     assert "jail" in daemon.fails()
     with made(daemon) as jail:
         assert daemon.fails() == []

@@ -58,7 +58,7 @@ def rig(reactor: HandReactor, poller: Poller, answers: Answers) -> Iterator[Rig]
     assert rig.at_rest
     for arrival in rig.gone_on:
         arrival.close()
-    assert open_descriptors() == before
+    assert open_descriptors() <= before
 
 
 @pytest.mark.parametrize("name", HEADERS)

@@ -141,7 +141,7 @@ def nothing_leaks() -> Iterator[None]:
     before = len(os.listdir("/proc/self/fd"))
     yield
     gc.collect()
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert len(os.listdir("/proc/self/fd")) <= before  # less where others' were closed meanwhile
 
 
 @pytest.fixture

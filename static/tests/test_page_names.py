@@ -25,7 +25,7 @@ def test_a_folder_called_as_a_clean_page(make: Any, root: Path) -> None:
     before = len(os.listdir("/proc/self/fd"))
     assert client.ask("/static/sub")[0] == 301
     assert client.ask("/static/alone")[0] == 404
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert len(os.listdir("/proc/self/fd")) <= before
 
 
 def test_a_folder_called_as_the_page_for_404(make: Any, root: Path) -> None:

@@ -183,7 +183,7 @@ def no_descriptor_leaks() -> Iterator[None]:
     gc.collect()  # what other tests have left behind is not this one's
     before = open_descriptors()
     yield
-    assert open_descriptors() == before
+    assert open_descriptors() <= before  # less where the loop has closed meanwhile what other tests left to it
 
 
 class Recorder(Protocol):

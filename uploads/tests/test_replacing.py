@@ -61,7 +61,7 @@ def test_what_stands_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
         assert (tmp_path / name).read_bytes() == b"new" and not (tmp_path / name).is_symlink()
     with pytest.raises(IsADirectoryError):
         replace(tmp_path / "none", tmp_path / "folder")
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert len(os.listdir("/proc/self/fd")) <= before
 
     def none_left(*_: object) -> int:
         raise OSError("none left")

@@ -43,6 +43,8 @@ SEEN = {
     "stopService": r'unlink\("{run}/as-user"\)',
     "removePID": r'unlink\("{run}/d\.pid"\)',
 }
+UNFINISHED = " <unfinished ...>"
+RESUMED = re.compile(r"\s*<\.\.\. \w+ resumed>")
 TAC = """
 import os, socket
 from twisted.application import service
@@ -122,9 +124,30 @@ def test_a_start_goes_by_the_documented_order(place: Ground) -> None:
     assert order(trace.read_text(), {**names, "gid": GID, "uid": NOBODY}) == expected
 
 
+def calls(trace: str) -> list[str]:
+    """A line for each call, where it began: strace cuts one in two when another process does something meanwhile."""
+    lines: list[str] = []
+    begun: dict[str, int] = {}
+    for line in trace.splitlines():
+        pid, _, text = line.partition(" ")
+        if text.endswith(UNFINISHED):
+            begun[pid] = len(lines)
+            line = line.removesuffix(UNFINISHED)
+        elif (resumed := RESUMED.match(text)) is not None:
+            lines[begun.pop(pid)] += text[resumed.end() :]
+            continue
+        lines.append(line)
+    return lines
+
+
+def test_a_call_that_strace_has_cut_in_two_is_one() -> None:
+    trace = "7 clone(flags=0 <unfinished ...>\n8 setsid( <unfinished ...>\n7 <... clone resumed>) = 8\n8 <... setsid resumed>) = 8\n"
+    assert calls(trace + "8 umask(0) = 022\n") == ["7 clone(flags=0) = 8", "8 setsid() = 8", "8 umask(0) = 022"]
+
+
 def order(trace: str, names: dict[str, object]) -> list[str]:
     """The steps that the trace shows, in its order: each is where it is seen first."""
-    lines = [line for line in trace.splitlines() if " = -1 " not in line]
+    lines = [line for line in calls(trace) if " = -1 " not in line]
     at: dict[str, int] = {}
     for name, pattern in SEEN.items():
         for key, value in names.items():

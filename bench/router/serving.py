@@ -1,5 +1,6 @@
 """One connection of the backend, from its first request to its end or to its way back to the router."""
 
+import contextlib
 import os
 import socket
 from collections.abc import Callable
@@ -178,6 +179,9 @@ class Connection:
         if self.sock.fileno() < 0:
             return
         self._service.loop.remove(self.sock.fileno())
+        if self._ended is not None:  # a router may have a descriptor of it, too, until it has read TAKEN
+            with contextlib.suppress(OSError):
+                self.sock.shutdown(socket.SHUT_RDWR)
         self.sock.close()
         if self._ended is not None:
             self._ended(self)

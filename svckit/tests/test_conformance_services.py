@@ -38,6 +38,15 @@ def _answers_at_once(accepted: Accepted) -> None:
     time.sleep(0.02)
 
 
+def _closes_and_says_nothing(accepted: Accepted) -> None:
+    """A service that closes its descriptor, and leaves the end to whoever else has one."""
+    accepted.sock.setblocking(True)
+    accepted.sock.settimeout(2)
+    accepted.sock.send(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+    accepted.sock.recv(1)
+    accepted.sock.close()
+
+
 def _returns_everything(accepted: Accepted) -> None:
     """A service that answers nothing at all."""
     accepted.hand_back(accepted.preface)
@@ -49,6 +58,7 @@ def _returns_everything(accepted: Accepted) -> None:
     [
         (_waits, "a connection that sends nothing, in blocking mode"),
         (_forgets_the_preface, "the unread bytes come before"),
+        (_closes_and_says_nothing, "what the service has ended"),
         (_returns_everything, "the first request on a connection is never"),
     ],
 )

@@ -50,9 +50,14 @@ class Accepted:
         self._is_over = False
 
     def ended(self) -> None:
-        """The connection has ended; the socket is closed by whoever owns it."""
+        """The connection has ended; the socket is closed by whoever owns it.
+
+        It is shut down here, if it is not closed yet: the router has a descriptor too until it has read TAKEN, and without
+        this the client would see the end when the last one is closed.
+        """
         if not self._is_over:
             self._is_over = True
+            self.cut()
             self._over(self, None)
 
     def hand_back(self, unread: bytes = b"", sock: socket.socket | None = None) -> None:

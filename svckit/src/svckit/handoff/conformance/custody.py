@@ -38,6 +38,15 @@ def taken_and_dead(bench: Bench) -> None:
     client.ask()
 
 
+@rule(CUSTODY, "what the service has ended is at its end for the client, though the router has a descriptor still")
+def ended(bench: Bench) -> None:
+    router, client = bench.router(), bench.client()
+    router.hear_taken(router.hand(client, client.request()))
+    client.expect_answer()
+    client.sock.shutdown(socket.SHUT_WR)
+    client.expect_end("the client waits for the router to close: shutdown(2) is to come before close")
+
+
 @rule(REVOCATION, "what has arrived is taken within the router's take_timeout, also where the clients send nothing")
 def taken_in_time(bench: Bench) -> None:
     router = bench.router()

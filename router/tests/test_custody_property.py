@@ -15,9 +15,10 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from tests.support.descriptors import open_descriptors
+
 from .support.custody import Connected, Process, ReplicaProcess, RouterProcess, Wire
 from .support.ledger import Ledger
-from .support.wires import open_descriptors
 
 KILLS = st.one_of(st.just(0), st.just(0), st.just(0), st.integers(1, 8))
 """Before which system call of its turn a process is killed; 0: it is not."""
@@ -191,7 +192,7 @@ class Walk(Ledger, RuleBasedStateMachine):
             for connected in self.connections.values():
                 connected.client.close()
         self.wires.clear()
-        assert open_descriptors() <= self.before, "descriptors are left open"
+        assert open_descriptors() == self.before, "descriptors are left open"
 
 
 TestCustody = Walk.TestCase

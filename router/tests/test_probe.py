@@ -10,8 +10,10 @@ from portico.poller import Poller
 from portico.targets import probe as probe_module
 from portico.targets.probe import Asked, Outcome, Probe
 
+from tests.support.descriptors import open_descriptors
+
 from .support.reactor import HandReactor
-from .support.wires import as_reactor, open_descriptors, reset
+from .support.wires import as_reactor, reset
 
 REQUEST = b"GET /healthz HTTP/1.1\r\nHost: h\r\n\r\n"
 WELL = frozenset(range(200, 400))
@@ -68,7 +70,7 @@ def rig(reactor: HandReactor, poller: Poller) -> Iterator[Rig]:
         sock.close()
     assert len(poller) == 0
     assert not reactor.getDelayedCalls()
-    assert open_descriptors() <= before
+    assert open_descriptors() == before
 
 
 def test_it_says_its_request_and_goes(rig: Rig) -> None:

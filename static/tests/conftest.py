@@ -1,7 +1,5 @@
 """What the tests of the static service share: a tree of files, a site in memory, and an auth that is a double."""
 
-import gc
-import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +14,7 @@ from twisted.internet.testing import StringTransport
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET
 
+from tests.support.descriptors import no_descriptor_leaks
 from tests.support.wire import BIG, Wire
 
 Answer = tuple[int, dict[str, str], bytes]
@@ -137,11 +136,8 @@ def wire(site: Any) -> Iterator[Wire]:
 
 @pytest.fixture(scope="module")
 def nothing_leaks() -> Iterator[None]:
-    gc.collect()
-    before = len(os.listdir("/proc/self/fd"))
-    yield
-    gc.collect()
-    assert len(os.listdir("/proc/self/fd")) <= before  # less where others' were closed meanwhile
+    with no_descriptor_leaks():
+        yield
 
 
 @pytest.fixture

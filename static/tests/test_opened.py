@@ -11,6 +11,7 @@ from staticsvc import opened
 from staticsvc.opened import IDLE, Opened
 from twisted.internet.task import Clock
 
+from tests.support.descriptors import no_descriptor_leaks
 from tests.support.wire import Wire
 
 
@@ -38,11 +39,11 @@ def clock() -> Clock:
 
 @pytest.fixture
 def kept(clock: Clock) -> Iterator[Opened]:
-    before = len(os.listdir("/proc/self/fd"))
-    kept = Opened(clock)
-    yield kept
-    kept.end()
-    assert len(os.listdir("/proc/self/fd")) <= before and not clock.getDelayedCalls()
+    with no_descriptor_leaks():
+        kept = Opened(clock)
+        yield kept
+        kept.end()
+    assert not clock.getDelayedCalls()
 
 
 def test_it_is_opened_once(kept: Opened) -> None:

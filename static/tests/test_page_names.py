@@ -1,8 +1,9 @@
 """Folders that are called as pages are: never taken for a page, and never in the way of one."""
 
-import os
 from pathlib import Path
 from typing import Any
+
+from tests.support.descriptors import no_descriptor_leaks
 
 
 def test_a_folder_called_as_the_index_page(make: Any, root: Path) -> None:
@@ -22,10 +23,9 @@ def test_a_folder_called_as_a_clean_page(make: Any, root: Path) -> None:
     (root / "sub.html").mkdir()
     (root / "alone.html").mkdir()
     client = make(clean=True)
-    before = len(os.listdir("/proc/self/fd"))
-    assert client.ask("/static/sub")[0] == 301
-    assert client.ask("/static/alone")[0] == 404
-    assert len(os.listdir("/proc/self/fd")) <= before
+    with no_descriptor_leaks():
+        assert client.ask("/static/sub")[0] == 301
+        assert client.ask("/static/alone")[0] == 404
 
 
 def test_a_folder_called_as_the_page_for_404(make: Any, root: Path) -> None:

@@ -1,6 +1,5 @@
 """The walk: what is found, what does not exist, and that nothing leads outside."""
 
-import gc
 import os
 import socket
 from collections.abc import Iterator
@@ -12,18 +11,13 @@ from hypothesis import strategies as st
 from staticsvc import beneath
 from staticsvc.walk import Absent, Found, open_below, reopen, segments_of
 
-
-def open_descriptors() -> set[str]:
-    """Those that earlier tests have left to the garbage collector do not count."""
-    gc.collect()
-    return set(os.listdir("/proc/self/fd"))
+from tests.support.descriptors import no_descriptor_leaks
 
 
 @pytest.fixture(autouse=True)
 def nothing_leaks() -> Iterator[None]:
-    before = len(open_descriptors())
-    yield
-    assert len(open_descriptors()) == before
+    with no_descriptor_leaks():
+        yield
 
 
 @pytest.fixture(params=["at once", "step by step"], autouse=True)

@@ -9,11 +9,13 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
-from handoff_support import PATIENCE, PlayedRouter, no_descriptor_leaks, tcp_pair
+from handoff_support import PATIENCE, PlayedRouter, tcp_pair
 from svckit.handoff.aio.accepted import Accepted
 from svckit.handoff.aio.replica import Replica
 from svckit.handoff.codec import Connection, Message, Taken
 from svckit.handoff.socketfile import connect
+
+from tests.support.descriptors import no_descriptor_leaks
 
 PATTERNS = (("/a/", True), ("/b/", False))
 

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 from adopter_support import Adopter
-from handoff_support import no_descriptor_leaks
 from link_support import Table
 from replica_support import Stage
 from svckit.handoff.aio import replica
+
+from tests.support.descriptors import no_descriptor_leaks
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """What the tests of the handoff share: a reactor whose turns are called by hand, and a router that is played by hand."""
 
-import gc
 import os
 import resource
 import select
@@ -172,18 +171,6 @@ def tcp_pair() -> tuple[socket.socket, socket.socket]:
 
 def link_pair() -> tuple[socket.socket, socket.socket]:
     return socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-
-
-def open_descriptors() -> int:
-    return len(os.listdir("/proc/self/fd"))
-
-
-@contextmanager
-def no_descriptor_leaks() -> Iterator[None]:
-    gc.collect()  # what other tests have left behind is not this one's
-    before = open_descriptors()
-    yield
-    assert open_descriptors() <= before  # less where the loop has closed meanwhile what other tests left to it
 
 
 class Recorder(Protocol):

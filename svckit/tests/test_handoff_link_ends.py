@@ -5,13 +5,15 @@ import os
 import socket
 
 import pytest
-from handoff_support import CLIENT, LISTENER, no_descriptor_leaks
+from handoff_support import CLIENT, LISTENER
 from link_support import HELLO, Table
 from svckit.handoff import packets
 from svckit.handoff.cell import Cell, is_revoked
 from svckit.handoff.codec import Connection, Draining, Farewell, Hello, Load, Taken, encode, encode_routes
 from svckit.handoff.linkend import TAKE_TIMEOUT
 from svckit.handoff.saying import RETRY
+
+from tests.support.descriptors import no_descriptor_leaks
 
 # -- what no router should say
 

@@ -6,12 +6,14 @@ from collections.abc import Callable, Coroutine, Iterator
 from typing import Any
 
 import pytest
-from handoff_support import FakeReactor, no_descriptor_leaks, tcp_pair
+from handoff_support import FakeReactor, tcp_pair
 from svckit.handoff import wordend
 from svckit.handoff.aio import lastword as aio
 from svckit.handoff.lastword import LastWord
 from svckit.linger import LINGER_BYTES, LINGER_TIME
 from svckit.refusals import MISDIRECTED
+
+from tests.support.descriptors import no_descriptor_leaks
 
 
 def end_of(client: socket.socket) -> bytes:

@@ -5,10 +5,12 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from handoff_support import FakeReactor, Recorder, Recorders, no_descriptor_leaks, tcp_pair
+from handoff_support import FakeReactor, Recorder, Recorders, tcp_pair
 from svckit.lease import IDrainable, ILeased, Lease, Ownership
 from svckit.live import GOODBYE_TIME, LiveConnections
 from zope.interface import implementer
+
+from tests.support.descriptors import no_descriptor_leaks
 
 DRAIN_TIME = 10.0
 

@@ -11,9 +11,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from handoff_support import no_descriptor_leaks
 from svckit.handoff import socketfile
 from svckit.handoff.socketfile import bind, connect, is_alive, sweep
+
+from tests.support.descriptors import no_descriptor_leaks
 
 
 @pytest.fixture

@@ -4,12 +4,13 @@ import socket
 from collections.abc import Iterator
 
 import pytest
-from handoff_support import no_descriptor_leaks
 from svckit.channel import HEAD_DEADLINE
 from svckit.linger import LINGER_BYTES, LINGER_TIME
 from svckit.refusals import BAD_REQUEST, BAD_VERSION, HEAD_TIMEOUT, MISDIRECTED, TOO_LARGE
 from svckit.web import GuardedChannel
 from web_ends_support import BIG, GET, Table, count
+
+from tests.support.descriptors import no_descriptor_leaks
 
 
 @pytest.fixture

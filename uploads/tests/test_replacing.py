@@ -10,6 +10,8 @@ from uploadsvc.replacing import replace
 from uploadsvc.small import Small, publish_all
 from uploadsvc.store import Store
 
+from tests.support.descriptors import open_descriptors
+
 
 def is_open(about: os.stat_result) -> bool:
     for fd in os.listdir("/proc/self/fd"):
@@ -54,14 +56,14 @@ def test_what_stands_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     (tmp_path / "link").symlink_to("nowhere")
     os.mkfifo(tmp_path / "fifo")
     (tmp_path / "folder").mkdir()
-    before = len(os.listdir("/proc/self/fd"))
+    before = open_descriptors()
     for name, stood in {"none": False, "link": True, "fifo": True}.items():
         (tmp_path / "new").write_bytes(b"new")
         assert replace(tmp_path / "new", tmp_path / name) is stood
         assert (tmp_path / name).read_bytes() == b"new" and not (tmp_path / name).is_symlink()
     with pytest.raises(IsADirectoryError):
         replace(tmp_path / "none", tmp_path / "folder")
-    assert len(os.listdir("/proc/self/fd")) <= before
+    assert open_descriptors() == before
 
     def none_left(*_: object) -> int:
         raise OSError("none left")

@@ -14,14 +14,15 @@ from uploadsvc.refusals import DISK_FULL
 from uploadsvc.small import LARGE, Small, publish_all, publish_at_once
 from uploadsvc.store import Store
 
+from tests.support.descriptors import no_descriptor_leaks
+
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
     store = Store(tmp_path)
     store.prepare(0)
-    before = len(os.listdir("/proc/self/fd"))
-    yield store
-    assert len(os.listdir("/proc/self/fd")) <= before, "no descriptor is left"
+    with no_descriptor_leaks():
+        yield store
     assert not list(store.hidden.iterdir()), "nothing is left behind"
 
 

@@ -11,6 +11,7 @@ from uploadsvc import straight
 from uploadsvc.part import Part
 from uploadsvc.refusals import LINGER
 
+from tests.support.descriptors import no_descriptor_leaks
 from tests.support.wire import Wire
 
 DATA = bytes(range(256)) * 1500
@@ -25,13 +26,12 @@ def wire(service: Any) -> Iterator[Wire]:
 
 
 def connected(service: Any) -> Iterator[Wire]:
-    before = len(os.listdir("/proc/self/fd"))
-    wire = Wire(service.site, OURS)
-    yield wire
-    wire.close()
-    service.clock.advance(0)
-    assert service.site.intake.under_way == 0
-    assert len(os.listdir("/proc/self/fd")) <= before, "no descriptor is left"
+    with no_descriptor_leaks():
+        wire = Wire(service.site, OURS)
+        yield wire
+        wire.close()
+        service.clock.advance(0)
+        assert service.site.intake.under_way == 0
 
 
 @pytest.fixture(autouse=True)

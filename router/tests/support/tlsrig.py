@@ -12,10 +12,12 @@ from portico.poller import Poller
 from portico.tls import TlsSession, TlsStage
 from portico.tlssession import GOODBYE_TIME, PIECE
 
+from tests.support.descriptors import open_descriptors
+
 from .authority import write_pair
 from .reactor import HandReactor
 from .tlsclient import TlsClient
-from .wires import LISTENER, Answers, Inbox, as_reactor, open_descriptors, tcp_pair
+from .wires import LISTENER, Answers, Inbox, as_reactor, tcp_pair
 
 HANDSHAKE_TIME = 10.0
 MOST = 3
@@ -99,7 +101,7 @@ def staged(reactor: HandReactor, poller: Poller, answers: Answers, certificates:
     assert rig.sessions == set()
     assert len(poller) == 0
     assert not reactor.getDelayedCalls()
-    assert open_descriptors() <= before
+    assert open_descriptors() == before
 
 
 def held(session: TlsSession) -> int:

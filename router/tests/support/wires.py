@@ -1,7 +1,6 @@
 """Real sockets and small stand-ins that the tests share."""
 
 import contextlib
-import gc
 import os
 import socket
 import struct
@@ -172,12 +171,6 @@ class Logged:
         """All lines so far."""
         self.log.flush()
         return [msgspec.json.decode(line, type=dict[str, object]) for line in self.stream.getvalue().splitlines()]
-
-
-def open_descriptors() -> int:
-    """How many this process has; those that earlier tests have left to the garbage collector do not count."""
-    gc.collect()
-    return len(list(Path("/proc/self/fd").iterdir()))
 
 
 def descriptors_of(descriptor: int) -> list[int]:

@@ -26,7 +26,7 @@ from .codec import VERSION, Connection, Hello
 from .given import socket_of
 from .lastword import LastWord
 from .link import Link, Returned
-from .peers import uid_of_peer
+from .peers import NotTheRouter, let_in
 from .returning import Returning
 from .socketfile import bind, sweep
 
@@ -112,18 +112,15 @@ class HandoffReplica(Service):
         """A router connects."""
         assert self._listener is not None
         try:
-            sock, _ = self._listener.accept()
+            sock = let_in(self._listener, self._settings.router_uid)
+        except NotTheRouter as other:
+            self.log.error("{other}", other=str(other), uid=other.uid, router=other.router)
         except OSError as error:
             if error.errno in (errno.EMFILE, errno.ENFILE):
                 self._reactor.removeReader(self)  # type: ignore[arg-type]
                 self._reactor.callLater(REST, self._rested)
-            return
-        uid, router = uid_of_peer(sock), self._settings.router_uid
-        if router is not None and uid not in (router, os.getuid()):  # our own user asks whether we are well
-            self.log.error("user {uid} wants to link, and the router's is {router}: refused", uid=uid, router=router)
-            sock.close()
-            return
-        self._links.add(Link(sock, self, self._reactor))
+        else:
+            self._links.add(Link(sock, self, self._reactor))
 
     def _rested(self) -> None:
         if self._listener is not None:

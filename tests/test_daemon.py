@@ -14,19 +14,14 @@ from websockets.sync.client import connect
 
 from .support.daemon import GID, NOBODY, Daemon, Ground, low_port, wait_until
 from .support.raw import RawConnection
+from .support.template import template
 from .support.tree import ROOT
 
 pytestmark = pytest.mark.timeout(300)
 """Seconds; many processes are started, which takes its time where there is more to do."""
 
-CONFIG = """
-listeners = [{{address = "127.0.0.1:{port}"}}]
-routes = [
-  {{path = "/", service = "static"}},
-  {{prefix = "/static/", service = "static"}},
-  {{prefix = "/uploads/", service = "uploads"}},
-  {{prefix = "/ws/autobahn/", service = "autobahn"}},
-]
+CONFIG = template("static", "uploads", "autobahn")
+CONFIG += """
 admin.address = "unix:{folder}/run/admin"
 services.static = {{target = "handoff", options = {{root = "{folder}/files", pages = "{folder}/pages"}}}}
 services.uploads = {{target = "handoff", options = {{writes = "anyone"}}}}

@@ -25,6 +25,7 @@ from .support.application import Deployed
 from .support.joined import Joined
 from .support.keepers import Make, Stage
 from .support.linkrig import PATTERNS, HandReplica, Owner
+from .support.listeners import admitted, make_listener  # noqa: F401  # fixtures
 from .support.reactor import HandReactor
 from .support.splitrig import Rig, open_sockets
 from .support.tlsrig import two_names

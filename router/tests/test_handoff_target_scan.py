@@ -1,8 +1,8 @@
 """A folder with more in it than replicas: how much one look at it costs, and that it keeps no living one waiting."""
 
 import socket
-from collections.abc import Callable
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,6 +16,15 @@ from .support.linkrig import HandReplica
 from .support.reactor import HandReactor
 
 
+@contextmanager
+def living(folder: Path, count: int) -> Iterator[None]:
+    """So many replicas, which die in the end."""
+    replicas = [HandReplica(folder, f"living{number}") for number in range(count)]
+    yield
+    for replica in replicas:
+        replica.die()
+
+
 def _refuse() -> socket.socket:
     raise ConnectionRefusedError
 
@@ -23,25 +32,21 @@ def _refuse() -> socket.socket:
 def test_more_replicas_than_there_may_be(reactor: HandReactor, folder: Path, make_target: Callable[..., HandoffTarget]) -> None:
     target = make_target()
     target.heed(Limits(replicas=3))
-    replicas = [HandReplica(folder, f"r{number}") for number in range(5)]
-    for _ in range(3):
-        reactor.advance(SCAN_INTERVAL)
-    assert len(target._links) == 3
-    for replica in replicas:
-        replica.die()
+    with living(folder, 5):
+        for _ in range(3):
+            reactor.advance(SCAN_INTERVAL)
+        assert len(target._links) == 3
 
 
 def test_one_look_links_so_many(
     reactor: HandReactor, folder: Path, make_target: Callable[..., HandoffTarget], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(socketfiles, "LINKS_AT_ONCE", 2)
-    replicas = [HandReplica(folder, f"r{number}") for number in range(5)]
-    target = make_target()
-    assert len(target._links) == 2
-    reactor.advance(SCAN_INTERVAL)
-    assert len(target._links) == 4
-    for replica in replicas:
-        replica.die()
+    with living(folder, 5):
+        target = make_target()
+        assert len(target._links) == 2
+        reactor.advance(SCAN_INTERVAL)
+        assert len(target._links) == 4
 
 
 def test_a_folder_full_of_files_costs_one_bounded_look(
@@ -96,8 +101,6 @@ def test_dead_files_do_not_count_as_links(
 ) -> None:
     for number in range(60):
         HandReplica(folder, f"dead{number}").die()
-    living = [HandReplica(folder, f"living{number}") for number in range(3)]
-    target = make_target()  # which looks once
-    assert len(target._links) == 3
-    for replica in living:
-        replica.die()
+    with living(folder, 3):
+        target = make_target()  # which looks once
+        assert len(target._links) == 3

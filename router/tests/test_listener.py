@@ -5,7 +5,6 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,22 +13,12 @@ from portico.arrival import Address, Arrival
 from portico.listener import ACCEPTS_AT_ONCE, REST
 from portico.poller import Poller
 
-from .support.listeners import HEAD, Make, connect, gathered, listening
+from .support.listeners import HEAD, Make, connect
 from .support.reactor import HandReactor
 
 
-@pytest.fixture
-def admitted() -> Iterator[list[Arrival]]:
-    yield from gathered()
-
-
-@pytest.fixture
-def make(reactor: HandReactor, poller: Poller, admitted: list[Arrival]) -> Iterator[Make]:
-    yield from listening(reactor, poller, admitted)
-
-
-def test_one_connection_with_its_first_bytes(reactor: HandReactor, make: Make, admitted: list[Arrival]) -> None:
-    listener = make()
+def test_one_connection_with_its_first_bytes(reactor: HandReactor, make_listener: Make, admitted: list[Arrival]) -> None:
+    listener = make_listener()
     reactor.advance(42)
     client = connect(listener.at)
     reactor.until(lambda: admitted)
@@ -44,8 +33,8 @@ def test_one_connection_with_its_first_bytes(reactor: HandReactor, make: Make, a
     client.close()
 
 
-def test_many_accepts(reactor: HandReactor, make: Make, admitted: list[Arrival]) -> None:
-    listener = make()
+def test_many_accepts(reactor: HandReactor, make_listener: Make, admitted: list[Arrival]) -> None:
+    listener = make_listener()
     clients = [connect(listener.at, b"%d" % number) for number in range(3 * ACCEPTS_AT_ONCE + 5)]
     reactor.turn()
     assert len(admitted) <= ACCEPTS_AT_ONCE  # others get their turn
@@ -57,24 +46,24 @@ def test_many_accepts(reactor: HandReactor, make: Make, admitted: list[Arrival])
         client.close()
 
 
-def test_no_more_is_read_than_a_head_may_have(reactor: HandReactor, make: Make, admitted: list[Arrival]) -> None:
-    client = connect(make(head_size=256).at, b"x" * 1_000)
+def test_no_more_is_read_than_a_head_may_have(reactor: HandReactor, make_listener: Make, admitted: list[Arrival]) -> None:
+    client = connect(make_listener(head_size=256).at, b"x" * 1_000)
     reactor.until(lambda: admitted)
     assert admitted[0].preface == b"x" * 256
     assert admitted[0].sock.recv(10_000) == b"x" * 744
     client.close()
 
 
-def test_a_connection_without_bytes_is_let_through(reactor: HandReactor, make: Make, admitted: list[Arrival]) -> None:
+def test_a_connection_without_bytes_is_let_through(reactor: HandReactor, make_listener: Make, admitted: list[Arrival]) -> None:
     """The kernel keeps it back for about a second, and no longer: server-first protocols depend on it."""
-    client = connect(make().at, b"")
+    client = connect(make_listener().at, b"")
     reactor.until(lambda: admitted)
     assert admitted[0].preface == b""
     client.close()
 
 
-def test_a_client_that_came_and_went(reactor: HandReactor, make: Make, admitted: list[Arrival]) -> None:
-    listener = make()
+def test_a_client_that_came_and_went(reactor: HandReactor, make_listener: Make, admitted: list[Arrival]) -> None:
+    listener = make_listener()
     connect(listener.at, b"").close()
     client = connect(listener.at)
     reactor.until(lambda: admitted)
@@ -83,8 +72,8 @@ def test_a_client_that_came_and_went(reactor: HandReactor, make: Make, admitted:
     client.close()
 
 
-def test_stop_closes_the_port(reactor: HandReactor, poller: Poller, make: Make) -> None:
-    listener = make()
+def test_stop_closes_the_port(reactor: HandReactor, poller: Poller, make_listener: Make) -> None:
+    listener = make_listener()
     listener.stop()
     listener.stop()
     assert len(poller) == 0
@@ -92,8 +81,8 @@ def test_stop_closes_the_port(reactor: HandReactor, poller: Poller, make: Make) 
         connect(listener.at)
 
 
-def test_options_of_accepted_sockets(reactor: HandReactor, make: Make, admitted: list[Arrival]) -> None:
-    client = connect(make().at)
+def test_options_of_accepted_sockets(reactor: HandReactor, make_listener: Make, admitted: list[Arrival]) -> None:
+    client = connect(make_listener().at)
     reactor.until(lambda: admitted)
     sock = admitted[0].sock
     assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
@@ -108,24 +97,24 @@ def test_options_of_accepted_sockets(reactor: HandReactor, make: Make, admitted:
         pytest.param("::1", "[::1]:{}", marks=pytest.mark.skipif(not socket.has_ipv6, reason="no IPv6")),
     ],
 )
-def test_a_port_in_use_is_named(make: Make, at: str, where: str) -> None:
-    port = make((at, 0)).at[1]
+def test_a_port_in_use_is_named(make_listener: Make, at: str, where: str) -> None:
+    port = make_listener((at, 0)).at[1]
     with pytest.raises(OSError, match="cannot listen on") as caught:
-        make((at, port))
+        make_listener((at, port))
     assert caught.value.errno == errno.EADDRINUSE
     assert caught.value.strerror == f"cannot listen on {where.format(port)}: Address already in use"
 
 
-def test_a_host_that_is_not_ours_is_named(make: Make) -> None:
+def test_a_host_that_is_not_ours_is_named(make_listener: Make) -> None:
     with pytest.raises(OSError, match=r"cannot listen on 203\.0\.113\.1:80: "):
-        make(("203.0.113.1", 80))
+        make_listener(("203.0.113.1", 80))
 
 
 @pytest.mark.skipif(not socket.has_ipv6, reason="no IPv6")
 def test_ipv4_clients_of_an_ipv6_port_have_their_ipv4_address(
-    reactor: HandReactor, make: Make, admitted: list[Arrival]
+    reactor: HandReactor, make_listener: Make, admitted: list[Arrival]
 ) -> None:
-    listener = make(("::", 0))
+    listener = make_listener(("::", 0))
     clients = [connect((host, listener.at[1])) for host in ("127.0.0.1", "::1")]
     reactor.until(lambda: len(admitted) == 2)
     assert {arrival.client for arrival in admitted} == {client.getsockname()[:2] for client in clients}

@@ -3,31 +3,19 @@
 import os
 import select
 import socket
-from collections.abc import Iterator
 from types import SimpleNamespace
 
 import pytest
 from portico.arrival import Arrival
 from portico.listener import QUIET, REST, Listener
 from portico.places import Places
-from portico.poller import Poller
 
-from .support.listeners import Make, connect, gathered, listening
+from .support.listeners import Make, connect
 from .support.reactor import HandReactor
 
 
-@pytest.fixture
-def admitted() -> Iterator[list[Arrival]]:
-    yield from gathered()
-
-
-@pytest.fixture
-def make(reactor: HandReactor, poller: Poller, admitted: list[Arrival]) -> Iterator[Make]:
-    yield from listening(reactor, poller, admitted)
-
-
-def test_when_all_places_are_taken_it_waits_for_one(reactor: HandReactor, make: Make, admitted: list[Arrival]) -> None:
-    listener, places = make(), Places(2, None, 1)
+def test_when_all_places_are_taken_it_waits_for_one(reactor: HandReactor, make_listener: Make, admitted: list[Arrival]) -> None:
+    listener, places = make_listener(), Places(2, None, 1)
     listener.count_in(places)
     clients = [connect(listener.at, b"%d" % number) for number in range(4)]
     reactor.until(lambda: len(admitted) == 2)
@@ -44,8 +32,8 @@ def test_when_all_places_are_taken_it_waits_for_one(reactor: HandReactor, make: 
         client.close()
 
 
-def test_what_is_given_away_at_once_takes_no_place(reactor: HandReactor, make: Make, admitted: list[Arrival]) -> None:
-    listener, places = make(), Places(1, None, 1)
+def test_what_is_given_away_at_once_takes_no_place(reactor: HandReactor, make_listener: Make, admitted: list[Arrival]) -> None:
+    listener, places = make_listener(), Places(1, None, 1)
     listener.count_in(places)
     listener.admit_to(Arrival.close)
     clients = [connect(listener.at) for _ in range(5)]
@@ -59,8 +47,8 @@ def _readable(client: socket.socket) -> bool:
     return bool(select.select([client], [], [], 0)[0])
 
 
-def test_while_few_descriptors_are_free_it_rests(reactor: HandReactor, make: Make, admitted: list[Arrival]) -> None:
-    listener, places = make(), Places(100, None, 1)
+def test_while_few_descriptors_are_free_it_rests(reactor: HandReactor, make_listener: Make, admitted: list[Arrival]) -> None:
+    listener, places = make_listener(), Places(100, None, 1)
     listener.count_in(places)
     clients = [connect(listener.at, b"%d" % number) for number in range(3)]
     spare = os.dup(0)
@@ -80,9 +68,11 @@ def test_while_few_descriptors_are_free_it_rests(reactor: HandReactor, make: Mak
 
 
 @pytest.mark.parametrize("full", [False, True])
-def test_stop_at_a_limit_leaves_no_timer(reactor: HandReactor, make: Make, admitted: list[Arrival], full: bool) -> None:
+def test_stop_at_a_limit_leaves_no_timer(
+    reactor: HandReactor, make_listener: Make, admitted: list[Arrival], full: bool
+) -> None:
     """Whether it rests already, or comes to the limit when it accepts the rest."""
-    listener, places = make(), Places(1, None, 1)
+    listener, places = make_listener(), Places(1, None, 1)
     listener.count_in(places)
     clients = [connect(listener.at) for _ in range(2)]
     if full:
@@ -97,9 +87,9 @@ def test_stop_at_a_limit_leaves_no_timer(reactor: HandReactor, make: Make, admit
 
 
 def test_the_log_says_it_once_in_a_while(
-    reactor: HandReactor, make: Make, admitted: list[Arrival], monkeypatch: pytest.MonkeyPatch
+    reactor: HandReactor, make_listener: Make, admitted: list[Arrival], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    listener, places = make(), Places(1, None, 1)
+    listener, places = make_listener(), Places(1, None, 1)
     listener.count_in(places)
     said: list[object] = []
     monkeypatch.setattr(Listener, "log", SimpleNamespace(warn=lambda text, **what: said.append(what["why"])))

@@ -1,7 +1,7 @@
 """A served connection as a record: nothing that anybody asks for later is lost; where there is more to know none is made."""
 
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 from portico.accesslog import AccessLog
@@ -17,14 +17,6 @@ from .support.reactor import HandReactor
 from .support.wires import LISTENER, Answers, Logged, as_reactor, raw
 
 CLIENT = ("192.0.2.1", 65_535)
-
-
-@pytest.fixture
-def places() -> Iterator[Places]:
-    places = Places(1 << 20, None, 1)
-    yield places
-    assert places.held == 0
-    assert not places._clients
 
 
 def served(places: Places, client: Address = CLIENT, head: Head | None = None, kind: type[Arrival] = Arrival) -> Arrival:

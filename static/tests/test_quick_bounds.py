@@ -41,9 +41,7 @@ def test_draining_ends_what_is_idle_and_not_what_is_sent(site: Any) -> None:
     for _ in range(2):
         wire.get("/static/hello.txt")
         wire.answer()
-    wire.get("/static/big.bin")
-    wire.answer()
-    wire.get("/static/big.bin")
+    wire.get_again("/static/big.bin")
     wire.channel.drain()
     assert not wire.back
     assert wire.answer()[1] == BIG

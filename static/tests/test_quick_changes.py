@@ -62,9 +62,7 @@ def test_a_form_that_comes_and_goes(wire: Wire, root: Path, quickly: list[bytes]
 def test_a_file_that_becomes_shorter_while_it_is_sent(site: Any, root: Path) -> None:
     wire = Wire(site, buffer=4096)
     try:
-        wire.get("/static/big.bin")
-        wire.answer()
-        wire.get("/static/big.bin")
+        wire.get_again("/static/big.bin")
         os.truncate(root / "big.bin", 10)
         with pytest.raises((AssertionError, ConnectionError)):
             wire.answer()
@@ -75,9 +73,7 @@ def test_a_file_that_becomes_shorter_while_it_is_sent(site: Any, root: Path) -> 
 
 def test_a_client_that_leaves_midway(site: Any) -> None:
     wire = Wire(site, buffer=4096)
-    wire.get("/static/big.bin")
-    wire.answer()
-    wire.get("/static/big.bin")
+    wire.get_again("/static/big.bin")
     assert wire.channel.requests
     wire.close()
     assert wire.lost == 1
@@ -85,10 +81,8 @@ def test_a_client_that_leaves_midway(site: Any) -> None:
 
 def test_a_client_that_takes_nothing_is_cut(site: Any, make: Any) -> None:
     wire = Wire(site, buffer=4096)
-    wire.get("/static/big.bin")
-    wire.answer()
+    wire.get_again("/static/big.bin")
     clock: Clock = site.clock
-    wire.get("/static/big.bin")
     clock.advance(sendfile.STALL - 1)
     wire.reactor.advance(0)
     assert wire.lost == 0

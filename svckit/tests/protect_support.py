@@ -9,19 +9,17 @@ from svckit.auth.digest import ALGORITHMS, IDigestCredentials
 from svckit.auth.nonce import NonceKey
 from svckit.auth.protect import _OneResource
 from svckit.auth.terms import Terms
-from twisted.cred.checkers import ICredentialsChecker
 from twisted.cred.credentials import IUsernamePassword
-from twisted.cred.error import UnauthorizedLogin
 from twisted.cred.portal import Portal
 from twisted.internet.address import IPv4Address
-from twisted.internet.defer import Deferred, succeed
 from twisted.internet.error import ConnectionDone
 from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 from twisted.web.resource import Resource
 from twisted.web.server import Site
-from zope.interface import implementer
+
+from tests.support.alice import KnowsAlice
 
 KEY = NonceKey(b"k" * 32)
 PEER = IPv4Address("TCP", "192.0.2.1", 4711)
@@ -57,26 +55,10 @@ class Client:
         return Terms(KEY, self.algorithms)
 
 
-@implementer(ICredentialsChecker)
-class Checker:
-    """Knows alice, whose password is wonderland; `verdict` is raised instead."""
+class Checker(KnowsAlice):
+    """Takes digests too."""
 
     credentialInterfaces = (IUsernamePassword, IDigestCredentials)
-    verdict: Exception | None = None
-    waiting: "Deferred[Any] | None" = None
-
-    def __init__(self) -> None:
-        self.asked: list[Any] = []
-
-    def requestAvatarId(self, credentials: Any) -> Any:
-        self.asked.append(credentials)
-        if self.waiting is not None:
-            return self.waiting
-        if self.verdict is not None:
-            raise self.verdict
-        if credentials.username == b"alice" and credentials.checkPassword(b"wonderland"):
-            return succeed(b"alice")
-        raise UnauthorizedLogin
 
 
 class Server:

@@ -9,7 +9,7 @@ import pytest
 import svckit.handoff.replica as twisted_side
 from aio_support import Stage, on_stage, packet_of, settle, until
 from handoff_support import CLIENT, LISTENER
-from svckit.handoff import packets
+from svckit.handoff import packets, peers
 from svckit.handoff.aio import door, replica
 from svckit.handoff.cell import Cell
 from svckit.handoff.codec import VERSION, Connection, Draining, Hello, Load, Message, Routes, Taken, Tls, Welcome, encode
@@ -45,10 +45,10 @@ async def test_a_second_one_of_the_same_name_does_not_start(stage: Stage) -> Non
 @on_stage
 async def test_another_user_than_the_routers_is_not_linked(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     stage.replica._door._router_uid = 4711
-    monkeypatch.setattr(door, "uid_of_peer", lambda sock: 4712)
+    monkeypatch.setattr(peers, "uid_of_peer", lambda sock: 4712)
     with connect(stage.replica.path) as other:
         await until(lambda: packet_of(other) == (b"",))
-    monkeypatch.setattr(door, "uid_of_peer", lambda sock: 4711)
+    monkeypatch.setattr(peers, "uid_of_peer", lambda sock: 4711)
     await stage.router()
     assert len(stage.replica._links) == 1
 

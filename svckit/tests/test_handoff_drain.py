@@ -124,7 +124,7 @@ def test_what_is_on_its_way_when_the_replica_must_go_gets_421_and_no_reset(stage
         request.finish()
     stage.reactor.until(lambda: not stage.replica._live)
     stage.reactor.advance(TAKE_TIMEOUT)
-    assert len(stage.replica._parked) == 2
+    assert len(stage.replica._returning) == 2
     stage.reactor.advance(GOODBYE_TIME + 0.01)
     assert stage.drained == [None]
     for client in clients:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from handoff_support import FakeReactor, Recorders
 from svckit.environment import settings_from
-from svckit.handoff import replica as module
+from svckit.handoff import peers
 from svckit.handoff.codec import Hello, decode
 from svckit.handoff.peers import uid_of_peer
 from svckit.handoff.replica import HandoffReplica
@@ -27,7 +27,7 @@ def test_both_ends_see_our_user(folder: Path) -> None:
 )
 def test_who_is_served(folder: Path, monkeypatch: pytest.MonkeyPatch, router: int | None, peer: int, served: bool) -> None:
     """Our own user is, as that is who asks whether the container is healthy."""
-    monkeypatch.setattr(module, "uid_of_peer", lambda link: peer)
+    monkeypatch.setattr(peers, "uid_of_peer", lambda link: peer)
     reactor = FakeReactor()
     settings = Settings(service="s", replica="a", state=folder, router_uid=router)
     replica = HandoffReplica(settings, Recorders(), folder, reactor)  # type: ignore[arg-type]

@@ -82,7 +82,7 @@ def parked(stage: Stage) -> socket.socket:
     router.die()
     stage.reactor.settle()
     client.send(get("/b/x"))
-    stage.reactor.until(lambda: stage.replica._parked)
+    stage.reactor.until(lambda: stage.replica._returning)
     return client
 
 

@@ -29,7 +29,7 @@ class Stage:
         self.client.settimeout(10)
 
     def hand_back(self, unread: bytes) -> None:
-        self.replica._return(Returned(self.sock, CLIENT, LISTENER, unread), None)
+        self.replica._returning.send(Returned(self.sock, CLIENT, LISTENER, unread), None)
 
     def answer(self) -> bytes:
         return self.client.recv(1000)
@@ -53,9 +53,9 @@ def stage() -> Iterator[Stage]:
 def test_the_setting_says_how_long(stage: Stage) -> None:
     stage.hand_back(b"GET /b/ HTTP/1.1\r\n\r\n")
     stage.reactor.advance(TIMEOUT - 0.1)
-    assert len(stage.replica._parked) == 1
+    assert len(stage.replica._returning) == 1
     stage.reactor.advance(0.1)
-    assert len(stage.replica._parked) == 0
+    assert len(stage.replica._returning) == 0
     assert stage.answer() == MISDIRECTED
     assert stage.answer() == ENDED
 
@@ -75,7 +75,7 @@ def test_who_asked_nothing_sees_the_end_and_no_answer(stage: Stage) -> None:
 
 
 def test_the_end_of_a_drain_ends_the_wait(stage: Stage) -> None:
-    stage.replica._parked._timeout = 1e6
+    stage.replica._returning._parked._timeout = 1e6
     stage.hand_back(b"GET /b/ HTTP/1.1\r\n\r\n")
     done: list[object] = []
     stage.replica.stopService().addCallback(done.append)

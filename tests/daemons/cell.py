@@ -7,18 +7,13 @@ from pathlib import Path
 
 from ..support.daemon import GID, Daemon, Ground, ground, low_port, spare_uids, wait_until
 from ..support.site import wait_for_answer
+from ..support.template import template
 
 __all__ = ["NAMES", "Daemons", "daemons"]
 
 NAMES = ("keeper", "router", "static", "uploads", "autobahn")
-CONFIG = """
-listeners = [{{address = "127.0.0.1:{port}"}}]
-routes = [
-  {{path = "/", service = "static"}},
-  {{prefix = "/static/", service = "static"}},
-  {{prefix = "/uploads/", service = "uploads"}},
-  {{prefix = "/ws/autobahn/", service = "autobahn"}},
-]
+CONFIG = template("static", "uploads", "autobahn")
+CONFIG += """
 services.static = {{target = "handoff", folder = "{folder}/sockets/static"}}
 services.uploads = {{target = "handoff", folder = "{folder}/sockets/uploads"}}
 services.autobahn = {{target = "handoff", folder = "{folder}/sockets/autobahn"}}

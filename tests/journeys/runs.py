@@ -53,8 +53,7 @@ class Journeys:
         """Something happens to somebody."""
         chance = self.chance
         if chance.random() < 0.015:
-            self.rules = draw(self.chance, list(self.names))
-            self.host.reload(self.rules)
+            self._reload()
             self.outcome.did["reload"] += 1
             return
         if chance.random() < 0.01:
@@ -92,6 +91,10 @@ class Journeys:
             self.clients.remove(client)
             self.gone.append(client)
 
+    def _reload(self) -> None:
+        self.rules = draw(self.chance, list(self.names))
+        self.host.reload(self.rules)
+
     def _choice(self) -> tuple[str, str]:
         prefix = self.chance.choice(PREFIXES[:4] if self.chance.random() < 0.95 else PREFIXES)
         return prefix + self.chance.choice("xxy"), self.chance.choice((*HOSTS, HOSTS[0]))
@@ -111,27 +114,22 @@ class Journeys:
         client.sock.sendall(client.wire(path, name))
         self._expect(client, path, name)
 
-    def asks_in_pieces(self, client: Client) -> None:
+    def asks_in_pieces(self, client: Client, reload: bool = False) -> None:
         path, name = self._choice()
         wire = client.wire(path, name)
         at = self.chance.randrange(1, len(wire))
         client.sock.sendall(wire[:at])
-        if self.chance.random() < 0.5:
+        if reload:
+            time.sleep(0.02)
+            self._reload()
+        elif self.chance.random() < 0.5:
             time.sleep(0.01)
         client.sock.sendall(wire[at:])
         self._expect(client, path, name)
 
     def reload_within(self, client: Client) -> None:
         """The rules that hold when the head is whole are those that count."""
-        path, name = self._choice()
-        wire = client.wire(path, name)
-        at = self.chance.randrange(1, len(wire))
-        client.sock.sendall(wire[:at])
-        time.sleep(0.02)
-        self.rules = draw(self.chance, list(self.names))
-        self.host.reload(self.rules)
-        client.sock.sendall(wire[at:])
-        self._expect(client, path, name)
+        self.asks_in_pieces(client, reload=True)
 
     def asks_twice(self, client: Client) -> None:
         asked = [self._choice() for _ in range(self.chance.choice((2, 3)))]

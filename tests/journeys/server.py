@@ -4,8 +4,9 @@ import contextlib
 import re
 import socket
 import sys
-import threading
 import zlib
+
+from ..support.listening import Listening
 
 __all__ = ["SWITCHED", "Server", "bulk"]
 
@@ -20,29 +21,15 @@ def bulk(size: int) -> bytes:
     return b"".join(b"%015d\n" % number for number in range(size // 16))
 
 
-class Server:
-    """One thread for each connection; `/…/talk` becomes an echo, in which `end`, `cut` and `big` are acted on."""
+class Server(Listening):
+    """`/…/talk` becomes an echo, in which `end`, `cut` and `big` are acted on."""
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self._listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
-        self.port: int = self._listener.getsockname()[1]
-        threading.Thread(target=self._accept, daemon=True).start()
+        super().__init__(backlog=1024)
 
-    def close(self) -> None:
-        """Take no more."""
-        with contextlib.suppress(OSError):
-            self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
-
-    def _accept(self) -> None:
-        with contextlib.suppress(OSError):
-            while True:
-                sock, _ = self._listener.accept()
-                threading.Thread(target=self._serve, args=(sock,), daemon=True).start()
-
-    def _serve(self, sock: socket.socket) -> None:
-        with sock, contextlib.suppress(OSError):
+    def _serve(self, client: socket.socket, port: int) -> None:
+        with client as sock, contextlib.suppress(OSError):
             data = b""
             while True:
                 while b"\r\n\r\n" not in data:
@@ -61,8 +48,8 @@ class Server:
                 while told is not None and len(data) < int(told[1]):
                     data += sock.recv(1 << 20) or sys.exit()  # of this thread
                 size = re.search(rb"/bulk/(\d+)", asked[1])
-                client = _for(head)
-                who = b"-" if client is None else b"%b %b" % client.groups()
+                told_for = _for(head)
+                who = b"-" if told_for is None else b"%b %b" % told_for.groups()
                 body = bulk(int(size[1])) if size else b"%b %b %b" % (self.name.encode(), asked[1], who)
                 if told is not None:
                     taken, data = data[: int(told[1])], data[int(told[1]) :]

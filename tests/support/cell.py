@@ -18,17 +18,12 @@ from portico.client import fetch
 from .one_process import OneProcess
 from .raw import RawConnection
 from .site import ROOT, free_port, wait_for_answer, wait_for_listener
+from .template import template
 
 __all__ = ["Cell", "cell"]
 
-CONFIGURATION = """
-listeners = [{{address = "127.0.0.1:{port}"}}]
-routes = [
-  {{path = "/", service = "static"}},
-  {{prefix = "/static/", service = "static"}},
-  {{prefix = "/ws/autobahn/", service = "autobahn"}},
-  {{prefix = "/app/", service = "app"}},
-]
+CONFIGURATION = template("static", "autobahn", "app")
+CONFIGURATION += """
 admin.address = "unix:{folder}/admin"
 
 [services.static]

@@ -2,16 +2,10 @@
 
 from .daemon import GID, NOBODY, Daemon, Ground, wait_until
 from .site import free_port
+from .template import template
 
-CONFIG = """
-listeners = [{{address = "127.0.0.1:{port}"}}]
-routes = [
-  {{path = "/", service = "static"}},
-  {{prefix = "/static/", service = "static"}},
-  {{prefix = "/uploads/", service = "uploads"}},
-  {{prefix = "/ws/autobahn/", service = "autobahn"}},
-  {{prefix = "/app/", service = "app"}},
-]
+CONFIG = template("static", "uploads", "autobahn", "app")
+CONFIG += """
 services.static = {{target = "handoff"{static}}}
 services.uploads = {{target = "handoff"}}
 services.autobahn = {{target = "handoff"}}

@@ -58,6 +58,12 @@ class Wire:
     def get(self, target: str, *headers: str) -> None:
         self.send("\r\n".join([f"GET {target} HTTP/1.1", "Host: x", *headers, "", ""]).encode())
 
+    def get_again(self, target: str) -> None:
+        """Ask a second time, when the first answer is read: what is known of `target` by then is in memory."""
+        self.get(target)
+        self.answer()
+        self.get(target)
+
     def bodies(self, target: str, times: int) -> list[bytes]:
         """What it gets when it asks so often."""
         got = []

@@ -6,7 +6,9 @@ from typing import Any
 import pytest
 from twisted.logger import capturedLogs
 
-from .writers import BODY, CHUNKED, CONTINUE, DELETE, GET, REFUSALS, Writers, put, statuses
+from tests.support.no_entry import REFUSALS
+
+from .writers import BODY, CHUNKED, CONTINUE, DELETE, GET, Writers, put, statuses
 
 
 @pytest.fixture

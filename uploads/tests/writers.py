@@ -1,11 +1,11 @@
-"""A double of the auth service, what it may answer, and requests of those who write."""
+"""A double of the auth service, and requests of those who write."""
 
 from typing import Any
 
 from svckit.auth import Asked, NoEntry
 from twisted.internet.defer import CancelledError, Deferred
 
-__all__ = ["BODY", "CHUNKED", "CONTINUE", "DELETE", "GET", "REFUSALS", "Writers", "put", "statuses"]
+__all__ = ["BODY", "CHUNKED", "CONTINUE", "DELETE", "GET", "Writers", "put", "statuses"]
 
 BODY = b"0123456789" * 100
 PUT = b"PUT /uploads/x HTTP/1.1\r\nHost: x\r\nAuthorization: Basic YTpi\r\n%bContent-Length: %d\r\n\r\n"
@@ -13,13 +13,6 @@ CHUNKED = b"PUT /uploads/x HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n
 DELETE = b"DELETE /uploads/x HTTP/1.1\r\nHost: x\r\n\r\n"
 GET = b"GET /uploads/x HTTP/1.1\r\nHost: x\r\n\r\n"
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
-CHALLENGES = ((b"WWW-Authenticate", b'Digest realm="portico", nonce="n"'), (b"WWW-Authenticate", b'Basic realm="portico"'))
-REFUSALS = {
-    401: NoEntry(401, "Unauthorized", CHALLENGES),
-    403: NoEntry(403, "Forbidden"),
-    429: NoEntry(429, "Too many wrong logins", ((b"Retry-After", b"17"),)),
-    503: NoEntry(503, "No auth service answers", ((b"Retry-After", b"2"),)),
-}
 
 
 class Writers:

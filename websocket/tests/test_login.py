@@ -12,6 +12,8 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import capturedLogs
 from websocketsvc import autobahn_service, txws_service
 
+from tests.support.no_entry import REFUSALS
+
 TEXT = 1
 SERVICES = {"autobahn": autobahn_service, "txws": txws_service}
 
@@ -92,15 +94,6 @@ def test_the_conversation_knows_the_user_and_not_the_password(make, opening, rec
     with capturedLogs() as events:
         client.lose()
     assert [event["user"] for event in events if event["log_namespace"] == "access"] == ["ålice"]
-
-
-CHALLENGES = ((b"WWW-Authenticate", b'Digest realm="portico", nonce="n"'), (b"WWW-Authenticate", b'Basic realm="portico"'))
-REFUSALS = {
-    401: NoEntry(401, "Unauthorized", CHALLENGES),
-    403: NoEntry(403, "Forbidden"),
-    429: NoEntry(429, "Too many wrong logins", ((b"Retry-After", b"17"),)),
-    503: NoEntry(503, "No auth service answers", ((b"Retry-After", b"2"),)),
-}
 
 
 @pytest.mark.parametrize("status", REFUSALS)

@@ -10,36 +10,15 @@ from authsvc.throttle import Pace, Throttle
 from svckit.auth import commands
 from svckit.auth.digest import make_ha1
 from svckit.auth.nonce import NonceKey
-from twisted.cred.checkers import ICredentialsChecker
-from twisted.cred.credentials import IUsernamePassword
-from twisted.cred.error import UnauthorizedLogin
-from twisted.internet.defer import Deferred, succeed
 from twisted.internet.task import Clock
 from twisted.logger import LogEvent, formatEvent
 from twisted.protocols.amp import AMP
 from twisted.test.iosim import FakeTransport, connect
-from zope.interface import implementer
+
+from tests.support.alice import KnowsAlice
 
 KEY = NonceKey(b"k" * 32)
 NOTHING = {"method": b"", "uri": b"", "client": b""}
-
-
-@implementer(ICredentialsChecker)
-class Checker:
-    """Knows alice, whose password is wonderland."""
-
-    credentialInterfaces = (IUsernamePassword,)
-    verdict: Exception | None = None
-    waiting: "Deferred[Any] | None" = None
-
-    def requestAvatarId(self, credentials: Any) -> Any:
-        if self.waiting is not None:
-            return self.waiting
-        if self.verdict is not None:
-            raise self.verdict
-        if credentials.username == b"alice" and credentials.checkPassword(b"wonderland"):
-            return succeed(b"alice")
-        raise UnauthorizedLogin("not a user, or not the password")
 
 
 class Bench:
@@ -47,7 +26,7 @@ class Bench:
         self.log = log
         self.clock = Clock()
         self.clock.advance(1000)
-        self.checker = Checker()
+        self.checker = KnowsAlice()
         self.used: set[tuple[bytes, int]] = set()
         self.throttle = Throttle(self.clock, Pace(5, 10.0), Pace(20, 2.0))
         self.forbidden: set[tuple[bytes, bytes, bytes]] = set()

@@ -17,8 +17,8 @@ from svckit.settings import Settings
 from svckit.web import GuardedSite
 from twisted.internet import tcp
 from twisted.web.http import Request
-from twisted.web.resource import Resource
 
+from .named import Named
 from .reactor import HandReactor
 from .wires import Inbox, as_reactor
 
@@ -33,14 +33,8 @@ def request(path: str, **fields: str) -> bytes:
     return f"GET {path} HTTP/1.1\r\nHost: one.example\r\n{lines}\r\n".encode()
 
 
-class Page(Resource):
+class Page(Named):
     """Says who answers, what it was asked, and whom it sees."""
-
-    isLeaf = True
-
-    def __init__(self, name: str) -> None:
-        super().__init__()
-        self.name = name
 
     def render(self, request: Request) -> bytes:
         peer, host = request.transport.getPeer(), request.transport.getHost()  # type: ignore[union-attr]

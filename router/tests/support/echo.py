@@ -7,7 +7,8 @@ from typing import Any
 from twisted.internet.interfaces import IAddress
 from twisted.internet.protocol import Factory, Protocol
 from twisted.web.http import Request
-from twisted.web.resource import Resource
+
+from .named import Named
 
 
 class Echo(Protocol):
@@ -89,13 +90,7 @@ class EchoHandler(socketserver.BaseRequestHandler):
             pass  # the tunnel was cut
 
 
-class Page(Resource):
-    isLeaf = True
-
-    def __init__(self, name: str) -> None:
-        super().__init__()
-        self.name = name
-
+class Page(Named):
     def render(self, request: Request) -> bytes:
         assert request.content is not None
         peer = request.getClientAddress()

@@ -3,6 +3,7 @@
 import socket
 from collections.abc import Callable, Iterator
 
+import pytest
 from portico.arrival import Address, Arrival
 from portico.listener import Listener
 from portico.poller import Poller
@@ -14,15 +15,17 @@ HEAD = b"GET / HTTP/1.1\r\n\r\n"
 Make = Callable[..., Listener]
 
 
-def gathered() -> Iterator[list[Arrival]]:
-    """Where arrivals are put, which are closed in the end."""
+@pytest.fixture
+def admitted() -> Iterator[list[Arrival]]:
+    """Where the arrivals of a test are put, which are closed in the end."""
     arrivals: list[Arrival] = []
     yield arrivals
     for arrival in arrivals:
         arrival.close()
 
 
-def listening(reactor: HandReactor, poller: Poller, admitted: list[Arrival]) -> Iterator[Make]:
+@pytest.fixture
+def make_listener(reactor: HandReactor, poller: Poller, admitted: list[Arrival]) -> Iterator[Make]:
     """Makes listeners that admit to `admitted`, and stops them in the end."""
     made: list[Listener] = []
 

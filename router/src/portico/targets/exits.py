@@ -1,6 +1,7 @@
 """Where a client's connection goes that leaves its session (`leaving`): a tunnel, the router, the queue, or nowhere."""
 
 from collections.abc import Callable, Collection
+from typing import NamedTuple
 
 from svckit.reactors import Reactor
 
@@ -13,30 +14,33 @@ from .backend import Backend
 from .connect import Replica
 from .leaving import Leaving
 
-__all__ = ["Exits", "Switched"]
+__all__ = ["Exits", "Outside", "Switched"]
 
 Switched = Callable[[Arrival, RawSocket, Replica, bytes, bytes, int, int], None]
 """Told of a connection that is no HTTP any more: client, server, who that is, what goes to the server and to the client first,
 and the bytes up and down so far."""
 
 
+class Outside(NamedTuple):
+    """What a service's sessions know of the rest of the router."""
+
+    reactor: Reactor
+    refusals: Refusals
+    access: AccessLog
+    wait: Callable[[Arrival, Collection[Replica]], None]
+    """Holds a connection whose request goes on when one of the replicas has room."""
+    readmit: Callable[[Arrival], None]
+    """Takes a connection with another request."""
+    switched: Switched
+    fewer: Callable[[], None]
+    """Called when there is less under way."""
+
+
 class Exits:
     """The part of a service's sessions that lets them go."""
 
-    def __init__(
-        self,
-        wait: Callable[[Arrival, Collection[Replica]], None],
-        reactor: Reactor,
-        refusals: Refusals,
-        readmit: Callable[[Arrival], None],
-        access: AccessLog,
-        switched: Switched,
-        fewer: Callable[[], None],
-    ) -> None:
-        """See `split.Split`."""
-        self.reactor, self._wait = reactor, wait
-        self._refusals, self._readmit, self._access = refusals, readmit, access
-        self._switched, self._fewer = switched, fewer
+    def __init__(self, outside: Outside) -> None:
+        self.reactor, self._refusals, self._access, self._wait, self._readmit, self._switched, self._fewer = outside
         self._sessions: set[Leaving] = set()  # those that are objects
 
     def tunnel(

@@ -4,26 +4,22 @@ One timer looks at everything that is idle, once a second: a request costs no ti
 second.
 """
 
-from collections.abc import Callable, Collection
 from functools import partial
 from itertools import chain
 
 from svckit.lease import Ownership
-from svckit.reactors import Reactor
 from twisted.internet.interfaces import IDelayedCall
 from twisted.internet.task import LoopingCall
 
-from ..accesslog import AccessLog
 from ..arrival import Arrival, RawSocket
 from ..config import Limits, Tcp
 from ..core.termination import CLIENT_TIME, OPERATOR, REQUEST
 from ..linger import Linger
 from ..pipes import Pipes
 from ..poller import Poller
-from ..service import Refusals
 from .backend import Backend
 from .connect import Connecting, Replica
-from .exits import Exits, Switched
+from .exits import Exits, Outside
 from .owned import Owned
 from .pool import Pool
 from .replicas import Replicas
@@ -48,21 +44,13 @@ class Split(Owned, Exits):
         limits: Limits,
         ownership: Ownership,
         replicas: Replicas,
-        wait: Callable[[Arrival, Collection[Replica]], None],
         poller: Poller,
         pipes: Pipes,
-        reactor: Reactor,
-        refusals: Refusals,
-        readmit: Callable[[Arrival], None],
-        access: AccessLog,
-        switched: Switched,
-        fewer: Callable[[], None],
+        outside: Outside,
     ) -> None:
-        """`wait` holds a connection whose request goes on when one of the replicas has room; `fewer` is called when there is
-        less under way.
-        """
         Owned.__init__(self, ownership)
-        Exits.__init__(self, wait, reactor, refusals, readmit, access, switched, fewer)
+        Exits.__init__(self, outside)
+        reactor = outside.reactor
         self.poller, self.pipes = poller, pipes
         self.linger = Linger(poller, reactor)
         self.head_size, self.head_fields = limits.head_size, limits.head_fields
@@ -78,7 +66,7 @@ class Split(Owned, Exits):
         """Whether a request may find all replicas full."""
         self.pool = Pool(settings.idle_connections, settings.idle_time, self.bounded)
         self._stalled = Stalled(settings.answer_timeout, settings.exchange_idle)
-        self._sleeping = Sleeping(self, self._sessions, limits.idle_timeout, poller, reactor, fewer)
+        self._sleeping = Sleeping(self, self._sessions, limits.idle_timeout, poller, reactor, outside.fewer)
         self._sweeper = LoopingCall(self._sweep)
         self._sweeper.clock = reactor
 

@@ -27,6 +27,7 @@ from ..poller import Poller
 from ..probes import probe
 from ..service import Refusals, RoutedService
 from .connect import Connecting, Replica
+from .exits import Outside
 from .introduction import introduction
 from .lookup import Lookup, is_numeric
 from .replicas import Replicas
@@ -65,21 +66,8 @@ class TcpTarget(TcpEnding):
         self._lookup = None if is_numeric(name[0]) else Lookup(name, resolver, reactor, self._is_in_use, self._found)
         self._missed = False
         self._tunnels = Tunnels(settings, poller, pipes, reactor, access, self._fewer)
-        self._split = Split(
-            settings,
-            limits,
-            ownership,
-            self.replicas,
-            self._wait,
-            poller,
-            pipes,
-            reactor,
-            refusals,
-            readmit,
-            access,
-            self._tunnel,
-            self._fewer,
-        )
+        outside = Outside(reactor, refusals, access, self._wait, readmit, self._tunnel, self._fewer)
+        self._split = Split(settings, limits, ownership, self.replicas, poller, pipes, outside)
 
     # -- target
 

@@ -58,8 +58,13 @@ class GoesBack(Protocol):
     @property
     def sock(self) -> socket.socket: ...
 
+    @property
+    def unread(self) -> bytes: ...
+
     def packet(self, number: int) -> bytes:
         """What the router is told of it, under this number: a CONNECTION."""
+
+    def __hash__(self) -> int: ...
 
 
 L = TypeVar("L", contravariant=True)

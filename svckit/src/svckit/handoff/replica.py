@@ -21,14 +21,13 @@ from twisted.logger import Logger
 from ..lease import Ownership
 from ..live import GOODBYE_TIME, LiveConnections
 from ..reactors import Reactor
-from ..refusals import MISDIRECTED
 from ..settings import HAND_BACK_TIMEOUT, Settings
-from .codec import CONNECTION_OVERHEAD, MESSAGE_LIMIT, VERSION, Connection, Hello
+from .codec import VERSION, Connection, Hello
 from .given import socket_of
 from .lastword import LastWord
 from .link import Link, Returned
-from .parked import Parked, asks
-from .peers import uid_of_peer
+from .peers import NotTheRouter, let_in
+from .returning import Returning
 from .socketfile import bind, sweep
 
 __all__ = ["HAND_BACK_TIMEOUT", "HandoffReplica"]
@@ -56,9 +55,14 @@ class HandoffReplica(Service):
         self._listener: socket.socket | None = None
         self._links: set[Link] = set()
         self._live = LiveConnections(factory, self.ownership, reactor, settings.drain_time, self._fewer)
-        self._parked = Parked(settings.hand_back_timeout, reactor.callLater, self._give_up)
+        self._returning = Returning(
+            self._links,
+            settings.hand_back_timeout,
+            reactor.callLater,
+            lambda sock, answer: LastWord(sock, answer, reactor),
+            self._look_whether_drained,
+        )
         self._load_report: IDelayedCall | None = None
-        self._closed = False
         self._drained: Deferred[None] | None = None
         self._last_call: IDelayedCall | None = None
         soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -108,18 +112,15 @@ class HandoffReplica(Service):
         """A router connects."""
         assert self._listener is not None
         try:
-            sock, _ = self._listener.accept()
+            sock = let_in(self._listener, self._settings.router_uid)
+        except NotTheRouter as other:
+            self.log.error("{other}", other=str(other), uid=other.uid, router=other.router)
         except OSError as error:
             if error.errno in (errno.EMFILE, errno.ENFILE):
                 self._reactor.removeReader(self)  # type: ignore[arg-type]
                 self._reactor.callLater(REST, self._rested)
-            return
-        uid, router = uid_of_peer(sock), self._settings.router_uid
-        if router is not None and uid not in (router, os.getuid()):  # our own user asks whether we are well
-            self.log.error("user {uid} wants to link, and the router's is {router}: refused", uid=uid, router=router)
-            sock.close()
-            return
-        self._links.add(Link(sock, self, self._reactor))
+        else:
+            self._links.add(Link(sock, self, self._reactor))
 
     def _rested(self) -> None:
         if self._listener is not None:
@@ -158,7 +159,7 @@ class HandoffReplica(Service):
             sock,
             client,
             connection.unread,
-            lambda sock, unread: self._return(Returned(sock, client, listener, unread, tls, seal), link),
+            lambda sock, unread: self._returning.send(Returned(sock, client, listener, unread, tls, seal), link),
             listener,
             tls,
         )
@@ -169,8 +170,7 @@ class HandoffReplica(Service):
         """A router is there: it takes what waited for one."""
         if self._drained is not None:
             link.say_draining()
-        for returned in self._parked.take_all():
-            link.hand_back(returned)
+        self._returning.welcomed(link)
 
     def farewell(self, link: Link) -> None:
         """This router will send nothing more."""
@@ -180,30 +180,8 @@ class HandoffReplica(Service):
         """A router is gone; what it had not taken of our hand-backs waits for another."""
         self._links.discard(link)
         for each in returned:
-            self._return(each, None)
+            self._returning.send(each, None)
         self._look_whether_drained()
-
-    # -- handing back
-
-    def _return(self, returned: Returned, link: Link | None) -> None:
-        """Send it by the link that it came from, by another one, or when there is one again."""
-        if self._closed or len(returned.unread) > MESSAGE_LIMIT - CONNECTION_OVERHEAD:
-            self._misdirected(returned)
-            return
-        if link is None or link.ended or not link.welcomed:
-            link = next((other for other in self._links if other.welcomed and not other.ended), None)
-        if link is not None:
-            link.hand_back(returned)
-        else:
-            self._parked.add(returned)
-
-    def _give_up(self, returned: Returned) -> None:
-        self._misdirected(returned)
-        self._look_whether_drained()
-
-    def _misdirected(self, returned: Returned) -> None:
-        """Nobody takes it: the safety net of HTTP."""
-        LastWord(returned.sock, MISDIRECTED if asks(returned.sock, returned.unread) else b"", self._reactor)
 
     # -- load and drain
 
@@ -223,7 +201,7 @@ class HandoffReplica(Service):
     def _look_whether_drained(self) -> None:
         """Drained: no connection, none on its way in (each router has said farewell), none on its way back."""
         drained = self._drained
-        if drained is None or drained.called or self._live or self._parked:
+        if drained is None or drained.called or self._live or self._returning:
             return
         if all(link.ended or (link.said_farewell and link.settled) for link in self._links):
             drained.callback(None)
@@ -237,11 +215,10 @@ class HandoffReplica(Service):
     def _close_links(self) -> None:
         if self._last_call is not None and self._last_call.active():
             self._last_call.cancel()
-        self._closed = True  # from now on nothing can wait for a router
+        self._returning.stop_waiting()
         for link in list(self._links):
             link.end()
-        for returned in self._parked.take_all():
-            self._misdirected(returned)
+        self._returning.close()
         if self._load_report is not None:
             self._load_report.cancel()
             self._load_report = None

@@ -3,12 +3,11 @@
 import asyncio
 import errno
 import logging
-import os
 import socket
 from collections.abc import Callable
 from pathlib import Path
 
-from ..peers import uid_of_peer
+from ..peers import NotTheRouter, let_in
 from ..socketfile import bind, sweep
 
 __all__ = ["Door"]
@@ -46,18 +45,15 @@ class Door:
         """A router connects."""
         assert self._listener is not None
         try:
-            sock, _ = self._listener.accept()
+            sock = let_in(self._listener, self._router_uid)
+        except NotTheRouter as other:
+            log.error("%s", other)
         except OSError as error:
             if error.errno in (errno.EMFILE, errno.ENFILE):
                 self._loop.remove_reader(self._listener)
                 self._loop.call_later(REST, self._rested)
-            return
-        uid = uid_of_peer(sock)
-        if self._router_uid is not None and uid not in (self._router_uid, os.getuid()):  # our own user asks whether we are well
-            log.error("user %d wants to link, and the router's is %d: refused", uid, self._router_uid)
-            sock.close()
-            return
-        self._linked(sock)
+        else:
+            self._linked(sock)
 
     def _rested(self) -> None:
         if self._listener is not None:

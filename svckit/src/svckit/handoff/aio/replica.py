@@ -16,10 +16,11 @@ from ...ownership import Ownership
 from ...settings import HAND_BACK_TIMEOUT
 from ..codec import VERSION, Connection, Hello
 from ..given import socket_of
+from ..returning import Returning
 from .accepted import Accepted, Returned
 from .door import Door
+from .lastword import LastWord
 from .link import Link
-from .returning import Returning
 
 __all__ = ["Replica"]
 
@@ -63,7 +64,7 @@ class Replica:
         self._door = Door(self.path, router_uid, self._link)
         self._links: set[Link] = set()
         self._open: dict[Accepted, Link | None] = {}
-        self._returning = Returning(self._links, hand_back_timeout, self._look_whether_drained)
+        self._returning = Returning(self._links, hand_back_timeout, _later, _last_word, self._look_whether_drained)
         self._load_report: asyncio.TimerHandle | None = None
         self._drained: asyncio.Event | None = None
 
@@ -211,6 +212,14 @@ async def _within(event: asyncio.Event, seconds: float) -> bool:
     with contextlib.suppress(TimeoutError):
         await asyncio.wait_for(event.wait(), seconds)
     return event.is_set()
+
+
+def _later(seconds: float, what: Callable[[], None]) -> asyncio.TimerHandle:
+    return asyncio.get_running_loop().call_later(seconds, what)
+
+
+def _last_word(sock: socket.socket, answer: bytes) -> None:
+    LastWord(sock, answer, asyncio.get_running_loop())
 
 
 def _call(what: Callable[[], None]) -> None:

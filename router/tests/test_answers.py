@@ -50,7 +50,7 @@ def test_well_formed(answer: Answer) -> None:
 
 @pytest.mark.parametrize("answer", ALL.values(), ids=ALL)
 def test_who_ended_it_and_when_is_known(answer: Answer) -> None:
-    who, phase = answer.ended
+    who, phase = tuple(answer.ended)
     assert who in WHO
     assert phase in PHASES
 

@@ -5,13 +5,14 @@ import signal
 import socket
 from collections.abc import Iterator
 from pathlib import Path
+from typing import cast
 
 import pytest
 from portico.daemon.logfile import LogFile
 from portico.daemon.logs import EventLines, Log
 from portico.daemon.notify import Notifier
 from portico.daemon.service import STOP_MARGIN, Daemon, Place
-from twisted.application.service import Application, IService
+from twisted.application.service import Application, IServiceCollection
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.logger import ILogObserver, LogEvent, formatEvent, globalLogPublisher
@@ -109,9 +110,9 @@ def test_a_signal_to_end_that_comes_before_the_reactor_runs_waits_for_it() -> No
     daemon = made(reactor, part)
     daemon.privilegedStartService()
     signal.raise_signal(signal.SIGTERM)
-    assert not reactor.stops
+    assert reactor.stops == 0
     daemon.startService()
-    assert not reactor.stops
+    assert reactor.stops == 0
     for call in reactor.waiting:
         call()  # type: ignore[operator]
     assert reactor.stops == 1
@@ -136,13 +137,14 @@ def test_sigusr1_without_a_file_of_ours_is_said_to_do_nothing() -> None:
     reactor, heard = Reactor(), list[LogEvent]()
     daemon = made(reactor, Part())
     daemon.privilegedStartService()
-    globalLogPublisher.addObserver(heard.append)
+    observer = cast(ILogObserver, heard.append)
+    globalLogPublisher.addObserver(observer)
     try:
         signal.raise_signal(signal.SIGUSR1)
         for call in reactor.waiting:
             call()  # type: ignore[operator]
     finally:
-        globalLogPublisher.removeObserver(heard.append)
+        globalLogPublisher.removeObserver(observer)
     assert [formatEvent(event) for event in heard] == [
         "SIGUSR1: the log is no file of Portico's, so there is nothing to rotate or to open anew"
     ]
@@ -208,7 +210,7 @@ def test_twistd_gets_the_observer() -> None:
     daemon = Daemon(Part(), log, Place(), Notifier(reactor, {}), reactor)
     daemon.setServiceParent(application)
     assert application.getComponent(ILogObserver) is observer
-    assert list(IService(application)) == [daemon]
+    assert list(IServiceCollection(application)) == [daemon]
 
 
 def test_systemd_hears_that_it_serves_lives_and_drains(tmp_path: Path) -> None:

@@ -1,10 +1,11 @@
 """How much one service may hand back that is doubted, and how often that is said."""
 
 from collections.abc import Iterator
+from typing import cast
 
 import pytest
 from portico.doubts import DOUBTS, DOUBTS_TIME, Doubts, Foreign
-from twisted.logger import LogEvent, globalLogPublisher
+from twisted.logger import ILogObserver, LogEvent, globalLogPublisher
 
 
 @pytest.fixture
@@ -16,9 +17,10 @@ def unsaid() -> Iterator[list[object]]:
         if "unsaid" in event:
             found.append(event["unsaid"])
 
-    globalLogPublisher.addObserver(observe)
+    observer = cast(ILogObserver, observe)
+    globalLogPublisher.addObserver(observer)
     yield found
-    globalLogPublisher.removeObserver(observe)
+    globalLogPublisher.removeObserver(observer)
 
 
 def test_so_many_in_so_long(unsaid: list[object]) -> None:

@@ -90,7 +90,8 @@ def test_it_ends_with_the_replica(rig: Rig) -> None:
 
 def test_it_outlasts_reloads(rig: Rig) -> None:
     rig.drain("one")
-    for number, limits in enumerate(({}, {"queue_timeout": 7.0}, {"head_size": 4_096})):
+    changes: list[dict[str, float]] = [{}, {"queue_timeout": 7.0}, {"head_size": 4_096}]
+    for number, limits in enumerate(changes):
         options = f'\nbalance = "{("round-robin", "random-two", "least-connections")[number]}"'
         rig.deployment.reload(config(rig.settings, **limits))
         rig.deployment.look()
@@ -137,7 +138,12 @@ def test_a_router_that_starts_beside_another_is_told_what_is_drained(rig: Rig) -
     assert rig.who() == {"one", "two"}
     stopped: list[object] = []
     rig.application.stopService().addCallback(stopped.append)
-    rig.reactor.until(lambda: (rig.reactor.advance(0.1), stopped)[1])
+
+    def has_stopped() -> bool:
+        rig.reactor.advance(0.1)
+        return bool(stopped)
+
+    rig.reactor.until(has_stopped)
 
 
 # -- handoff only

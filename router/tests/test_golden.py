@@ -17,6 +17,7 @@ from portico.core.clienthello import TlsFacts, make_hello
 from portico.core.preface import Preface
 from portico.core.rule import Rule
 from portico.core.table import RouteTable, Wait
+from portico.redirect import Redirect
 from svckit.paths import BadTarget, normalise
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -33,7 +34,7 @@ def cases(name: str) -> list[dict[str, Any]]:
 CASES = [pytest.param(name, case, id=f"{name}-{number}") for name in NAMES for number, case in enumerate(cases(name))]
 
 
-def table(name: str) -> RouteTable[str]:
+def table(name: str) -> RouteTable[str | Redirect]:
     config: Config = load(EXAMPLES / f"{name}.toml")
     return config.table({service: service for service in config.services})
 
@@ -58,7 +59,7 @@ def preface(case: dict[str, Any], data: bytes = b"") -> Preface:
     return made
 
 
-def outcome(decision: Rule[str] | Wait | Answer) -> dict[str, Any]:
+def outcome(decision: Rule[str | Redirect] | Wait | Answer) -> dict[str, Any]:
     if isinstance(decision, Rule):
         return {"service": decision.service}
     return {"more": True} if isinstance(decision, Wait) else {"status": decision.status}

@@ -1,5 +1,6 @@
 """A folder with more in it than replicas: how much one look at it costs, and that it keeps no living one waiting."""
 
+import os
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
@@ -11,6 +12,7 @@ import pytest
 from portico.config import Limits
 from portico.targets import socketfiles
 from portico.targets.handoff import SCAN_INTERVAL, HandoffTarget
+from svckit.handoff import socketfile
 
 from .support.linkrig import HandReplica
 from .support.reactor import HandReactor
@@ -23,10 +25,6 @@ def living(folder: Path, count: int) -> Iterator[None]:
     yield
     for replica in replicas:
         replica.die()
-
-
-def _refuse() -> socket.socket:
-    raise ConnectionRefusedError
 
 
 def test_more_replicas_than_there_may_be(reactor: HandReactor, folder: Path, make_target: Callable[..., HandoffTarget]) -> None:
@@ -54,7 +52,12 @@ def test_a_folder_full_of_files_costs_one_bounded_look(
 ) -> None:
     monkeypatch.setattr(socketfiles, "ENTRIES", 10)
     seen: list[str] = []
-    monkeypatch.setattr(socketfiles.socketfile, "connect", lambda path: seen.append(path) or _refuse())
+
+    def refuse(path: str) -> socket.socket:
+        seen.append(path)
+        raise ConnectionRefusedError
+
+    monkeypatch.setattr(socketfile, "connect", refuse)
     for number in range(30):
         (folder / f"{number}.sock").touch()
     make_target()
@@ -79,8 +82,8 @@ def test_dead_files_do_not_keep_a_living_replica_waiting(
         return pair[0]
 
     inodes = {path: number for number, path in enumerate(paths)}
-    monkeypatch.setattr(socketfiles.os, "scandir", scandir)
-    monkeypatch.setattr(socketfiles.socketfile, "connect", connect)
+    monkeypatch.setattr(os, "scandir", scandir)
+    monkeypatch.setattr(socketfile, "connect", connect)
     pair = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     target = make_target()
     assert tried == paths[:4]

@@ -4,6 +4,7 @@ import errno
 import os
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -55,7 +56,7 @@ def test_nobody_there(folder: Path) -> None:
 
 def test_a_keeper_that_comes_a_little_later(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     address, started = str(folder / "keeper"), list[Running]()
-    monkeypatch.setattr(module.time, "sleep", lambda _: started.append(Running(address)))
+    monkeypatch.setattr(time, "sleep", lambda _: started.append(Running(address)))
     with Kept(address, find_time=20.0) as kept:
         kept.borrow(AT).close()
     assert len(started) == 1

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from portico.application import Application
+from portico.arrival import Arrival
 from portico.config import Config, parse
 from portico.kept import Kept
 from portico.listener import Listener
@@ -22,9 +23,11 @@ def running(folder: Path) -> Iterator[Running]:
 
 
 def listener(kept: Kept, reactor: HandReactor, poller: Poller, seen: list[bytes]) -> Listener:
-    made = Listener(
-        AT, 1_000, poller, as_reactor(reactor), lambda arrival: (seen.append(arrival.preface), arrival.close())[0], kept
-    )
+    def admit(arrival: Arrival) -> None:
+        seen.append(arrival.preface)
+        arrival.close()
+
+    made = Listener(AT, 1_000, poller, as_reactor(reactor), admit, kept)
     made.start()
     return made
 

@@ -176,8 +176,12 @@ def test_what_lies_unread_at_the_very_end_counts(
 def test_told_twice_it_drains_once(reactor: HandReactor, patience: Patience, answers: Answers, drained: list[object]) -> None:
     client, arrival = arrive(HEAD[:3])
     wait(patience, arrival)
+
+    def note(_: None, number: int) -> None:
+        drained.append(number)
+
     for number in (1, 2):
-        patience.drain(HURRY).addCallback(lambda _, number=number: drained.append(number))
+        patience.drain(HURRY).addCallback(note, number)
         reactor.advance(1.0)
     reactor.advance(60.0)
     assert drained == [2]

@@ -6,6 +6,7 @@ import os
 import socket
 from _socket import socket as RawSocket
 from contextlib import suppress
+from functools import partial
 from itertools import cycle
 
 import pytest
@@ -50,10 +51,14 @@ def test_a_slow_flow_has_a_small_buffer_to_the_end(
     sent = 0
     for _ in range(6):  # each time until it waits for its reader, whatever goes through in all
         sent += push(reactor, joined.server.sock, block, until_stalled=True)
-        reactor.until(lambda all_of_it=sent: len(joined.client.read()) == all_of_it)
+        reactor.until(partial(has_read, joined, sent))
     assert sent > 2 << 20
     assert room(joined.tunnel.server.sock) == before
     joined.close()
+
+
+def has_read(joined: Joined, count: int) -> bool:
+    return len(joined.client.read()) == count
 
 
 def room(sock: RawSocket) -> int:

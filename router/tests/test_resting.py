@@ -126,7 +126,7 @@ def handed_back(places: Places) -> Arrival:
 
 def with_tls(places: Places) -> Arrival:
     arrival = served(places)
-    arrival.tls_facts = TlsFacts(b"h", None)
+    arrival.tls_facts = TlsFacts(b"h", ())
     return arrival
 
 

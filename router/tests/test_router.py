@@ -5,7 +5,7 @@ import socket
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from portico.arrival import Arrival
+from portico.arrival import Arrival, RawSocket
 from portico.config import Limits
 from portico.core.answers import BAD_HOST, MANY_FIELDS, NO_ROUTE, Answer
 from portico.core.head import read_head
@@ -21,7 +21,7 @@ from portico.poller import Poller
 from portico.router import Router
 
 from .support.reactor import HandReactor
-from .support.wires import LISTENER, Logged, RawSocket, as_reactor
+from .support.wires import LISTENER, Logged, as_reactor
 
 Decided = str | Answer
 
@@ -46,7 +46,7 @@ class Paths:
         self.poller = Poller()
         self.router = Router(limits, self.poller, reactor, Logged(HandReactor()).log)
         self.found: list[Decided] = []
-        self.router.answer = lambda arrival, answer: (self.found.append(answer), arrival.close())[1]  # type: ignore[method-assign]
+        self.router.answer = self._answer  # type: ignore[method-assign]
         sinks = {name: Sink(name, self.found) for name in PATTERNS}
         rules = [
             Rule(sinks[name], number, pattern, conditions.get(name, ()))
@@ -55,6 +55,10 @@ class Paths:
         self.table = RouteTable(rules)
         self.router.use(self.table, limits)  # type: ignore[arg-type]
         self.limits = limits
+
+    def _answer(self, arrival: Arrival, answer: Answer) -> None:
+        self.found.append(answer)
+        arrival.close()
 
     def fast(self, data: bytes) -> Decided | None:
         """What becomes of a new connection with these first bytes at once; None: it waits."""

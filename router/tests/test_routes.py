@@ -8,6 +8,7 @@ from portico.core.matchers import All, Any, Bytes, Header, Host, Method, Not, Pa
 from portico.core.matchers.bytes_ import LARGEST_WITHIN
 from portico.core.names import Names
 from portico.core.rule import Rule
+from portico.redirect import Redirect
 from portico.routes import ALTERNATIVES
 
 SERVICES = """
@@ -19,13 +20,13 @@ b = { target = "handoff" }
 """
 
 
-def rules(text: str) -> list[Rule[str]]:
+def rules(text: str) -> list[Rule[str | Redirect]]:
     """The rules of one route, written without its service."""
     config = parse(f'{SERVICES}[[routes]]\nservice = "a"\n{text}')
     return list(config.table({"a": "a", "b": "b"}).rules)
 
 
-def rule(text: str) -> Rule[str]:
+def rule(text: str) -> Rule[str | Redirect]:
     (found,) = rules(text)
     return found
 

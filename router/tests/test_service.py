@@ -1,10 +1,12 @@
 """A service's queue: held while there is no replica, served when there is one, answered when it takes too long."""
 
+from typing import cast
+
 import pytest
 from portico.arrival import Arrival
 from portico.config import Limits
 from portico.core.answers import NO_REPLICA, QUEUE_DRAINED, QUEUE_FULL
-from portico.service import RoutedService
+from portico.service import RoutedService, Target
 from twisted.internet.defer import Deferred, succeed
 
 from .support.reactor import HandReactor
@@ -42,7 +44,7 @@ def target() -> Room:
 @pytest.fixture
 def service(reactor: HandReactor, answers: Answers, target: Room) -> RoutedService:
     service = RoutedService("static", Limits(queue_timeout=5.0, queue_size=3), as_reactor(reactor), answers)
-    service.target = target
+    service.target = cast(Target, target)  # of all that a target does, what a queue asks of it
     return service
 
 

@@ -31,7 +31,7 @@ class Adopter:
         self.factory.buildProtocol = build_protocol  # type: ignore[method-assign]
         return adopt(
             self.sock,
-            self.factory,  # type: ignore[arg-type]
+            self.factory,
             PEER,
             preface,
             self.reactor,  # type: ignore[arg-type]

@@ -55,7 +55,8 @@ class Client:
     def send(self, data: bytes) -> None:
         assert self.sock.send(data) == len(data)
 
-    def _read(self) -> None:
+    def read(self) -> bytes:
+        """All that has come."""
         try:
             while not self.ended:
                 data = self.sock.recv(1 << 20)
@@ -65,20 +66,20 @@ class Client:
             pass
         except ConnectionResetError:
             self.ended = True
+        return self.received
 
     async def expect(self, answer: bytes) -> None:
         """Read until `answer` ends what has come; forgets all that has come."""
-        await until(lambda: (self._read(), self.received.endswith(answer))[1])
+        await until(lambda: self.read().endswith(answer))
         self.received = b""
 
     async def end(self) -> bytes:
         """Read to the end; what came."""
-        await until(lambda: (self._read(), self.ended)[1])
+        await until(lambda: (self.read(), self.ended)[1])
         return self.received
 
     def hears_nothing(self) -> bool:
-        self._read()
-        return not self.received and not self.ended
+        return not self.read() and not self.ended
 
 
 class Stage:

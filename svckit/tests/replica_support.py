@@ -10,7 +10,7 @@ from svckit.handoff.replica import HandoffReplica
 from svckit.handoff.socketfile import connect
 from svckit.settings import Settings
 from svckit.web import GuardedSite
-from twisted.internet.protocol import Factory
+from twisted.internet.interfaces import IProtocolFactory
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET, Request
 
@@ -51,7 +51,7 @@ class Stage:
         self.drained: list[object] = []
         self.start(GuardedSite(self.pages, self.reactor))
 
-    def start(self, factory: Factory) -> None:
+    def start(self, factory: IProtocolFactory) -> None:
         settings = Settings(service="static", replica="a-1", state=self.folder / "state", drain_time=DRAIN_TIME)
         self.replica = HandoffReplica(settings, factory, self.folder, self.reactor)  # type: ignore[arg-type]
         self.replica.startService()

@@ -84,7 +84,7 @@ class Scene:
 
 async def begin(stage: Stage, preface: bytes = b"", server: Server | None = None, tls: Tls | None = None) -> Scene:
     made = server or Server()
-    tasks = []
+    tasks: list[asyncio.Task[tuple[asyncio.Transport, SharedHttp]]] = []
 
     def serve(accepted: Accepted) -> None:
         factory = functools.partial(

@@ -183,6 +183,7 @@ async def test_what_cannot_be_served_is_closed(stage: Stage) -> None:
 async def test_when_descriptors_run_out_links_rest_and_come_back(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     listener = stage.replica._door._listener
     assert listener is not None
+    descriptor = listener.fileno()
 
     class Exhausted:
         """accept(2) has no descriptor to give."""
@@ -191,7 +192,7 @@ async def test_when_descriptors_run_out_links_rest_and_come_back(stage: Stage, m
             raise OSError(errno.EMFILE, "for the test")
 
         def fileno(self) -> int:
-            return listener.fileno()
+            return descriptor
 
     monkeypatch.setattr(door, "REST", 0.0)
     stage.replica._door._listener = Exhausted()  # type: ignore[assignment]

@@ -87,8 +87,15 @@ async def test_when_the_drain_time_is_up_what_is_left_says_goodbye_and_is_cut(
     monkeypatch.setattr(replica, "FAREWELL_TIME", 0.0)
     router = await stage.router()
     polite, stubborn = await stage.hand(router), await stage.hand(router)
-    stage.accepted[0].on_expire = lambda: stage.accepted[0].sock.send(b"bye") and None
-    stage.accepted[1].on_drain = lambda: 1 / 0  # type: ignore[assignment, return-value]
+
+    def say_goodbye() -> None:
+        stage.accepted[0].sock.send(b"bye")
+
+    def fail() -> None:
+        raise ZeroDivisionError
+
+    stage.accepted[0].on_expire = say_goodbye
+    stage.accepted[1].on_drain = fail
     await stage.replica.drain(0)
     assert await polite.end() == b"bye"
     assert await stubborn.end() == b""

@@ -3,6 +3,7 @@
 import asyncio
 import functools
 import itertools
+import socket
 import tempfile
 from collections.abc import Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -36,11 +37,14 @@ class Scene:
 
     async def hand(self, unread: bytes, tls: Tls | None = None) -> Client:
         client, accepted = self.stage.pair()
-        number = next(self.numbers)
-        self.router.say(Connection(number, CLIENT, LISTENER, unread, tls), accepted.fileno())
-        await self.stage.hear(self.router, Taken, lambda taken: taken.number == number)
+        await self.pass_on(accepted, unread, tls)
         accepted.close()
         return client
+
+    async def pass_on(self, sock: socket.socket, unread: bytes, tls: Tls | None = None) -> None:
+        number = next(self.numbers)
+        self.router.say(Connection(number, CLIENT, LISTENER, unread, tls), sock.fileno())
+        await self.stage.hear(self.router, Taken, lambda taken: taken.number == number)
 
 
 @asynccontextmanager
@@ -72,7 +76,7 @@ def with_server(test: Callable[..., Awaitable[None]]) -> Callable[..., None]:
         async with serving(stage, make_server) as scene:
             await test(scene)
 
-    del play.__wrapped__  # type: ignore[attr-defined]
+    del play.__wrapped__
     return on_stage(play)
 
 
@@ -94,7 +98,7 @@ def told(scheme: str, path: str, size: int = 0) -> bytes:
 
 
 async def hears(client: Client, part: bytes) -> None:
-    await until(lambda: (client._read(), part in client.received)[1])
+    await until(lambda: part in client.read())
 
 
 @with_server
@@ -123,9 +127,7 @@ async def test_forty_requests_for_two_services_sent_at_once(scene: Scene) -> Non
         client.received = b""
         rest = message.unread.removeprefix(get("/b/x"))
         if rest:
-            number = next(scene.numbers)
-            scene.router.say(Connection(number, CLIENT, LISTENER, rest), sock.fileno())
-            await scene.stage.hear(scene.router, Taken, lambda taken, number=number: taken.number == number)
+            await scene.pass_on(sock, rest)
         sock.close()
     assert await client.end() == b""
 

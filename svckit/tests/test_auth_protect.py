@@ -187,9 +187,10 @@ def test_a_kept_connection_logs_in_and_goes_on() -> None:
 
 def test_protect_asks_the_folder_that_it_was_given() -> None:
     protected = protect(Resource(), Path("/nowhere"), Clock())
-    checkers = protected.reception.portal.checkers
-    assert all(isinstance(checker, RemoteChecker) for checker in checkers.values())
-    assert next(iter(checkers.values())).client is protected.client
+    checkers = list(protected.reception.portal.checkers.values())
+    assert all(isinstance(checker, RemoteChecker) for checker in checkers)
+    assert isinstance(checkers[0], RemoteChecker)
+    assert checkers[0].client is protected.client
 
 
 def test_the_clients_own_arithmetic_agrees_with_ours() -> None:

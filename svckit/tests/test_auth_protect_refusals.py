@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from hypothesis import given, settings
@@ -13,7 +13,7 @@ from svckit.auth.reception import RETRY_AFTER
 from twisted.cred.error import UnauthorizedLogin
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionDone
-from twisted.logger import globalLogPublisher
+from twisted.logger import ILogObserver, globalLogPublisher
 from twisted.python.failure import Failure
 
 HOSTILE: list[tuple[bytes, ...]] = [
@@ -82,11 +82,12 @@ def test_a_checker_with_a_bug_is_a_500_and_not_open() -> None:
     server = Server()
     server.checker.verdict = RuntimeError("bug")
     events: list[Any] = []
-    globalLogPublisher.addObserver(events.append)
+    observer = cast(ILogObserver, events.append)
+    globalLogPublisher.addObserver(observer)
     try:
         status, answer = server.send(basic(b"alice:wonderland"))
     finally:
-        globalLogPublisher.removeObserver(events.append)
+        globalLogPublisher.removeObserver(observer)
     assert status == 500
     assert b"alice at" not in answer
     assert any(event.get("log_failure") and event["log_failure"].check(RuntimeError) for event in events)
@@ -108,10 +109,11 @@ def test_a_client_that_leaves_while_it_is_being_asked_about(end: str) -> None:
         "bug": lambda: server.checker.waiting.errback(RuntimeError("bug")),  # type: ignore[union-attr]
     }
     events: list[Any] = []
-    globalLogPublisher.addObserver(events.append)
+    observer = cast(ILogObserver, events.append)
+    globalLogPublisher.addObserver(observer)
     try:
         ends[end]()
     finally:
-        globalLogPublisher.removeObserver(events.append)
+        globalLogPublisher.removeObserver(observer)
     assert transport.value() == b""
     assert any(event.get("log_failure") for event in events) == (end == "bug")

@@ -71,7 +71,7 @@ def test_what_was_said_before_the_link_blocked_again_is_ours(table: Table, monke
     for unread in (b"one", b"two"):
         table.router.hand(table.connection, unread)
         table.reactor.turn()
-    really, said = packets.send, []
+    really, said = packets.send, list[bytes]()
 
     def only_until_taken(link: socket.socket, packet: bytes, descriptor: int | None = None) -> None:
         if said:

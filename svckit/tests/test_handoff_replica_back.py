@@ -136,7 +136,7 @@ def test_more_unread_bytes_than_a_message_holds_are_421(
     stage.stop()
     stage.drained.clear()
     factory = Recorders()
-    factory.buildProtocol = lambda addr: Returning()  # type: ignore[method-assign,assignment]
+    factory.buildProtocol = lambda addr: Returning()  # type: ignore[method-assign]
     stage.start(factory)
     router = stage.router()
     client = stage.hand(router, b"")

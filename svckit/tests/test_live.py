@@ -8,6 +8,7 @@ import pytest
 from handoff_support import FakeReactor, Recorder, Recorders, tcp_pair
 from svckit.lease import IDrainable, ILeased, Lease, Ownership
 from svckit.live import GOODBYE_TIME, LiveConnections
+from svckit.transport import AdoptedServer
 from zope.interface import implementer
 
 from tests.support.descriptors import no_descriptor_leaks
@@ -20,6 +21,7 @@ class Polite(Recorder):
     """Writes down what it is told; says goodbye when its time is up, and waits for an answer."""
 
     lease: Lease
+    transport: AdoptedServer
 
     def __init__(self) -> None:
         super().__init__()
@@ -55,7 +57,7 @@ class Service:
         self.clients: list[socket.socket] = []
         self.back: list[tuple[socket.socket, bytes, int]] = []
         self.live = LiveConnections(
-            self.factory,  # type: ignore[arg-type]
+            self.factory,
             self.ownership,
             self.reactor,  # type: ignore[arg-type]
             DRAIN_TIME,
@@ -178,7 +180,7 @@ def test_one_that_fails_spares_no_other(service: Service) -> None:
 
 
 def test_a_factory_that_declines_holds_no_connection(service: Service) -> None:
-    service.factory.buildProtocol = lambda addr: None  # type: ignore[method-assign,assignment]
+    service.factory.buildProtocol = lambda addr: None  # type: ignore[method-assign]
     client, sock = tcp_pair()
     service.clients.append(client)
     service.live.take(sock, ("192.0.2.9", 5), b"hello", lambda sock, unread: None)

@@ -6,19 +6,24 @@ import os
 import socket
 import struct
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 from onefile_support import BIG, OneFile, parts_of, split
 from svckit.kernelsending import KernelSending
+from svckit.reactors import Reactor
 from svckit.transport import AdoptedServer, address_of
 from svckit.web import GuardedSite
-from twisted.internet import defer, reactor, task
+from twisted.internet import defer, task
+from twisted.internet import reactor as _reactor
 from twisted.trial import unittest
 from twisted.web.server import Request
 
 from svckit import sendfile
+
+reactor = cast(Reactor, _reactor)
 
 
 class SocketCase(unittest.TestCase):
@@ -47,7 +52,7 @@ class SocketCase(unittest.TestCase):
             client = socket.create_connection(listener.getsockname())
             return client, listener.accept()[0]
 
-    def tearDown(self) -> "defer.Deferred[None]":
+    def tearDown(self) -> "defer.Deferred[None]":  # type: ignore[override]  # trial waits for it, unittest would not
         self.client.close()
         if self.server.connected:
             self.server.abortConnection()
@@ -62,7 +67,7 @@ class SocketCase(unittest.TestCase):
     def pause(self) -> "defer.Deferred[None]":
         return task.deferLater(reactor, 0.005, lambda: None)
 
-    async def read(self, enough: Callable[[bytes], bool]) -> bytes:
+    async def read(self, enough: Callable[[bytearray], bool]) -> bytes:
         got = bytearray()
         while not enough(got):
             try:
@@ -75,10 +80,10 @@ class SocketCase(unittest.TestCase):
             got += data
         return bytes(got)
 
-    def ended(self, size: int) -> Callable[[bytes], bool]:
+    def ended(self, size: int) -> Callable[[bytearray], bool]:
         return lambda got: len(got.partition(b"\r\n\r\n")[2]) >= size
 
-    def run_async(self, work) -> "defer.Deferred[None]":
+    def run_async(self, work: "Callable[[], Coroutine[defer.Deferred[Any], Any, None]]") -> "defer.Deferred[None]":
         return defer.Deferred.fromCoroutine(work())
 
     def test_whole_file_twice_on_one_connection(self) -> "defer.Deferred[None]":
@@ -204,13 +209,14 @@ class SocketCase(unittest.TestCase):
 
     def held_back(self) -> int:
         """Bytes that are written and were not sent, though the client has room for them (SIOCOUTQNSD)."""
-        return struct.unpack("i", fcntl.ioctl(self.server.socket, 0x894B, bytes(4)))[0]
+        (count,) = struct.unpack("i", fcntl.ioctl(self.server.socket, 0x894B, bytes(4)))
+        return int(count)
 
 
 class PairCase(SocketCase):
     """The plain side of a TLS connection, which ends in the router, is a socket pair: there is nothing to cork."""
 
-    test_corked_until_the_last_byte = None
+    test_corked_until_the_last_byte = None  # type: ignore[assignment]
 
     def connect(self) -> tuple[socket.socket, socket.socket]:
         return socket.socketpair()

@@ -3,11 +3,11 @@
 import os
 import signal
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from svckit.signals import KILLED, Ending
-from twisted.logger import LogEvent, globalLogPublisher
+from twisted.logger import ILogObserver, LogEvent, globalLogPublisher
 
 
 class Reactor:
@@ -53,9 +53,10 @@ def exits(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 @pytest.fixture
 def events() -> Iterator[list[LogEvent]]:
     heard: list[LogEvent] = []
-    globalLogPublisher.addObserver(heard.append)
+    observer = cast(ILogObserver, heard.append)
+    globalLogPublisher.addObserver(observer)
     yield heard
-    globalLogPublisher.removeObserver(heard.append)
+    globalLogPublisher.removeObserver(observer)
 
 
 @pytest.fixture

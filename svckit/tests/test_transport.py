@@ -16,6 +16,8 @@ from zope.interface import implementer
 class Pausing(Recorder):
     """Reads nothing until it is told to."""
 
+    transport: AdoptedServer
+
     def connectionMade(self) -> None:
         self.transport.pauseProducing()
 

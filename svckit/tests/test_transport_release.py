@@ -22,7 +22,7 @@ class FailingAtTheEnd(Recorder):
 def test_release_lets_go_and_cuts_nothing(adopter: Adopter) -> None:
     transport = adopter.adopt(b"first")
     transport.release(adopter.released.append)
-    assert adopter.protocol.lost is None  # not while the caller stands inside the protocol
+    assert not adopter.protocol.lost  # not while the caller stands inside the protocol
     adopter.reactor.settle()
     assert adopter.protocol.lost.check(HandedBack)
     assert not adopter.reactor.readers

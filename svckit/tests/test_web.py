@@ -1,13 +1,13 @@
 """GuardedSite in memory: what is ours is answered, what is not goes back byte for byte."""
 
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from svckit.paths import normalise
 from svckit.refusals import MISDIRECTED, TOO_LARGE
 from svckit.web import GuardedChannel, GuardedRequest
 from twisted.internet.error import ConnectionLost
-from twisted.logger import LogEvent, globalLogPublisher
+from twisted.logger import ILogObserver, LogEvent, globalLogPublisher
 from twisted.python.failure import Failure
 from web_support import Table, get, pieces, put, put_chunked
 
@@ -211,7 +211,8 @@ def test_a_request_class_of_the_services_own() -> None:
 
 def logged(table: Table, data: bytes) -> list[LogEvent]:
     events: list[LogEvent] = []
-    globalLogPublisher.addObserver(events.append)
+    observer = cast(ILogObserver, events.append)
+    globalLogPublisher.addObserver(observer)
     try:
         table.feed([data])
         table.clock.advance(0.25)
@@ -219,7 +220,7 @@ def logged(table: Table, data: bytes) -> list[LogEvent]:
             request.write(b"slowly")
             request.finish()
     finally:
-        globalLogPublisher.removeObserver(events.append)
+        globalLogPublisher.removeObserver(observer)
     return [event for event in events if event.get("log_namespace") == "access"]
 
 

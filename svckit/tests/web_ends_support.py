@@ -92,7 +92,7 @@ class Table:
 
     def __init__(self) -> None:
         self.reactor, self.root = HalfClosing(), Answers()
-        self.site = site = GuardedSite(self.root, self.reactor, timeout=60)  # type: ignore[arg-type]
+        self.site = site = GuardedSite(self.root, self.reactor, timeout=60)
         self.client, sock = tcp_pair()
         self.client.setblocking(False)
         channel = site.buildProtocol(PEER)

@@ -26,13 +26,14 @@ class Everything(Resource):
         self.slow: list[Request] = []
 
     def render(self, request: Request) -> bytes | int:
+        assert request.content is not None
         body = request.content.read()
         self.seen.append((request.method, request.path, body))
         if request.path.startswith(b"/a/slow"):
             self.slow.append(request)
             return NOT_DONE_YET
         if request.path == b"/a/who":
-            request.user = b"j\xc3\xb6rg"  # type: ignore[attr-defined]
+            request.user = b"j\xc3\xb6rg"
         return b"<" + request.path + b">"
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from io import StringIO
 from pathlib import Path
+from typing import cast
 
 import msgspec
 import pytest
@@ -16,6 +17,7 @@ from svckit.handoff.replica import HandoffReplica
 from svckit.settings import Settings
 from svckit.web import GuardedSite
 from twisted.internet import tcp
+from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.web.http import Request
 
 from .named import Named
@@ -24,6 +26,7 @@ from .wires import Inbox, as_reactor
 
 __all__ = ["KINDS", "Deployment", "Page", "request"]
 
+Internet = IPv4Address | IPv6Address
 KINDS = ("handoff", "in-process", "tcp")
 
 
@@ -37,7 +40,9 @@ class Page(Named):
     """Says who answers, what it was asked, and whom it sees."""
 
     def render(self, request: Request) -> bytes:
-        peer, host = request.transport.getPeer(), request.transport.getHost()  # type: ignore[union-attr]
+        assert request.transport is not None
+        peer = cast(Internet, request.transport.getPeer())
+        host = cast(Internet, request.transport.getHost())
         forwarded = request.getHeader("x-forwarded-for"), request.getHeader("x-forwarded-proto")
         words = (self.name, request.uri.decode(), peer.host, peer.port, host.port, request.isSecure(), *forwarded)
         assert request.content is not None

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from portico.arrival import Arrival
+from portico.arrival import Arrival, HandedBack
 from portico.link import Link
 from portico.targets.handoff import SCAN_INTERVAL, HandoffTarget
 from svckit.handoff import packets, socketfile
@@ -106,7 +106,7 @@ class Owner:
     def __init__(self) -> None:
         self.told: list[str] = []
         self.taken_: list[Arrival] = []
-        self.returned_: list[Arrival] = []
+        self.returned_: list[HandedBack] = []
         self.reclaimed: list[Arrival] | None = None
         self.on_returned: Callable[[], None] = lambda: None
         self.on_taken: Callable[[], None] = lambda: None
@@ -119,7 +119,7 @@ class Owner:
         self.taken_ += arrivals
         self.on_taken()
 
-    def returned(self, link: Link, arrivals: list[Arrival]) -> None:
+    def returned(self, link: Link, arrivals: list[HandedBack]) -> None:
         self.told.append("returned")
         self.returned_ += arrivals
         self.on_returned()

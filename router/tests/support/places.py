@@ -3,6 +3,7 @@
 import socket
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from typing import NotRequired, TypedDict
 
 from portico.arrival import Arrival
 from portico.config import Limits, Tcp
@@ -91,6 +92,15 @@ class Server:
             each.sock.close()
 
 
+class ReplicaStatus(TypedDict):
+    """One address in the status of a target."""
+
+    replica: str
+    state: str
+    open: int
+    capacity: NotRequired[int]
+
+
 class FullRig:
     """The router, the service, the servers, the clients."""
 
@@ -110,7 +120,7 @@ class FullRig:
         self.servers.append(made)
         return made
 
-    def make(self, limits: Limits = LIMITS, **settings: object) -> TcpTarget:
+    def make(self, limits: Limits = LIMITS, /, **settings: object) -> TcpTarget:
         """The service, with the servers that there are."""
         reactor = as_reactor(self.reactor)
         service = RoutedService("app", limits, reactor, self.router)
@@ -165,22 +175,24 @@ class FullRig:
 
     @property
     def loads(self) -> list[int]:
-        return [int(replica["open"]) for replica in self.replicas]
+        return [replica["open"] for replica in self.replicas]
 
     @property
     def states(self) -> list[str]:
         return [replica["state"] for replica in self.replicas]
 
     @property
-    def replicas(self) -> list[dict[str, str]]:
+    def replicas(self) -> list[ReplicaStatus]:
         found = self.target.status()["replicas"]
         assert isinstance(found, list)
         return found
 
     def close(self) -> None:
         """All end; nothing may be left under way."""
-        for each in [*self.clients, *self.servers]:
-            each.close() if isinstance(each, Server) else each.sock.close()
+        for client in self.clients:
+            client.sock.close()
+        for server in self.servers:
+            server.close()
         self.reactor.settle()
         for service in self.services:
             service.refuse_queued()

@@ -10,8 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from twisted.internet import error, main, tcp, unix
-from twisted.internet.interfaces import IReactorFDSet
-from twisted.internet.protocol import ServerFactory
+from twisted.internet.interfaces import IProtocolFactory, IReactorFDSet
 from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 from zope.interface import implementer
@@ -76,12 +75,12 @@ class HandReactor(Clock):
     def getThreadPool(self) -> InlinePool:
         return InlinePool()
 
-    def listenTCP(self, port: int, factory: ServerFactory, backlog: int = 50, interface: str = "") -> tcp.Port:
+    def listenTCP(self, port: int, factory: IProtocolFactory, backlog: int = 50, interface: str = "") -> tcp.Port:
         listening = tcp.Port(port, factory, backlog, interface, self)
         listening.startListening()
         return listening
 
-    def listenUNIX(self, address: str, factory: ServerFactory, backlog: int = 50, mode: int = 0o666) -> unix.Port:
+    def listenUNIX(self, address: str, factory: IProtocolFactory, backlog: int = 50, mode: int = 0o666) -> unix.Port:
         listening = unix.Port(address, factory, backlog, mode, self)  # type: ignore[arg-type]
         listening.startListening()
         return listening

@@ -1,7 +1,5 @@
 """A parent whose processes are played."""
 
-from typing import Any
-
 from portico.drains import FROM_DRAINS
 from portico.workers import READY, TO_PARENT, Worker, Workers
 from twisted.internet.error import ProcessDone, ProcessExitedAlready, ProcessTerminated
@@ -54,7 +52,10 @@ class Spawning(HandReactor):
         self.started: list[Played] = []
         self.commands: list[list[str]] = []
 
-    def spawnProcess(self, protocol: Worker, executable: str, args: list[str], **more: Any) -> Played:
+    # of the interface as much as workers use
+    def spawnProcess(  # type: ignore[override]
+        self, protocol: Worker, executable: str, args: list[str], **more: object
+    ) -> Played:
         self.commands.append(args)
         self.started.append(Played(protocol, 1_000 + len(self.started)))
         return self.started[-1]

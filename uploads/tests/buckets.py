@@ -1,5 +1,6 @@
 """The same service over an object store, and a store for it: a server of moto's on loopback."""
 
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -11,12 +12,12 @@ __all__ = ["InBucket", "Objects"]
 class InBucket(Service):
     """The same over an object store; `root` is the folder for what is on its way."""
 
-    def __init__(self, bucket: Any, *given: Any, **options: object) -> None:
-        super().__init__(*given, store=bucket.url, **options)
+    def __init__(self, bucket: "Objects", root: Path, run: Any, **options: object) -> None:
+        super().__init__(root, run, store=bucket.url, **options)
         self.bucket = bucket
 
     def files(self) -> dict[str, bytes]:
-        return self.bucket.objects()  # type: ignore[no-any-return]
+        return self.bucket.objects()
 
 
 class Objects:

@@ -5,17 +5,18 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from twisted.internet.defer import maybeDeferred
 from uploadsvc.intake import Intake, Place, Ticket, find
 from uploadsvc.refusals import Refusal
 from uploadsvc.store import Store
+
+from .held import at_once
 
 
 @pytest.fixture
 def intake(tmp_path: Path) -> Intake:
     store = Store(tmp_path)
     store.prepare(0)
-    return Intake(store, maybeDeferred, max_size=100, parallel=1)
+    return Intake(store, at_once, max_size=100, parallel=1)
 
 
 def judged(intake: Intake, method: bytes, target: bytes, length: int | None = 0, **headers: bytes) -> object:
@@ -107,8 +108,8 @@ def test_places_are_counted_until_the_sink_is_closed(intake: Intake) -> None:
 
 @given(st.binary(max_size=60))
 def test_no_target_leads_outside(tail: bytes) -> None:
-    intake = Intake(Store(Path("/nonexistent")), maybeDeferred, 10, 1)
-    result = intake.judge(b"PUT", b"/uploads/" + tail, {}.get, None)
+    intake = Intake(Store(Path("/nonexistent")), at_once, 10, 1)
+    result = intake.judge(b"PUT", b"/uploads/" + tail, dict[bytes, bytes]().get, None)
     assert isinstance(result, Refusal | Ticket)
     if isinstance(result, Ticket):
         assert "/" not in result.name and not result.name.startswith(".") and "\0" not in result.name

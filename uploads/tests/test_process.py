@@ -61,7 +61,7 @@ def test_a_slow_disk_slows_the_client_and_memory_stays_flat(start: Callable[...,
         for _ in range(120):
             client.sendall(BLOCK)
             sent += len(BLOCK)
-            (part,) = child.parts() or [None]
+            (part,) = child.parts() or (None,)
             written = part.stat().st_size if part else 0
             assert sent - written < 32 * MIB, "what is neither on disk nor held back by the socket is in memory"
         assert client.recv(1000).startswith(b"HTTP/1.1 201 ")

@@ -2,9 +2,10 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import pytest
+from svckit.sendfile import STALL
 from svckit.settings import BadOptions, Settings
 from twisted.internet.defer import maybeDeferred
 from twisted.internet.task import Clock
@@ -103,9 +104,9 @@ def test_a_store_without_conditional_writes_is_refused(
 ) -> None:
     real = Bucket.put
 
-    def put(bucket: Bucket, *given: Any, **condition: str) -> str:
+    def put(bucket: Bucket, key: str, body: bytes | BinaryIO, metadata: dict[str, str], **condition: str) -> str:
         condition.pop(ignored, None)
-        return real(bucket, *given, **condition)
+        return real(bucket, key, body, metadata, **condition)
 
     monkeypatch.setattr(Bucket, "put", put)
     with pytest.raises(BadOptions, match="knows no conditional writes"):
@@ -158,7 +159,7 @@ def test_a_client_that_takes_nothing_is_waited_for_and_cut(make_in_bucket: Calla
     held.run_one()
     connection.transport.producer.pauseProducing()
     held.run_all()
-    service.clock.advance(fetching.STALL + 1)
+    service.clock.advance(STALL + 1)
     assert connection.transport.disconnecting
 
 

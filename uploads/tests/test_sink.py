@@ -7,11 +7,12 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from twisted.internet.defer import maybeDeferred
 from twisted.python.failure import Failure
 from uploadsvc.part import Published
 from uploadsvc.sink import COALESCE, HIGH, LOW, Sink
 from uploadsvc.store import Store
+
+from .held import at_once
 
 
 class Recorder:
@@ -169,7 +170,7 @@ class FailingPart:
     """A part whose methods fail as told."""
 
     def __init__(self, **failures: int) -> None:
-        self.failures, self.calls = failures, []
+        self.failures, self.calls = failures, list[str]()
 
     def __getattr__(self, name: str) -> Any:
         def method(*_: object) -> None:
@@ -182,7 +183,7 @@ class FailingPart:
 
 def test_a_full_disk_is_told_at_once_and_leaves_nothing(held: Any) -> None:
     part, flow = FailingPart(append=errno.ENOSPC), Recorder()
-    sink = Sink(part, held, flow)  # type: ignore[arg-type]
+    sink = Sink(part, held, flow)
     sink.write(b"abc")
     sink.write(b"def")
     held.run_all()
@@ -196,7 +197,7 @@ def test_a_full_disk_is_told_at_once_and_leaves_nothing(held: Any) -> None:
 @pytest.mark.parametrize("last", [False, True])
 def test_failure_after_the_body_goes_to_who_finishes(held: Any, where: str, last: bool) -> None:
     part, flow = FailingPart(**{where: errno.ENOSPC}), Recorder()
-    sink = Sink(part, held, flow)  # type: ignore[arg-type]
+    sink = Sink(part, held, flow)
     sink.write(b"abc", last)
     failures: list[Failure] = []
     sink.finish("x", False).addErrback(failures.append)
@@ -207,7 +208,7 @@ def test_failure_after_the_body_goes_to_who_finishes(held: Any, where: str, last
 
 def test_failure_of_a_write_that_was_aborted_still_discards(held: Any) -> None:
     part, flow = FailingPart(append=errno.EIO), Recorder()
-    sink = Sink(part, held, flow)  # type: ignore[arg-type]
+    sink = Sink(part, held, flow)
     sink.write(b"abc")
     sink.abort()
     held.run_all()
@@ -215,15 +216,14 @@ def test_failure_of_a_write_that_was_aborted_still_discards(held: Any) -> None:
 
 
 def test_a_part_that_cannot_even_be_removed_closes_the_sink(held: Any) -> None:
-    part = FailingPart(discard=errno.EIO)
-    sink = Sink(part, held, Recorder())  # type: ignore[arg-type]
+    sink = Sink(part := FailingPart(discard=errno.EIO), held, Recorder())
     sink.abort()
     held.run_all()
     assert part.calls == ["discard"] and sink.closed.called
 
 
 def test_jobs_that_run_at_once(store: Store) -> None:
-    sink = Sink(store.new_part(), maybeDeferred, Recorder())
+    sink = Sink(store.new_part(), at_once, Recorder())
     for _ in range(5000):
         sink.write(b"x" * COALESCE)
     sink.finish("x", False)

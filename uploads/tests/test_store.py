@@ -7,8 +7,8 @@ import time
 from pathlib import Path
 
 import pytest
-from uploadsvc.about import About, Holds
-from uploadsvc.store import ABANDONED_AFTER, HIDDEN, Entry, Store
+from uploadsvc.about import About, Entry, Holds
+from uploadsvc.store import ABANDONED_AFTER, HIDDEN, Store
 
 
 @pytest.fixture

@@ -10,13 +10,14 @@ from typing import Any
 
 import pytest
 from svckit.settings import BadOptions, Settings
-from twisted.internet.defer import maybeDeferred
 from twisted.internet.task import Clock
 from uploadsvc import telling
 from uploadsvc.journal import Journal
 from uploadsvc.service import make_service
 from uploadsvc.store import Store
 from uploadsvc.telling import INTERVAL, LONGEST_PAUSE, NotTold, Teller, by_command, by_http
+
+from .held import at_once
 
 LINE = b'{"name":"x"}\n'
 
@@ -108,7 +109,7 @@ def test_tried_again_later_and_later(tmp_path: Path, failing: int) -> None:
         if len(tries) <= failing:
             raise NotTold("no")
 
-    teller = Teller(store.journal, None, tell, maybeDeferred, clock)
+    teller = Teller(store.journal, None, tell, at_once, clock)
     teller.startService()
     clock.pump([INTERVAL] * 1500)
     assert len(tries) == failing + 1, "and then no more"

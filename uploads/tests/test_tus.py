@@ -60,7 +60,12 @@ def test_what_a_broken_request_has_completed_is_durable_first(
     assert finals(service) == {}
     synced: list[int] = []
     fsync = os.fsync
-    monkeypatch.setattr(os, "fsync", lambda fd: (synced.append(os.fstat(fd).st_ino), fsync(fd)))
+
+    def seen(fd: int) -> None:
+        synced.append(os.fstat(fd).st_ino)
+        fsync(fd)
+
+    monkeypatch.setattr(os, "fsync", seen)
     if patched:
         assert client.patch(where, len(BODY), b"")[0] == 204
     else:
@@ -81,7 +86,9 @@ def test_created_with_its_bytes(service: Any, client: Client) -> None:
 
 
 @pytest.mark.parametrize(("options", "status"), [({"max_size": 1000}, 413), ({"total_size": 1000}, 507)])
-def test_bounds_hold_where_the_length_is_put_off(make_uploads: Callable[..., Any], options: dict, status: int) -> None:
+def test_bounds_hold_where_the_length_is_put_off(
+    make_uploads: Callable[..., Any], options: dict[str, int], status: int
+) -> None:
     service = make_uploads(**options)
     connection = service.connect()
     connection.send(

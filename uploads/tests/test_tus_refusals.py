@@ -56,7 +56,9 @@ def test_creations_that_are_refused(make_uploads: Callable[..., Any], headers: d
         (0, 10, {"Tus_Resumable": None}, 412),
     ],
 )
-def test_patches_that_are_refused(service: Any, client: Client, offset: int, size: int, headers: dict, status: int) -> None:
+def test_patches_that_are_refused(
+    service: Any, client: Client, offset: int, size: int, headers: dict[str, Any], status: int
+) -> None:
     where = client.create()
     found = Client(service).patch(where, offset, (BODY + b"x")[:size], **headers)
     assert (found[0], found[1]["tus-resumable"]) == (status, "1.0.0")

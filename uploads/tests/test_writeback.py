@@ -53,7 +53,8 @@ def test_of_a_resumable_one(client: Any, begun: list[tuple[int, int]]) -> None:
 
 
 def test_of_small_ones_that_are_not_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    store, seen = Store(tmp_path), []
+    store = Store(tmp_path)
+    seen: list[int] = []
     store.prepare(0)
     monkeypatch.setattr(small, "begin_writing", seen.append)
     publish_all(store, [Small("a", [b"1"], 1)])

@@ -1,140 +1,28 @@
 """What the tests of this member share: a client's side of the wire, in memory and in a child process."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from types import SimpleNamespace
+from typing import Any
 
 import pytest
+from autobahn.twisted.websocket import WebSocketServerProtocol
 from svckit.settings import Settings
-from twisted.internet.address import IPv4Address
 from twisted.internet.task import Clock
-from twisted.internet.testing import StringTransport
-from twisted.python.failure import Failure
 from websocketsvc.autobahn_factory import HardenedFactory
 from websocketsvc.door import DoorFactory
-from websocketsvc.masking import mask
 from websocketsvc.mounts import Mount
 from websocketsvc.options import AutobahnOptions
-from websocketsvc.sharedhub import SharedHub
 
 from tests.support.redis_server import RedisServer
 
 from .support.autobahn_setup import Chat
 from .support.dialled import without_manners
+from .support.fixtures import Dial, Frame, MakeChat, MakeSettings, MakeSetup, Serve, Shared, StartHub, Tools
 from .support.memory_broker import Memory
 from .support.served import Served
 from .support.shared_rooms import shared_hub
 from .support.txws_setup import Setup
-
-KEY = b"dGhlIHNhbXBsZSBub25jZQ=="
-ACCEPT = b"s3pPLMBiTxaQ9kYGzzhZRbK+xOo="  # both from RFC 6455 section 1.3
-FIELDS = {
-    "Host": "example.org",
-    "Upgrade": "websocket",
-    "Connection": "Upgrade",
-    "Sec-WebSocket-Key": KEY.decode(),
-    "Sec-WebSocket-Version": "13",
-}
-
-
-def client_frame(
-    opcode: int, payload: bytes = b"", *, fin: bool = True, key: bytes | None = b"\x37\xfa\x21\x3d", rsv: int = 0
-) -> bytes:
-    """A frame as a client sends it, and as it must not: `key=None` leaves it unmasked."""
-    first, size = (0x80 if fin else 0) | rsv << 4 | opcode, len(payload)
-    masked = 0x80 if key else 0
-    if size < 126:
-        head = bytes((first, masked | size))
-    elif size < 65536:
-        head = bytes((first, masked | 126)) + size.to_bytes(2, "big")
-    else:
-        head = bytes((first, masked | 127)) + size.to_bytes(8, "big")
-    return head + (key + mask(payload, key) if key else payload)
-
-
-def server_frames(data: bytes) -> list[tuple[int, bytes]]:
-    """The frames that a server sent, each whole: opcode and payload."""
-    found = []
-    while data:
-        assert data[0] & 0xF0 == 0x80, "a server's frame is final, without extensions"
-        size, at = data[1], 2
-        if size == 126:
-            size, at = int.from_bytes(data[2:4], "big"), 4
-        elif size == 127:
-            size, at = int.from_bytes(data[2:10], "big"), 10
-        assert len(data) >= at + size, "cut in the middle of a frame"
-        found.append((data[0] & 15, data[at : at + size]))
-        data = data[at + size :]
-    return found
-
-
-def opening(path: str = "/", **changed: str | None) -> bytes:
-    """An opening request; a field that is None is left out, `_` in a name is a hyphen."""
-    fields = FIELDS | {name.replace("_", "-"): value for name, value in changed.items()}
-    lines = [f"{name}: {value}\r\n" for name, value in fields.items() if value is not None]
-    return f"GET {path} HTTP/1.1\r\n{''.join(lines)}\r\n".encode("latin-1")
-
-
-class Wire(StringTransport):
-    """A TCP transport in memory that can close one direction, and that ends when it is told to."""
-
-    def __init__(self) -> None:
-        super().__init__(peerAddress=IPv4Address("TCP", "192.0.2.7", 40000))
-        self.half_closed = self.aborted = False
-
-    def loseWriteConnection(self) -> None:
-        assert self.producer is None, "a producer keeps the transport from closing"
-        self.half_closed = True
-
-    def loseConnection(self) -> None:
-        self.disconnecting = True
-
-    def abortConnection(self) -> None:
-        self.aborted = self.disconnecting = True
-
-    @property
-    def closing(self) -> bool:
-        return self.half_closed or self.disconnecting
-
-    def resumeProducing(self) -> None:
-        if not self.disconnecting:  # StringTransport asserts that it is connected; TCP does not mind
-            self.producerState = "producing"
-
-    def pauseProducing(self) -> None:
-        self.producerState = "paused"
-
-
-class Client:
-    """A connection to a factory, in memory."""
-
-    def __init__(self, factory, clock: Clock) -> None:
-        self.clock, self.wire = clock, Wire()
-        self.door = factory.buildProtocol(self.wire.getPeer())
-        self.door.makeConnection(self.wire)
-
-    def send(self, data: bytes) -> "Client":
-        self.door.dataReceived(data)
-        return self
-
-    def received(self) -> bytes:
-        data = self.wire.value()
-        self.wire.clear()
-        return data
-
-    def open(self, path: str, **changed: str | None) -> "Client":
-        self.send(opening(path, **changed))
-        answer = self.received()
-        assert answer.startswith(b"HTTP/1.1 101 "), answer
-        assert answer.endswith(b"\r\n\r\n")
-        return self
-
-    def frames(self) -> list[tuple[int, bytes]]:
-        return server_frames(self.received())
-
-    def lose(self, why: Exception | None = None) -> None:
-        from twisted.internet.error import ConnectionDone
-
-        self.door.connectionLost(Failure(why or ConnectionDone()))
+from .support.wire import Client
 
 
 @pytest.fixture
@@ -143,50 +31,42 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def tools() -> SimpleNamespace:
-    return SimpleNamespace(
-        KEY=KEY,
-        ACCEPT=ACCEPT,
-        Client=Client,
-        Wire=Wire,
-        client_frame=client_frame,
-        server_frames=server_frames,
-        opening=opening,
-    )
+def tools() -> Tools:
+    return Tools()
 
 
 @pytest.fixture
-def frame(tools):
+def frame(tools: Tools) -> Frame:
     return tools.client_frame
 
 
 @pytest.fixture
-def make_chat(tools, clock):
+def make_chat(clock: Clock) -> MakeChat:
     """Connects a client to Autobahn over a transport in memory, with these options."""
 
-    def connection(protocol=Chat, **options):
+    def connection(protocol: type[WebSocketServerProtocol] = Chat, **options: Any) -> Client:
         chosen = AutobahnOptions(**{"ping_interval": 0, **options})
         factory = HardenedFactory(protocol, chosen, clock)
         doors = DoorFactory([Mount(b"/", factory)], chosen, clock)
-        return tools.Client(doors, clock)
+        return Client(doors, clock)
 
     Chat.made = []
     return connection
 
 
 @pytest.fixture
-def setup(tools, clock):
+def setup(clock: Clock) -> MakeSetup:
     """Makes txWS over a transport in memory, with these options."""
-    return lambda **options: Setup(tools, clock, **options)
+    return lambda **options: Setup(clock, **options)
 
 
 @pytest.fixture
-def raw(tools):
-    yield from without_manners(tools)
+def raw() -> Iterator[Dial]:
+    yield from without_manners()
 
 
 @pytest.fixture
-def settings(tmp_path: Path) -> Callable[..., Settings]:
+def settings(tmp_path: Path) -> MakeSettings:
     def make(service: str = "websocket", **options: object) -> Settings:
         return Settings(service=service, replica="1", state=tmp_path, options=options)
 
@@ -194,7 +74,7 @@ def settings(tmp_path: Path) -> Callable[..., Settings]:
 
 
 @pytest.fixture
-def serve(tmp_path: Path) -> Iterator[Callable[..., Served]]:
+def serve(tmp_path: Path) -> Iterator[Serve]:
     started: list[Served] = []
 
     def start(name: str, **options: object) -> Served:
@@ -208,7 +88,7 @@ def serve(tmp_path: Path) -> Iterator[Callable[..., Served]]:
 
 
 @pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Served]]:
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shared]:
     """A service with its default options, for the tests of a file that leave it as it was."""
     started: dict[str, Served] = {}
 
@@ -228,7 +108,7 @@ def memory() -> Memory:
 
 
 @pytest.fixture
-def start(memory: Memory, clock: Clock) -> Callable[..., SharedHub]:
+def start(memory: Memory, clock: Clock) -> StartHub:
     """Begins a replica of rooms whose broker is `memory`; it is given RoomOptions."""
     return lambda **options: shared_hub(memory, clock, **options)
 

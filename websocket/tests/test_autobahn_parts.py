@@ -1,5 +1,6 @@
 from hypothesis import given
 from hypothesis import strategies as st
+from twisted.internet.task import Clock
 from websocketsvc.autobahn_parts import PIECES, Timers, Utf8, join_pieces
 
 
@@ -23,7 +24,7 @@ def test_empty_pieces_take_no_memory() -> None:
     assert join_pieces(pieces, 0) == 0 and pieces == []
 
 
-def test_timers_are_exact_and_on_the_given_clock(clock) -> None:
+def test_timers_are_exact_and_on_the_given_clock(clock: Clock) -> None:
     said: list[object] = []
     Timers(clock).call_later(1.5, lambda *args, **kw: said.append((args, kw)), 1, two=2)
     clock.advance(1.4)

@@ -2,17 +2,19 @@
 
 import pytest
 from autobahn.twisted.websocket import WebSocketServerProtocol
-from autobahn.websocket.types import ConnectionDeny
+from autobahn.websocket.types import ConnectionDeny, ConnectionRequest
 from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
 from websocketsvc.autobahn_parts import PIECES
 from websocketsvc.autobahn_protocol import Hardened, harden
 
 from .support.autobahn_setup import BINARY, CLOSE, PING, PONG, TEXT, Chat
+from .support.fixtures import Frame, MakeChat, Tools
 
 # -- the handshake
 
 
-def test_the_answer(make_chat, tools) -> None:
+def test_the_answer(make_chat: MakeChat, tools: Tools) -> None:
     lines = make_chat().send(tools.opening("/", X="\x85Y: z", Cookie="a=b")).received().split(b"\r\n")
     assert lines[0] == b"HTTP/1.1 101 Switching Protocols"
     assert b"Sec-WebSocket-Accept: " + tools.ACCEPT in lines
@@ -22,20 +24,20 @@ def test_the_answer(make_chat, tools) -> None:
     assert Chat.made[0].request.peer == "tcp4:192.0.2.7:40000"
 
 
-def test_bytes_behind_the_handshake_are_not_lost(make_chat, tools, frame) -> None:
+def test_bytes_behind_the_handshake_are_not_lost(make_chat: MakeChat, tools: Tools, frame: Frame) -> None:
     make_chat().send(tools.opening("/") + frame(TEXT, b"one") + frame(TEXT, b"two")[:3])
     assert Chat.made[0].got == [(b"one", False)]
 
 
-def test_forwarded_headers_are_not_believed(make_chat) -> None:
+def test_forwarded_headers_are_not_believed(make_chat: MakeChat) -> None:
     make_chat().open("/", X_Forwarded_For="203.0.113.9")
     assert Chat.made[0].peer == "tcp4:192.0.2.7:40000"
 
 
 @pytest.mark.parametrize(("code", "status"), [(403, b"403 Forbidden"), (799, b"403 Forbidden"), (404, b"404 Not Found")])
-def test_a_users_denial_is_a_whole_answer(make_chat, tools, code: int, status: bytes) -> None:
+def test_a_users_denial_is_a_whole_answer(make_chat: MakeChat, tools: Tools, code: int, status: bytes) -> None:
     class Shy(WebSocketServerProtocol):
-        def onConnect(self, request):
+        def onConnect(self, request: ConnectionRequest) -> None:
             raise ConnectionDeny(code, "members only")
 
     client = make_chat(Shy).send(tools.opening("/"))
@@ -44,9 +46,9 @@ def test_a_users_denial_is_a_whole_answer(make_chat, tools, code: int, status: b
     assert client.wire.disconnecting
 
 
-def test_expire_while_the_user_makes_up_his_mind(make_chat, tools, clock) -> None:
+def test_expire_while_the_user_makes_up_his_mind(make_chat: MakeChat, tools: Tools, clock: Clock) -> None:
     class Slow(WebSocketServerProtocol):
-        def onConnect(self, request):
+        def onConnect(self, request: ConnectionRequest) -> Deferred[None]:  # type: ignore[override]  # Autobahn waits for it
             return Deferred()
 
     client = make_chat(Slow).send(tools.opening("/"))
@@ -56,9 +58,9 @@ def test_expire_while_the_user_makes_up_his_mind(make_chat, tools, clock) -> Non
     assert clock.getDelayedCalls() == []
 
 
-def test_a_user_that_takes_too_long(make_chat, tools, clock) -> None:
+def test_a_user_that_takes_too_long(make_chat: MakeChat, tools: Tools, clock: Clock) -> None:
     class Slow(WebSocketServerProtocol):
-        def onConnect(self, request):
+        def onConnect(self, request: ConnectionRequest) -> Deferred[None]:  # type: ignore[override]  # Autobahn waits for it
             return Deferred()
 
     client = make_chat(Slow, handshake_timeout=5).send(tools.opening("/"))
@@ -75,32 +77,32 @@ def test_the_users_class_keeps_its_name_and_comes_after_ours() -> None:
 # -- messages
 
 
-def test_echo(make_chat, frame) -> None:
+def test_echo(make_chat: MakeChat, frame: Frame) -> None:
     client = make_chat().open("/")
     client.send(frame(TEXT, b"a", fin=False) + frame(PING, b"p") + frame(0, b"b") + frame(BINARY, b"\xff"))
     assert client.frames() == [(PONG, b"p"), (TEXT, b"ab"), (BINARY, b"\xff")]
 
 
 @pytest.mark.parametrize("stream", [b"\x81\x05Hello", b"\xc1\x80\0\0\0\0", b"\x83\x80\0\0\0\0"])
-def test_a_violation_is_answered_with_1002(make_chat, stream: bytes) -> None:
+def test_a_violation_is_answered_with_1002(make_chat: MakeChat, stream: bytes) -> None:
     client = make_chat().open("/").send(stream)
     assert [(opcode, payload[:2]) for opcode, payload in client.frames()] == [(CLOSE, b"\x03\xea")]
 
 
 @pytest.mark.parametrize("payload", [b"\xff", b"ok \xe2\x82", b"\xed\xa0\x80"])
-def test_bad_text_is_answered_with_1007(make_chat, frame, payload: bytes) -> None:
+def test_bad_text_is_answered_with_1007(make_chat: MakeChat, frame: Frame, payload: bytes) -> None:
     client = make_chat().open("/").send(frame(TEXT, payload))
     assert client.frames()[0][1][:2] == b"\x03\xef" and Chat.made[0].got == []
 
 
-def test_the_limit_on_messages(make_chat, frame) -> None:
+def test_the_limit_on_messages(make_chat: MakeChat, frame: Frame) -> None:
     client = make_chat(max_message=10).open("/").send(frame(BINARY, b"x" * 10))
     assert client.frames() == [(BINARY, b"x" * 10)]
     client.send(frame(BINARY, b"x" * 6, fin=False) + frame(0, b"x" * 5))
     assert client.frames()[0][1][:2] == b"\x03\xf1"
 
 
-def test_many_tiny_fragments_are_joined_on_the_way(make_chat, frame) -> None:
+def test_many_tiny_fragments_are_joined_on_the_way(make_chat: MakeChat, frame: Frame) -> None:
     client = make_chat().open("/")
     client.send(frame(BINARY, b"ab", fin=False))
     for _ in range(40):
@@ -110,7 +112,7 @@ def test_many_tiny_fragments_are_joined_on_the_way(make_chat, frame) -> None:
     assert client.frames() == [(BINARY, b"ab" + b"cd" * 4000 + b"e")]
 
 
-def test_a_frame_in_many_tiny_pieces_is_joined_on_the_way(make_chat, frame) -> None:
+def test_a_frame_in_many_tiny_pieces_is_joined_on_the_way(make_chat: MakeChat, frame: Frame) -> None:
     client = make_chat().open("/")
     stream = frame(BINARY, bytes(range(250)) * 20)
     for at in range(len(stream) - 1):
@@ -120,7 +122,7 @@ def test_a_frame_in_many_tiny_pieces_is_joined_on_the_way(make_chat, frame) -> N
     assert Chat.made[0].got == [(bytes(range(250)) * 20, True)]
 
 
-def test_observers_of_autobahn_still_hear(make_chat, frame) -> None:
+def test_observers_of_autobahn_still_hear(make_chat: MakeChat, frame: Frame) -> None:
     client = make_chat().open("/")
     heard: list[object] = []
     Chat.made[0].on("message", lambda payload, is_binary: heard.append((payload, is_binary)))
@@ -128,7 +130,7 @@ def test_observers_of_autobahn_still_hear(make_chat, frame) -> None:
     assert heard == [(b"x", False)]
 
 
-def test_chopped_writes_still_work(make_chat, clock) -> None:
+def test_chopped_writes_still_work(make_chat: MakeChat, clock: Clock) -> None:
     client = make_chat().open("/")
     Chat.made[0].sendData(b"\x81\x02", chopsize=1)
     client.clock.advance(1)
@@ -139,16 +141,16 @@ def test_chopped_writes_still_work(make_chat, clock) -> None:
 
 
 @pytest.mark.parametrize(("offered", "chosen"), [("a, c, b", "c"), ("a", None), (None, None)])
-def test_subprotocols(make_chat, tools, offered: str | None, chosen: str | None) -> None:
+def test_subprotocols(make_chat: MakeChat, tools: Tools, offered: str | None, chosen: str | None) -> None:
     answer = make_chat(subprotocols="b c").send(tools.opening("/", Sec_WebSocket_Protocol=offered)).received()
     assert answer.startswith(b"HTTP/1.1 101 ")
     assert (f"Sec-WebSocket-Protocol: {chosen}\r\n".encode() in answer) == (chosen is not None)
     assert (b"Sec-WebSocket-Protocol" in answer) == (chosen is not None)
 
 
-def test_the_users_own_choice_of_a_subprotocol_wins(make_chat, tools) -> None:
+def test_the_users_own_choice_of_a_subprotocol_wins(make_chat: MakeChat, tools: Tools) -> None:
     class Own(Chat):
-        def onConnect(self, request):
+        def onConnect(self, request: ConnectionRequest) -> str:
             super().onConnect(request)
             return "a"
 
@@ -157,7 +159,7 @@ def test_the_users_own_choice_of_a_subprotocol_wins(make_chat, tools) -> None:
 
 
 @pytest.mark.parametrize(("frames", "right", "wrong"), [("text", TEXT, BINARY), ("binary", BINARY, TEXT)])
-def test_one_kind_of_messages(make_chat, frame, frames: str, right: int, wrong: int) -> None:
+def test_one_kind_of_messages(make_chat: MakeChat, frame: Frame, frames: str, right: int, wrong: int) -> None:
     client = make_chat(frames=frames).open("/")
     assert client.send(frame(right, b"x")).frames() == [(right, b"x")]
     ((opcode, payload),) = client.send(frame(wrong, b"x")).frames()
@@ -165,7 +167,7 @@ def test_one_kind_of_messages(make_chat, frame, frames: str, right: int, wrong: 
     assert Chat.made[-1].got == [(b"x", right == BINARY)]
 
 
-def test_what_is_said_to_a_client_that_does_not_read_is_bounded(make_chat, clock) -> None:
+def test_what_is_said_to_a_client_that_does_not_read_is_bounded(make_chat: MakeChat, clock: Clock) -> None:
     client = make_chat(max_unsent=1000).open("/")
     client.wire.producer.pauseProducing()
     told = 0
@@ -179,7 +181,7 @@ def test_what_is_said_to_a_client_that_does_not_read_is_bounded(make_chat, clock
     assert client.wire.aborted
 
 
-def test_hooks_of_a_mount(make_chat, clock) -> None:
+def test_hooks_of_a_mount(make_chat: MakeChat, clock: Clock) -> None:
     called: list[str] = []
 
     class Hooked(Chat):

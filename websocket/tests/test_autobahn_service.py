@@ -1,14 +1,18 @@
 import pytest
+from autobahn.websocket import USES_NVX
 from svckit.settings import BadOptions
 from twisted.internet.interfaces import IProtocolFactory
+from twisted.internet.task import Clock
 from twisted.logger import capturedLogs
 from websocketsvc import autobahn_service
 from websocketsvc.autobahn_service import make_factory
 
+from .support.fixtures import MakeSettings, Tools
+
 TEXT, BINARY = 1, 2
 
 
-def test_the_echo_is_mounted(settings, clock, tools) -> None:
+def test_the_echo_is_mounted(settings: MakeSettings, clock: Clock, tools: Tools) -> None:
     factory = make_factory(settings("autobahn"), clock)
     assert IProtocolFactory.providedBy(factory)
     client = tools.Client(factory, clock).open("/ws/autobahn/echo")
@@ -16,7 +20,7 @@ def test_the_echo_is_mounted(settings, clock, tools) -> None:
     assert client.frames() == [(TEXT, b"hello"), (BINARY, b"\xff")]
 
 
-def test_several_mounts(settings, clock, tools) -> None:
+def test_several_mounts(settings: MakeSettings, clock: Clock, tools: Tools) -> None:
     echo = "websocketsvc.echo_autobahn.AutobahnEcho"
     factory = make_factory(settings("autobahn", mounts={"/a": echo, "/b": echo}), clock)
     for path in ("/a", "/b"):
@@ -25,13 +29,15 @@ def test_several_mounts(settings, clock, tools) -> None:
 
 
 @pytest.mark.parametrize("name", ["json.dumps", "builtins.dict", "websocketsvc.echo_stream.EchoFactory"])
-def test_what_is_no_protocol_of_autobahns(settings, clock, name: str) -> None:
+def test_what_is_no_protocol_of_autobahns(settings: MakeSettings, clock: Clock, name: str) -> None:
     with pytest.raises(BadOptions, match="WebSocketServerProtocol"):
         make_factory(settings("autobahn", mounts=f"/x={name}"), clock)
 
 
 @pytest.mark.parametrize("present", [True, False])
-def test_a_missing_accelerator_is_warned_of(settings, clock, monkeypatch, present: bool) -> None:
+def test_a_missing_accelerator_is_warned_of(
+    settings: MakeSettings, clock: Clock, monkeypatch: pytest.MonkeyPatch, present: bool
+) -> None:
     monkeypatch.setattr(autobahn_service, "USES_NVX", present)
     with capturedLogs() as events:
         make_factory(settings("autobahn"), clock)
@@ -39,4 +45,4 @@ def test_a_missing_accelerator_is_warned_of(settings, clock, monkeypatch, presen
 
 
 def test_the_environment_has_the_accelerator() -> None:
-    assert autobahn_service.USES_NVX
+    assert USES_NVX

@@ -4,8 +4,11 @@ from pathlib import Path
 
 import pytest
 from svckit.settings import BadOptions
+from twisted.internet.task import Clock
 from websocketsvc.backplane import address_from, shown
 from websocketsvc.rooms_service import make_factory
+
+from .support.fixtures import MakeSettings
 
 SECRET = "geheim"
 
@@ -35,7 +38,7 @@ def test_a_log_has_no_password(address: str, told: str) -> None:
         "redis://[",
     ],
 )
-def test_what_is_no_address(settings, clock, address: str) -> None:
+def test_what_is_no_address(settings: MakeSettings, clock: Clock, address: str) -> None:
     with pytest.raises(BadOptions, match="backplane: expected") as caught:
         make_factory(settings("rooms", backplane=address), clock)
     assert SECRET not in str(caught.value)
@@ -49,7 +52,7 @@ def test_the_first_line_of_a_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [None, "", "\nredis://h/0\n", "redis:/h", b"\xff\xfe"])
-def test_what_is_wrong_with_a_file(settings, clock, tmp_path: Path, content: str | bytes | None) -> None:
+def test_what_is_wrong_with_a_file(settings: MakeSettings, clock: Clock, tmp_path: Path, content: str | bytes | None) -> None:
     file = tmp_path / "address"
     if content is not None:
         file.write_bytes(content if isinstance(content, bytes) else content.encode())
@@ -57,12 +60,12 @@ def test_what_is_wrong_with_a_file(settings, clock, tmp_path: Path, content: str
         make_factory(settings("rooms", backplane_file=str(file)), clock)
 
 
-def test_only_one_of_both(settings, clock) -> None:
+def test_only_one_of_both(settings: MakeSettings, clock: Clock) -> None:
     with pytest.raises(BadOptions, match="only one"):
         make_factory(settings("rooms", backplane="redis://h", backplane_file="x"), clock)
 
 
 @pytest.mark.parametrize("prefix", ["", "a:b", "x" * 65])
-def test_wrong_prefixes(settings, clock, prefix: str) -> None:
+def test_wrong_prefixes(settings: MakeSettings, clock: Clock, prefix: str) -> None:
     with pytest.raises(BadOptions, match="backplane_prefix"):
         make_factory(settings("rooms", backplane="redis://h", backplane_prefix=prefix), clock)

@@ -3,10 +3,17 @@
 import contextlib
 import socket
 import zlib
+from collections.abc import Callable
+from typing import Any
 
 import pytest
+from twisted.internet.task import Clock
+from websocketsvc.autobahn_protocol import Hardened
 from websocketsvc.autobahn_service import make_factory
 from websocketsvc.deflate import WORTH_PACKING
+
+from .support.fixtures import MakeSettings, Serve, Tools
+from .support.wire import Client
 
 TEXT, BINARY, CLOSE = 1, 2, 8
 PACKED = 4  # RSV1
@@ -22,11 +29,17 @@ def unpacked(data: bytes) -> bytes:
     return zlib.decompress(data + b"\x00\x00\xff\xff\x03\x00", wbits=-15)
 
 
+class Answered(Client):
+    """Its opening request is answered."""
+
+    answer: bytes
+
+
 @pytest.fixture
-def connect(settings, clock, tools):
-    def make(offer: str = OFFER, **options):
+def connect(settings: MakeSettings, clock: Clock, tools: Tools) -> Callable[..., Answered]:
+    def make(offer: str = OFFER, **options: object) -> Answered:
         factory = make_factory(settings("autobahn", ping_interval=0, **options), clock)
-        client = tools.Client(factory, clock)
+        client = Answered(factory, clock)
         client.send(tools.opening("/ws/autobahn/echo", Sec_WebSocket_Extensions=offer))
         client.answer = client.received()
         return client
@@ -34,7 +47,7 @@ def connect(settings, clock, tools):
     return make
 
 
-def extensions(client) -> bytes | None:
+def extensions(client: Answered) -> bytes | None:
     for line in client.answer.split(b"\r\n"):
         if line.startswith(b"Sec-WebSocket-Extensions: "):
             return line.partition(b": ")[2]
@@ -53,7 +66,7 @@ def extensions(client) -> bytes | None:
         ("something-else", None),
     ],
 )  # fmt: skip
-def test_what_is_agreed_to(connect, offer: str, agreed: bytes | None) -> None:
+def test_what_is_agreed_to(connect: Callable[..., Answered], offer: str, agreed: bytes | None) -> None:
     client = connect(offer)
     assert client.answer.startswith(b"HTTP/1.1 101 ")
     assert extensions(client) == agreed
@@ -72,18 +85,18 @@ def test_what_is_agreed_to(connect, offer: str, agreed: bytes | None) -> None:
         "; =, ,",
     ],
 )
-def test_an_offer_that_cannot_be_accepted_is_declined(connect, offer: str) -> None:
+def test_an_offer_that_cannot_be_accepted_is_declined(connect: Callable[..., Answered], offer: str) -> None:
     """And the next one is looked at."""
     alone = connect(offer)
     assert (alone.answer[9:12], extensions(alone)) == (b"101", None)
     assert extensions(connect(f"{offer}, permessage-deflate")) == b"permessage-deflate; client_no_context_takeover"
 
 
-def test_it_can_be_switched_off(connect) -> None:
+def test_it_can_be_switched_off(connect: Callable[..., Answered]) -> None:
     assert extensions(connect(compression="false")) is None
 
 
-def test_messages_are_packed_where_it_is_worth_it(connect, tools) -> None:
+def test_messages_are_packed_where_it_is_worth_it(connect: Callable[..., Answered], tools: Tools) -> None:
     client = connect()
     small, large = b"x" * (WORTH_PACKING - 1), b"x" * 10_000
     client.send(tools.client_frame(TEXT, packed(small), rsv=PACKED))
@@ -95,15 +108,17 @@ def test_messages_are_packed_where_it_is_worth_it(connect, tools) -> None:
         assert unpacked(answer[2:]) == large
 
 
-def test_nothing_is_kept_between_messages(connect, tools) -> None:
+def test_nothing_is_kept_between_messages(connect: Callable[..., Answered], tools: Tools) -> None:
     client = connect()
     client.send(tools.client_frame(TEXT, packed(b"x" * 10_000), rsv=PACKED))
-    deflate = client.door._conversation._perMessageCompress
+    conversation = client.door._conversation
+    assert isinstance(conversation, Hardened)
+    deflate: Any = conversation._perMessageCompress  # Autobahn says None
     assert (deflate._compressor, deflate._decompressor) == (None, None)
 
 
 @pytest.mark.parametrize("pieces", [1, 7])
-def test_a_bomb_ends_at_the_limit(connect, tools, pieces: int) -> None:
+def test_a_bomb_ends_at_the_limit(connect: Callable[..., Answered], tools: Tools, pieces: int) -> None:
     client = connect(max_message=100_000)
     bomb = packed(bytes(50_000_000))
     assert len(bomb) < 100_000
@@ -116,14 +131,14 @@ def test_a_bomb_ends_at_the_limit(connect, tools, pieces: int) -> None:
     assert (opcode, payload[:2]) == (CLOSE, b"\x03\xf1")
 
 
-def test_what_cannot_be_unpacked(connect, tools) -> None:
+def test_what_cannot_be_unpacked(connect: Callable[..., Answered], tools: Tools) -> None:
     client = connect()
     client.send(tools.client_frame(BINARY, b"\xff" * 100, rsv=PACKED))
     ((opcode, payload),) = client.frames()
     assert (opcode, payload[:2]) == (CLOSE, b"\x03\xef")
 
 
-def test_bombs_cost_bounded_memory(serve, tools) -> None:
+def test_bombs_cost_bounded_memory(serve: Serve, tools: Tools) -> None:
     """100 MiB in 100 KB, five times, to a process of its own."""
     served = serve("autobahn", close_timeout="0.5")
     bomb = tools.client_frame(BINARY, packed(bytes(100 << 20)), rsv=PACKED)
@@ -144,7 +159,9 @@ def test_bombs_cost_bounded_memory(serve, tools) -> None:
 
 @pytest.mark.parametrize("more", [0, 1, 100, 300])
 @pytest.mark.parametrize("pieces", [1, 3])
-def test_what_is_just_too_much_is_not_cut_to_fit(connect, tools, more: int, pieces: int) -> None:
+def test_what_is_just_too_much_is_not_cut_to_fit(
+    connect: Callable[..., Answered], tools: Tools, more: int, pieces: int
+) -> None:
     """It ends in zlib, of which all input is taken when the limit is reached; Autobahn looks at the input that is left."""
     client = connect(max_message=100_000)
     data = packed(b"a" * (100_000 + more))

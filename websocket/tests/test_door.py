@@ -1,14 +1,20 @@
 """The door, with a conversation behind it that writes down what it is told."""
 
+from collections.abc import Iterator
+from typing import cast
+
 import pytest
 from svckit.lease import IDrainable
-from twisted.logger import globalLogPublisher
+from twisted.internet.task import Clock
+from twisted.logger import ILogObserver, LogEvent, globalLogPublisher
 from websocketsvc.door import DoorFactory
 from websocketsvc.mounts import Mount
 from websocketsvc.options import Options
 from zope.interface.verify import verifyObject
 
 from .support.doors import Scribes, goodbyes
+from .support.fixtures import Tools
+from .support.wire import Client
 
 
 @pytest.fixture
@@ -16,46 +22,51 @@ def scribes() -> Scribes:
     return Scribes()
 
 
+class Connect:
+    """Called, it connects a client."""
+
+    def __init__(self, scribes: Scribes, clock: Clock) -> None:
+        self.clock, options = clock, Options(max_request=1000, max_connections=2)
+        self.factory = DoorFactory([Mount(b"/ws/echo", scribes, frozenset({"https://a"}))], options, clock)
+
+    def __call__(self) -> Client:
+        return Client(self.factory, self.clock)
+
+
 @pytest.fixture
-def connect(tools, clock, scribes):
-    options = Options(max_request=1000, max_connections=2)
-    factory = DoorFactory([Mount(b"/ws/echo", scribes, frozenset({"https://a"}))], options, clock)
-
-    def make():
-        return tools.Client(factory, clock)
-
-    make.factory = factory
-    return make
+def connect(scribes: Scribes, clock: Clock) -> Connect:
+    return Connect(scribes, clock)
 
 
 @pytest.fixture
-def events():
-    found: list[dict[str, object]] = []
+def events() -> Iterator[list[LogEvent]]:
+    found: list[LogEvent] = []
 
-    def observe(event: dict[str, object]) -> None:
+    def observe(event: LogEvent) -> None:
         if event["log_namespace"] == "access":
             found.append(event)
 
-    globalLogPublisher.addObserver(observe)
+    observer = cast(ILogObserver, observe)
+    globalLogPublisher.addObserver(observer)
     yield found
-    globalLogPublisher.removeObserver(observe)
+    globalLogPublisher.removeObserver(observer)
 
 
-def test_a_door_is_drainable(connect) -> None:
+def test_a_door_is_drainable(connect: Connect) -> None:
     assert verifyObject(IDrainable, connect().door)
 
 
 # -- letting in
 
 
-def test_the_handshake_at_once_with_bytes_behind_it(connect, scribes, tools) -> None:
+def test_the_handshake_at_once_with_bytes_behind_it(connect: Connect, scribes: Scribes, tools: Tools) -> None:
     connect().send(tools.opening("/ws/echo") + b"first").send(b" second")
     (scribe,) = scribes.made
     assert scribe.said == ["connected", tools.KEY.decode()]
     assert scribe.data == b"first second"
 
 
-def test_the_handshake_byte_by_byte(connect, scribes, tools) -> None:
+def test_the_handshake_byte_by_byte(connect: Connect, scribes: Scribes, tools: Tools) -> None:
     client = connect()
     for byte in tools.opening("/ws/echo?token=1") + b"rest":
         client.send(bytes((byte,)))
@@ -63,7 +74,7 @@ def test_the_handshake_byte_by_byte(connect, scribes, tools) -> None:
     assert client.received() == b""
 
 
-def test_the_deadline_ends_with_the_handshake(connect, scribes, tools, clock) -> None:
+def test_the_deadline_ends_with_the_handshake(connect: Connect, scribes: Scribes, tools: Tools, clock: Clock) -> None:
     client = connect().send(tools.opening("/ws/echo"))
     clock.advance(100)
     assert not client.wire.closing and clock.getDelayedCalls() == []
@@ -72,7 +83,7 @@ def test_the_deadline_ends_with_the_handshake(connect, scribes, tools, clock) ->
 # -- refusing
 
 
-def refused(client, status: int) -> bytes:
+def refused(client: Client, status: int) -> bytes:
     answer = client.received()
     assert answer.startswith(b"HTTP/1.1 %d " % status), answer
     assert client.wire.half_closed and not client.wire.aborted
@@ -80,32 +91,32 @@ def refused(client, status: int) -> bytes:
 
 
 @pytest.mark.parametrize("path", ["/ws/other", "/ws/echo/", "/ws/echo/x", "/ws", "/"])
-def test_other_paths(connect, tools, path: str) -> None:
+def test_other_paths(connect: Connect, tools: Tools, path: str) -> None:
     answer = refused(connect().send(tools.opening(path)), 404)
     assert f"No WebSocket is mounted at {path}; there is /ws/echo.".encode() in answer
 
 
-def test_a_plain_get(connect) -> None:
+def test_a_plain_get(connect: Connect) -> None:
     answer = refused(connect().send(b"GET /ws/echo HTTP/1.1\r\nHost: a\r\n\r\n"), 426)
     assert b"\r\nUpgrade: websocket\r\n" in answer and b"\r\nSec-WebSocket-Version: 13\r\n" in answer
     assert b"Upgrade: websocket and Connection: Upgrade." in answer
 
 
-def test_a_malformed_request(connect) -> None:
+def test_a_malformed_request(connect: Connect) -> None:
     refused(connect().send(b"nonsense\r\n\r\n"), 400)
 
 
-def test_an_origin_that_is_not_allowed(connect, tools, scribes) -> None:
+def test_an_origin_that_is_not_allowed(connect: Connect, tools: Tools, scribes: Scribes) -> None:
     refused(connect().send(tools.opening("/ws/echo", Origin="https://b")), 403)
     connect().send(tools.opening("/ws/echo", Origin="https://a"))
     assert len(scribes.made) == 1
 
 
-def test_a_head_that_is_too_large(connect) -> None:
+def test_a_head_that_is_too_large(connect: Connect) -> None:
     refused(connect().send(b"GET /ws/echo HTTP/1.1\r\nX: " + b"x" * 1000), 431)
 
 
-def test_a_head_that_does_not_come_in_time_however_steadily(connect, clock) -> None:
+def test_a_head_that_does_not_come_in_time_however_steadily(connect: Connect, clock: Clock) -> None:
     client = connect()
     for _ in range(4):
         client.send(b"G")
@@ -115,13 +126,13 @@ def test_a_head_that_does_not_come_in_time_however_steadily(connect, clock) -> N
     refused(client, 408)
 
 
-def test_nobody_behind(connect, scribes, tools) -> None:
+def test_nobody_behind(connect: Connect, scribes: Scribes, tools: Tools) -> None:
     scribes.absent = True
     answer = refused(connect().send(tools.opening("/ws/echo")), 503)
     assert b"\r\nRetry-After: 5\r\n" in answer
 
 
-def test_one_connection_too_many(connect, scribes, tools) -> None:
+def test_one_connection_too_many(connect: Connect, scribes: Scribes, tools: Tools) -> None:
     first, second, third = connect(), connect(), connect()
     refused(third.send(tools.opening("/ws/echo")), 503)
     third.lose()
@@ -133,7 +144,9 @@ def test_one_connection_too_many(connect, scribes, tools) -> None:
     assert connect.factory.open_doors == 2
 
 
-def test_after_a_refusal_everything_is_dropped_and_the_connection_cut_in_the_end(connect, clock, scribes, tools) -> None:
+def test_after_a_refusal_everything_is_dropped_and_the_connection_cut_in_the_end(
+    connect: Connect, clock: Clock, scribes: Scribes, tools: Tools
+) -> None:
     client = connect().send(b"nonsense\r\n\r\n")
     refused(client, 400)
     client.send(tools.opening("/ws/echo"))
@@ -142,7 +155,7 @@ def test_after_a_refusal_everything_is_dropped_and_the_connection_cut_in_the_end
     assert client.wire.aborted
 
 
-def test_a_refused_client_that_hangs_up_leaves_no_timer(connect, clock) -> None:
+def test_a_refused_client_that_hangs_up_leaves_no_timer(connect: Connect, clock: Clock) -> None:
     client = connect().send(b"nonsense\r\n\r\n")
     client.lose()
     assert clock.getDelayedCalls() == []
@@ -151,7 +164,7 @@ def test_a_refused_client_that_hangs_up_leaves_no_timer(connect, clock) -> None:
 # -- drain
 
 
-def test_drain_marks_and_does_nothing(connect, tools, scribes, clock) -> None:
+def test_drain_marks_and_does_nothing(connect: Connect, tools: Tools, scribes: Scribes, clock: Clock) -> None:
     client = connect().send(tools.opening("/ws/echo"))
     client.door.drain()
     clock.advance(100)
@@ -159,20 +172,20 @@ def test_drain_marks_and_does_nothing(connect, tools, scribes, clock) -> None:
     assert scribes.made[0].said == ["connected", tools.KEY.decode()]
 
 
-def test_a_handshake_under_way_is_still_answered_after_drain(connect, tools, scribes) -> None:
+def test_a_handshake_under_way_is_still_answered_after_drain(connect: Connect, tools: Tools, scribes: Scribes) -> None:
     client = connect()
     client.door.drain()
     client.send(tools.opening("/ws/echo"))
     assert len(scribes.made) == 1
 
 
-def test_expire_goes_to_the_conversation(connect, tools, scribes) -> None:
+def test_expire_goes_to_the_conversation(connect: Connect, tools: Tools, scribes: Scribes) -> None:
     client = connect().send(tools.opening("/ws/echo"))
     client.door.expire()
     assert scribes.made[0].said[-1] == "expired"
 
 
-def test_expire_before_the_handshake(connect) -> None:
+def test_expire_before_the_handshake(connect: Connect) -> None:
     client = connect().send(b"GET ")
     client.door.expire()
     refused(client, 503)
@@ -181,8 +194,8 @@ def test_expire_before_the_handshake(connect) -> None:
 
 
 @pytest.mark.parametrize(("spread", "first", "last"), [(1.0, 5.0, 6.1), (4.0, 2.0, 6.1), (0.0, 5.0, 5.0), (100.0, 0.0, 6.1)])
-def test_a_drain_spreads_its_goodbyes(connect, tools, clock, spread: float, first: float, last: float) -> None:
-    at = goodbyes(connect, tools, clock, spread, 5.0)
+def test_a_drain_spreads_its_goodbyes(connect: Connect, clock: Clock, spread: float, first: float, last: float) -> None:
+    at = goodbyes(connect, clock, spread, 5.0)
     assert len(at) == 40
     assert first <= min(at) <= max(at) <= last
     assert max(at) - min(at) >= min(spread, 6) / 2
@@ -192,7 +205,9 @@ def test_a_drain_spreads_its_goodbyes(connect, tools, clock, spread: float, firs
 # -- the log
 
 
-def test_one_event_at_the_end_of_a_conversation(connect, tools, events, clock, scribes) -> None:
+def test_one_event_at_the_end_of_a_conversation(
+    connect: Connect, tools: Tools, events: list[LogEvent], clock: Clock, scribes: Scribes
+) -> None:
     client = connect()
     clock.advance(0.25)
     client.send(tools.opening("/ws/echo?secret=1"))
@@ -214,19 +229,19 @@ def test_one_event_at_the_end_of_a_conversation(connect, tools, events, clock, s
     }
 
 
-def test_one_event_for_a_refusal(connect, tools, events) -> None:
+def test_one_event_for_a_refusal(connect: Connect, tools: Tools, events: list[LogEvent]) -> None:
     connect().send(tools.opening("/no")).lose()
     (event,) = events
     assert (event["path"], event["status"], event["code"]) == ("/no", 404, None)
 
 
-def test_one_event_for_a_client_that_says_nothing(connect, events) -> None:
+def test_one_event_for_a_client_that_says_nothing(connect: Connect, events: list[LogEvent]) -> None:
     connect().lose()
     (event,) = events
     assert (event["path"], event["status"], event["code"]) == (None, None, None)
 
 
-def test_mounts_start_and_stop_with_the_factory(connect, scribes) -> None:
+def test_mounts_start_and_stop_with_the_factory(connect: Connect, scribes: Scribes) -> None:
     connect.factory.doStart()
     assert scribes.started == 1
     connect.factory.doStop()

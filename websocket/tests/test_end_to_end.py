@@ -7,6 +7,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from .support.dialled import CLOSE, LIMIT, opened
+from .support.fixtures import Dial, Serve, Shared, Tools
 
 pytestmark = pytest.mark.parametrize("name", ["autobahn", "txws"])
 
@@ -22,7 +23,7 @@ def to_the_end(sock: socket.socket) -> bytes:
     return data
 
 
-def test_messages_of_all_kinds(shared, name: str) -> None:
+def test_messages_of_all_kinds(shared: Shared, name: str) -> None:
     with opened(shared(name)) as ws:
         for message in ("héllo", b"\xff\x00", "", b"", "x" * 126, "y" * 70000, b"z" * LIMIT):
             ws.send(message)
@@ -32,7 +33,7 @@ def test_messages_of_all_kinds(shared, name: str) -> None:
         assert ws.ping(b"are you there").wait(10)
 
 
-def test_connections_that_were_accepted_elsewhere(serve, name: str, tools) -> None:
+def test_connections_that_were_accepted_elsewhere(serve: Serve, name: str, tools: Tools) -> None:
     served = serve(name, adopted="yes")
     with opened(served) as ws:
         ws.send("x" * 100_000)
@@ -46,7 +47,7 @@ def test_connections_that_were_accepted_elsewhere(serve, name: str, tools) -> No
         assert to_the_end(sock).startswith(b"HTTP/1.1 404 ")
 
 
-def test_many_messages_at_once_come_back_in_order(shared, name: str) -> None:
+def test_many_messages_at_once_come_back_in_order(shared: Shared, name: str) -> None:
     with opened(shared(name)) as ws:
         for number in range(2000):
             ws.send(str(number))
@@ -54,7 +55,7 @@ def test_many_messages_at_once_come_back_in_order(shared, name: str) -> None:
 
 
 @pytest.mark.parametrize(("code", "reason"), [(1000, ""), (1001, "leaving"), (4000, "mine")])
-def test_the_client_closes(serve, name: str, code: int, reason: str) -> None:
+def test_the_client_closes(serve: Serve, name: str, code: int, reason: str) -> None:
     served = serve(name)
     with opened(served) as ws:
         ws.close(code, reason)
@@ -70,7 +71,7 @@ def test_the_client_closes(serve, name: str, code: int, reason: str) -> None:
     )
 
 
-def test_too_large_a_message(shared, name: str) -> None:
+def test_too_large_a_message(shared: Shared, name: str) -> None:
     with opened(shared(name)) as ws:
         ws.send(b"x" * (LIMIT + 1))
         with pytest.raises(ConnectionClosed) as caught:
@@ -93,7 +94,7 @@ def test_too_large_a_message(shared, name: str) -> None:
         (b"GET / HTTP/1.1\r\n\r\n", 1002),
     ],
 )
-def test_violations(serve, name: str, raw, tools, frame: bytes, code: int) -> None:
+def test_violations(serve: Serve, name: str, raw: Dial, tools: Tools, frame: bytes, code: int) -> None:
     served = serve(name, close_timeout="0.2")
     sock = raw(served)
     sock.sendall(frame)
@@ -104,7 +105,7 @@ def test_violations(serve, name: str, raw, tools, frame: bytes, code: int) -> No
         assert ws.recv(10) == "alive"
 
 
-def test_expire(serve, name: str) -> None:
+def test_expire(serve: Serve, name: str) -> None:
     served = serve(name)
     with opened(served) as one, opened(served) as two:
         one.send("x")
@@ -118,7 +119,7 @@ def test_expire(serve, name: str) -> None:
             assert caught.value.rcvd is not None and caught.value.rcvd.code == 1001
 
 
-def test_expire_does_not_wait_for_a_client_that_does_not_answer(serve, name: str, raw, tools) -> None:
+def test_expire_does_not_wait_for_a_client_that_does_not_answer(serve: Serve, name: str, raw: Dial, tools: Tools) -> None:
     served = serve(name, close_timeout="0.2")
     sock = raw(served)
     served.expire()
@@ -126,7 +127,7 @@ def test_expire_does_not_wait_for_a_client_that_does_not_answer(serve, name: str
 
 
 @pytest.mark.parametrize(("path", "status"), [("/nothing", 404), ("", 426)])
-def test_plain_requests(shared, name: str, path: str, status: int) -> None:
+def test_plain_requests(shared: Shared, name: str, path: str, status: int) -> None:
     import requests
 
     served = shared(name)
@@ -137,7 +138,7 @@ def test_plain_requests(shared, name: str, path: str, status: int) -> None:
         assert answer.headers["Upgrade"] == "websocket" and answer.headers["Sec-WebSocket-Version"] == "13"
 
 
-def test_an_answer_arrives_although_the_client_still_sends(shared, name: str) -> None:
+def test_an_answer_arrives_although_the_client_still_sends(shared: Shared, name: str) -> None:
     served = shared(name)
     with socket.create_connection(("127.0.0.1", served.port), timeout=10) as sock:
         sock.sendall(b"GET / HTTP/1.1\r\nX: " + b"x" * 200_000)
@@ -153,14 +154,14 @@ def to_the_end_of_answer(sock: socket.socket) -> bytes:
     return data
 
 
-def test_a_head_that_never_ends_is_answered_in_time(serve, name: str) -> None:
+def test_a_head_that_never_ends_is_answered_in_time(serve: Serve, name: str) -> None:
     served = serve(name, handshake_timeout="0.2", close_timeout="0.2")
     with socket.create_connection(("127.0.0.1", served.port), timeout=10) as sock:
         sock.sendall(b"GET ")
         assert sock.recv(65536).startswith(b"HTTP/1.1 408 ")
 
 
-def test_origins_and_connections_are_limited(serve, name: str) -> None:
+def test_origins_and_connections_are_limited(serve: Serve, name: str) -> None:
     served = serve(name, origins="https://good.example", max_connections="1")
     with opened(served, origin="https://good.example") as ws:
         with pytest.raises(InvalidStatus) as caught:

@@ -7,6 +7,7 @@ import time
 import pytest
 
 from .support.dialled import BINARY, opened
+from .support.fixtures import Dial, Serve, Shared, Tools
 
 pytestmark = pytest.mark.parametrize("name", ["autobahn", "txws"])
 
@@ -22,7 +23,7 @@ def sent_until_held_back(sock: socket.socket, data: bytes, most: int) -> int:
     return sent
 
 
-def test_a_client_that_does_not_read_costs_bounded_memory(serve, name: str, raw, tools) -> None:
+def test_a_client_that_does_not_read_costs_bounded_memory(serve: Serve, name: str, raw: Dial, tools: Tools) -> None:
     """It sends all that is taken from it, up to 128 MB, which an echo without back-pressure would hold in memory."""
     served = serve(name, ping_interval="0")
     sock = raw(served, SO_RCVBUF=65536, SO_SNDBUF=65536)
@@ -36,7 +37,7 @@ def test_a_client_that_does_not_read_costs_bounded_memory(serve, name: str, raw,
         assert ws.recv(10) == "others are not delayed"
 
 
-def test_a_client_that_reads_again_gets_everything(shared, name: str, raw, tools) -> None:
+def test_a_client_that_reads_again_gets_everything(shared: Shared, name: str, raw: Dial, tools: Tools) -> None:
     served = shared(name)
     sock = raw(served, SO_RCVBUF=65536, SO_SNDBUF=65536)
     stream, sent = tools.client_frame(BINARY, b"x" * 60_000) * 400, 0
@@ -61,7 +62,9 @@ def test_a_client_that_reads_again_gets_everything(shared, name: str, raw, tools
     assert got == wanted
 
 
-def test_a_flood_of_pings_whose_pongs_nobody_reads_costs_bounded_memory(serve, name: str, raw, tools) -> None:
+def test_a_flood_of_pings_whose_pongs_nobody_reads_costs_bounded_memory(
+    serve: Serve, name: str, raw: Dial, tools: Tools
+) -> None:
     served = serve(name, ping_interval="0")
     sock = raw(served, SO_RCVBUF=65536, SO_SNDBUF=65536)
     pings = tools.client_frame(9, b"x" * 125) * 500
@@ -71,7 +74,7 @@ def test_a_flood_of_pings_whose_pongs_nobody_reads_costs_bounded_memory(serve, n
 
 
 @pytest.mark.parametrize("opcode", [0, 9])
-def test_a_flood_of_tiny_frames_costs_bounded_memory(serve, name: str, raw, tools, opcode: int) -> None:
+def test_a_flood_of_tiny_frames_costs_bounded_memory(serve: Serve, name: str, raw: Dial, tools: Tools, opcode: int) -> None:
     """Empty fragments of a message that does not end, or empty pings within it."""
     served = serve(name, ping_interval="0")
     sock = raw(served)

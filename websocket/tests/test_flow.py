@@ -1,5 +1,8 @@
 import pytest
+from twisted.internet.task import Clock
 from websocketsvc.flow import Flow
+
+from .support.fixtures import Tools
 
 
 class Producer:
@@ -17,7 +20,7 @@ class Producer:
 
 
 class Owner:
-    def __init__(self, tools, clock) -> None:
+    def __init__(self, tools: Tools, clock: Clock) -> None:
         self.wire = tools.Wire()
         self.said: list[str] = []
         self.on_resume = lambda: self.said.append("resume")
@@ -29,16 +32,16 @@ class Owner:
 
 
 @pytest.fixture
-def owner(tools, clock) -> Owner:
+def owner(tools: Tools, clock: Clock) -> Owner:
     return Owner(tools, clock)
 
 
-def test_registered_as_a_push_producer(owner) -> None:
+def test_registered_as_a_push_producer(owner: Owner) -> None:
     assert owner.wire.producer is owner.flow and owner.wire.streaming
     assert owner.flow.reading and owner.reads
 
 
-def test_a_full_transport_stops_reading_until_it_is_empty(owner) -> None:
+def test_a_full_transport_stops_reading_until_it_is_empty(owner: Owner) -> None:
     owner.flow.pauseProducing()
     assert not owner.reads and not owner.flow.reading
     owner.flow.resumeProducing()
@@ -46,14 +49,14 @@ def test_a_full_transport_stops_reading_until_it_is_empty(owner) -> None:
     assert owner.said == ["resume"]
 
 
-def test_what_waited_may_fill_the_transport_again(owner) -> None:
+def test_what_waited_may_fill_the_transport_again(owner: Owner) -> None:
     owner.on_resume = owner.flow.pauseProducing
     owner.flow.pauseProducing()
     owner.flow.resumeProducing()
     assert not owner.reads and not owner.flow.reading
 
 
-def test_a_client_that_reads_nothing_is_given_up(owner, clock) -> None:
+def test_a_client_that_reads_nothing_is_given_up(owner: Owner, clock: Clock) -> None:
     owner.flow.pauseProducing()
     clock.advance(59.9)
     assert owner.said == []
@@ -61,7 +64,7 @@ def test_a_client_that_reads_nothing_is_given_up(owner, clock) -> None:
     assert owner.said == ["stall"]
 
 
-def test_one_that_reads_in_time_is_not(owner, clock) -> None:
+def test_one_that_reads_in_time_is_not(owner: Owner, clock: Clock) -> None:
     for _ in range(3):
         owner.flow.pauseProducing()
         clock.advance(59)
@@ -70,7 +73,7 @@ def test_one_that_reads_in_time_is_not(owner, clock) -> None:
     assert "stall" not in owner.said
 
 
-def test_hold_and_let_go(owner) -> None:
+def test_hold_and_let_go(owner: Owner) -> None:
     owner.flow.hold()
     assert not owner.reads and not owner.flow.reading
     owner.flow.let_go()
@@ -79,7 +82,7 @@ def test_hold_and_let_go(owner) -> None:
     assert owner.said == ["resume"]
 
 
-def test_both_reasons_must_go(owner) -> None:
+def test_both_reasons_must_go(owner: Owner) -> None:
     owner.flow.hold()
     owner.flow.pauseProducing()
     owner.flow.let_go()
@@ -91,7 +94,7 @@ def test_both_reasons_must_go(owner) -> None:
     assert owner.reads
 
 
-def test_a_push_producer_behind_is_paused_too(owner) -> None:
+def test_a_push_producer_behind_is_paused_too(owner: Owner) -> None:
     producer = Producer()
     owner.flow.attach(producer, True)
     assert owner.flow.producing
@@ -104,20 +107,20 @@ def test_a_push_producer_behind_is_paused_too(owner) -> None:
     assert producer.said == ["pause", "resume"]
 
 
-def test_one_attached_to_a_full_transport_starts_paused(owner) -> None:
+def test_one_attached_to_a_full_transport_starts_paused(owner: Owner) -> None:
     producer = Producer()
     owner.flow.pauseProducing()
     owner.flow.attach(producer, True)
     assert producer.said == ["pause"]
 
 
-def test_only_one_producer(owner) -> None:
+def test_only_one_producer(owner: Owner) -> None:
     owner.flow.attach(Producer(), True)
     with pytest.raises(RuntimeError):
         owner.flow.attach(Producer(), True)
 
 
-def test_a_pull_producer_is_asked_once_a_turn_while_there_is_room(owner, clock) -> None:
+def test_a_pull_producer_is_asked_once_a_turn_while_there_is_room(owner: Owner, clock: Clock) -> None:
     class Filler(Producer):
         def resumeProducing(self) -> None:
             super().resumeProducing()
@@ -137,14 +140,14 @@ def test_a_pull_producer_is_asked_once_a_turn_while_there_is_room(owner, clock) 
     assert clock.getDelayedCalls() == []
 
 
-def test_a_lost_transport_stops_the_producer(owner) -> None:
+def test_a_lost_transport_stops_the_producer(owner: Owner) -> None:
     producer = Producer()
     owner.flow.attach(producer, True)
     owner.flow.stopProducing()
     assert producer.said == ["stop"]
 
 
-def test_close_holds_nothing_back_any_more(owner, clock) -> None:
+def test_close_holds_nothing_back_any_more(owner: Owner, clock: Clock) -> None:
     owner.flow.hold()
     owner.flow.pauseProducing()
     owner.flow.close()
@@ -157,7 +160,7 @@ def test_close_holds_nothing_back_any_more(owner, clock) -> None:
     owner.flow.close()
 
 
-def test_a_producer_that_comes_after_the_end_is_stopped(owner) -> None:
+def test_a_producer_that_comes_after_the_end_is_stopped(owner: Owner) -> None:
     producer = Producer()
     owner.flow.close()
     owner.flow.attach(producer, True)

@@ -92,7 +92,7 @@ def test_empty_fragments_hold_no_memory() -> None:
     parser = FrameParser(LIMIT)
     parser.feed(frame(BINARY, b"", fin=False))
     assert parser.feed(frame(0, b"", fin=False) * 10_000) == []
-    assert parser._parts == b"" and not parser._buffer
+    assert parser._parts == bytearray() and not parser._buffer
     assert parser.feed(frame(0, b"end")) == [Message(False, b"end")]
 
 
@@ -199,7 +199,8 @@ controls = st.tuples(st.sampled_from([PING, PONG]), st.binary(max_size=125))
 @st.composite
 def streams(draw: st.DrawFn) -> tuple[bytes, list[Event]]:
     """A valid stream, and its events."""
-    stream, events = b"", []
+    stream = b""
+    events: list[Event] = []
     for kind, text, cuts in draw(st.lists(data_messages, max_size=5)):
         payload, last = text.encode(), 0
         for at, cut in enumerate([*sorted(min(cut, len(payload)) for cut in cuts), len(payload)]):

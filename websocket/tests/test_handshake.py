@@ -4,10 +4,12 @@ from hypothesis import strategies as st
 from websocketsvc.handshake import Handshake, HeadReader, Request, check_upgrade, parse_request
 from websocketsvc.refusals import Refusal
 
+from .support.fixtures import Tools
+
 # -- the head
 
 
-def test_head_whole_byte_by_byte_and_with_trailing_bytes(tools) -> None:
+def test_head_whole_byte_by_byte_and_with_trailing_bytes(tools: Tools) -> None:
     stream = tools.opening("/x")
     head = stream[:-4]
     assert HeadReader(1000).feed(stream) == (head, b"")
@@ -50,7 +52,7 @@ def requested(stream: bytes) -> Request | Refusal:
     return parse_request(stream.removesuffix(b"\r\n\r\n"))
 
 
-def test_request(tools) -> None:
+def test_request(tools: Tools) -> None:
     request = requested(tools.opening("/a%41//b?q=1", Accept="a, b", accept=" c"))
     assert isinstance(request, Request)
     assert (request.method, request.target, request.path, request.version) == ("GET", "/a%41//b?q=1", b"/aA/b", "1.1")
@@ -126,7 +128,7 @@ def judged(stream: bytes, origins: frozenset[str] | None = None) -> Handshake | 
         {"Sec-WebSocket-Key1": "an old client's"},
     ],
 )
-def test_handshakes_that_are_let_through(tools, changed: dict[str, str]) -> None:
+def test_handshakes_that_are_let_through(tools: Tools, changed: dict[str, str]) -> None:
     handshake = judged(tools.opening("/", **changed))
     assert isinstance(handshake, Handshake)
     assert handshake.key.encode() == tools.KEY
@@ -157,14 +159,14 @@ def test_handshakes_that_are_let_through(tools, changed: dict[str, str]) -> None
         ({"Sec-WebSocket-Protocol": "a b"}, 400),
     ],
 )
-def test_handshakes_that_are_refused(tools, changed: dict[str, str | None], status: int) -> None:
+def test_handshakes_that_are_refused(tools: Tools, changed: dict[str, str | None], status: int) -> None:
     refusal = judged(tools.opening("/", **changed))
     assert isinstance(refusal, Refusal) and refusal.status == status
     if status == 426:
         assert dict(refusal.fields) == {"Upgrade": "websocket", "Sec-WebSocket-Version": "13"}
 
 
-def test_other_methods_are_refused(tools) -> None:
+def test_other_methods_are_refused(tools: Tools) -> None:
     refusal = judged(tools.opening("/").replace(b"GET", b"POST"))
     assert isinstance(refusal, Refusal) and refusal.status == 405
     assert dict(refusal.fields) == {"Allow": "GET"}
@@ -183,16 +185,16 @@ def test_other_methods_are_refused(tools) -> None:
         ("", False),
     ],
 )
-def test_origins(tools, origin: str | None, allowed: bool) -> None:
+def test_origins(tools: Tools, origin: str | None, allowed: bool) -> None:
     found = judged(tools.opening("/", Origin=origin), frozenset({"https://a.example"}))
     assert isinstance(found, Handshake) if allowed else isinstance(found, Refusal) and found.status == 403
 
 
-def test_null_is_an_origin_that_can_be_allowed(tools) -> None:
+def test_null_is_an_origin_that_can_be_allowed(tools: Tools) -> None:
     assert isinstance(judged(tools.opening("/", Origin="null"), frozenset({"null"})), Handshake)
 
 
-def test_subprotocols_in_the_clients_order(tools) -> None:
+def test_subprotocols_in_the_clients_order(tools: Tools) -> None:
     handshake = judged(tools.opening("/", **{"Sec-WebSocket-Protocol": "b, a", "sec-websocket-protocol": "c"}))
     assert isinstance(handshake, Handshake) and handshake.subprotocols == ("b", "a", "c")
 
@@ -200,7 +202,7 @@ def test_subprotocols_in_the_clients_order(tools) -> None:
 # -- written anew
 
 
-def test_encode_has_what_a_handshake_needs_each_once(tools) -> None:
+def test_encode_has_what_a_handshake_needs_each_once(tools: Tools) -> None:
     handshake = judged(tools.opening("/x?y", Upgrade="h2c, WebSocket", Origin="https://a.example", Cookie="a=b"))
     assert isinstance(handshake, Handshake)
     lines = handshake.encode().decode().split("\r\n")
@@ -217,7 +219,7 @@ def test_encode_has_what_a_handshake_needs_each_once(tools) -> None:
     ]
 
 
-def test_encode_more_has_the_other_fields_joined_but_no_extensions(tools) -> None:
+def test_encode_more_has_the_other_fields_joined_but_no_extensions(tools: Tools) -> None:
     stream = tools.opening("/", Cookie="a=b", cookie="c=d", Accept="x", accept="y", sec_websocket_extensions="z")
     handshake = judged(stream)
     assert isinstance(handshake, Handshake)
@@ -228,7 +230,7 @@ def test_encode_more_has_the_other_fields_joined_but_no_extensions(tools) -> Non
     assert "sec-websocket-extensions" not in again.fields
 
 
-def test_what_was_written_anew_is_a_valid_handshake(tools) -> None:
+def test_what_was_written_anew_is_a_valid_handshake(tools: Tools) -> None:
     handshake = judged(tools.opening("/x", Origin="null", X="\xe9"))
     assert isinstance(handshake, Handshake)
     again = judged(handshake.encode(more=True))

@@ -2,6 +2,7 @@
 
 import base64
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,12 +10,20 @@ import svckit.auth
 from svckit.auth import Asked, NoEntry
 from svckit.settings import BadOptions, Settings
 from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.task import Clock
 from twisted.logger import capturedLogs
 from websocketsvc import autobahn_service, txws_service
+from websocketsvc.autobahn_protocol import Hardened
+from websocketsvc.txws_protocol import WebSocketProtocol
+
+from .support.fixtures import MakeSettings, Tools
+from .support.wire import Client
 
 from tests.support.no_entry import REFUSALS
 
 TEXT = 1
+Connect = Callable[..., Client]
+Write = Callable[..., bytes]
 SERVICES = {"autobahn": autobahn_service, "txws": txws_service}
 
 
@@ -52,8 +61,8 @@ def name(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def make(name: str, settings, clock, tools, reception, tmp_path) -> Callable[..., Any]:
-    def connect(**options: object) -> Any:
+def make(name: str, clock: Clock, tools: Tools, reception: Reception, tmp_path: Path) -> Connect:
+    def connect(**options: object) -> Client:
         options = {"login": f"/ws/{name}/", **options}
         made = Settings(service=name, replica="1", state=tmp_path, auth=tmp_path, options=options)
         return tools.Client(SERVICES[name].make_factory(made, clock), clock)
@@ -62,10 +71,9 @@ def make(name: str, settings, clock, tools, reception, tmp_path) -> Callable[...
 
 
 @pytest.fixture
-def opening(name: str, tools) -> Callable[..., bytes]:
+def opening(name: str, tools: Tools) -> Write:
     def write(**fields: str | None) -> bytes:
-        data: bytes = tools.opening(f"/ws/{name}/echo?room=1", **fields)
-        return data
+        return tools.opening(f"/ws/{name}/echo?room=1", **fields)
 
     return write
 
@@ -73,7 +81,7 @@ def opening(name: str, tools) -> Callable[..., bytes]:
 BASIC = "Basic " + base64.b64encode(b"alice:wonderland").decode()
 
 
-def test_a_user_is_let_in(make, opening, reception, name: str, tools) -> None:
+def test_a_user_is_let_in(make: Connect, opening: Write, reception: Reception, name: str, tools: Tools) -> None:
     reception.answer.callback(b"alice")
     client = make().send(opening(Authorization=BASIC))
     assert client.received().startswith(b"HTTP/1.1 101 ")
@@ -84,10 +92,11 @@ def test_a_user_is_let_in(make, opening, reception, name: str, tools) -> None:
     assert len(reception.asked) == 1
 
 
-def test_the_conversation_knows_the_user_and_not_the_password(make, opening, reception) -> None:
+def test_the_conversation_knows_the_user_and_not_the_password(make: Connect, opening: Write, reception: Reception) -> None:
     reception.answer.callback("ålice".encode())
     client = make().send(opening(Authorization=BASIC))
     conversation = client.door._conversation
+    assert isinstance(conversation, Hardened | WebSocketProtocol)
     assert conversation.handshake.user == "ålice"
     assert "authorization" not in conversation.handshake.request.fields
     assert "authorization" not in getattr(conversation, "http_headers", {})
@@ -97,7 +106,7 @@ def test_the_conversation_knows_the_user_and_not_the_password(make, opening, rec
 
 
 @pytest.mark.parametrize("status", REFUSALS)
-def test_who_is_not_let_in_learns_why(make, opening, reception, status: int) -> None:
+def test_who_is_not_let_in_learns_why(make: Connect, opening: Write, reception: Reception, status: int) -> None:
     client = make().send(opening())
     reception.answer.callback(REFUSALS[status])
     answer = client.received()
@@ -108,7 +117,9 @@ def test_who_is_not_let_in_learns_why(make, opening, reception, status: int) -> 
     assert client.door._conversation is None
 
 
-def test_nothing_begins_and_nothing_is_read_before_the_answer(make, opening, reception, tools, clock) -> None:
+def test_nothing_begins_and_nothing_is_read_before_the_answer(
+    make: Connect, opening: Write, reception: Reception, tools: Tools, clock: Clock
+) -> None:
     client = make().send(opening() + tools.client_frame(TEXT, b"one"))
     assert client.wire.producerState == "paused"
     assert client.door._conversation is None
@@ -122,7 +133,7 @@ def test_nothing_begins_and_nothing_is_read_before_the_answer(make, opening, rec
     assert client.wire.producerState == "producing"
 
 
-def test_the_opening_request_byte_by_byte(make, opening, reception, tools) -> None:
+def test_the_opening_request_byte_by_byte(make: Connect, opening: Write, reception: Reception, tools: Tools) -> None:
     client = make()
     for byte in opening() + tools.client_frame(TEXT, b"one"):
         client.send(bytes((byte,)))
@@ -134,7 +145,9 @@ def test_the_opening_request_byte_by_byte(make, opening, reception, tools) -> No
 
 
 @pytest.mark.parametrize("answer", [None, REFUSALS[503]])
-def test_a_client_that_leaves_meanwhile(make, opening, reception, clock, answer) -> None:
+def test_a_client_that_leaves_meanwhile(
+    make: Connect, opening: Write, reception: Reception, clock: Clock, answer: NoEntry | None
+) -> None:
     reception.when_cancelled = answer
     client = make().send(opening())
     with capturedLogs() as events:
@@ -146,7 +159,7 @@ def test_a_client_that_leaves_meanwhile(make, opening, reception, clock, answer)
     assert clock.getDelayedCalls() == []
 
 
-def test_a_service_that_shuts_down_meanwhile(make, opening, reception) -> None:
+def test_a_service_that_shuts_down_meanwhile(make: Connect, opening: Write, reception: Reception) -> None:
     client = make().send(opening())
     client.door.expire()
     assert client.received().startswith(b"HTTP/1.1 503 ")
@@ -155,7 +168,7 @@ def test_a_service_that_shuts_down_meanwhile(make, opening, reception) -> None:
     assert client.door._conversation is None
 
 
-def test_a_fault_of_ours_lets_nobody_in(make, opening, reception) -> None:
+def test_a_fault_of_ours_lets_nobody_in(make: Connect, opening: Write, reception: Reception) -> None:
     client = make().send(opening())
     with capturedLogs() as events:
         reception.answer.errback(RuntimeError("bug"))
@@ -175,19 +188,21 @@ def test_a_fault_of_ours_lets_nobody_in(make, opening, reception) -> None:
         ("http://[", b"403"),
     ],
 )
-def test_a_strangers_page_does_not_speak_for_the_user(make, opening, reception, origin, status: bytes) -> None:
+def test_a_strangers_page_does_not_speak_for_the_user(
+    make: Connect, opening: Write, reception: Reception, origin: str | None, status: bytes
+) -> None:
     reception.answer.callback(b"alice")
     assert make().send(opening(Origin=origin, Authorization=BASIC)).received()[9:12] == status
     assert len(reception.asked) == (status == b"101")
 
 
-def test_origins_that_are_named_may_connect(make, opening, reception) -> None:
+def test_origins_that_are_named_may_connect(make: Connect, opening: Write, reception: Reception) -> None:
     reception.answer.callback(b"alice")
     client = make(origins="https://friend.example").send(opening(Origin="https://friend.example", Authorization=BASIC))
     assert client.received()[9:12] == b"101"
 
 
-def test_only_below_the_prefix(make, opening, reception, name: str, tools) -> None:
+def test_only_below_the_prefix(make: Connect, opening: Write, reception: Reception, name: str, tools: Tools) -> None:
     mounts = dict.fromkeys((f"/ws/{name}/echo", f"/ws/{name}/private/echo"), _echo(name))
     client = make(login=f"/ws/{name}/private/", mounts=mounts).send(opening())
     assert client.received()[9:12] == b"101"
@@ -201,7 +216,7 @@ def _echo(name: str) -> str:
     return {"autobahn": "websocketsvc.echo_autobahn.AutobahnEcho", "txws": "websocketsvc.echo_stream.EchoFactory"}[name]
 
 
-def test_off_unless_it_is_asked_for(make, opening, reception) -> None:
+def test_off_unless_it_is_asked_for(make: Connect, opening: Write, reception: Reception) -> None:
     assert make(login="").send(opening()).received()[9:12] == b"101"
     assert reception.asked == []
 
@@ -210,17 +225,17 @@ def test_off_unless_it_is_asked_for(make, opening, reception) -> None:
     ("login", "text"),
     [("/ws/other/", "login: '/ws/other/': no WebSocket"), ("ws", "login: 'ws': a prefix"), ("/ws/ /ws", "login: '/ws' stands")],
 )
-def test_a_prefix_that_protects_nothing_is_a_mistake(make, login: str, text: str) -> None:
+def test_a_prefix_that_protects_nothing_is_a_mistake(make: Connect, login: str, text: str) -> None:
     with pytest.raises(BadOptions, match=text):
         make(login=login)
 
 
-def test_a_login_with_nobody_to_ask_is_a_mistake(settings, clock, name: str) -> None:
+def test_a_login_with_nobody_to_ask_is_a_mistake(settings: MakeSettings, clock: Clock, name: str) -> None:
     with pytest.raises(BadOptions, match=f"{name}: login: there is no auth service"):
         SERVICES[name].make_factory(settings(name, login="/ws/"), clock)
 
 
-def test_the_real_reception_is_made_from_the_settings(clock, tmp_path, name: str, tools) -> None:
+def test_the_real_reception_is_made_from_the_settings(clock: Clock, tmp_path: Path, name: str, tools: Tools) -> None:
     """With nobody there: 503, and never open."""
     made = Settings(service=name, replica="1", state=tmp_path, auth=tmp_path / "none", options={"login": "/ws/"})
     answer = tools.Client(SERVICES[name].make_factory(made, clock), clock).send(tools.opening(f"/ws/{name}/echo")).received()

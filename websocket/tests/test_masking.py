@@ -1,3 +1,5 @@
+from collections.abc import Callable
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,7 +15,7 @@ def plain(data: bytes, key: bytes) -> bytes:
 
 @pytest.mark.parametrize("way", [masking._by_integer, masking._by_table, masking._by_accelerator, masking.mask])
 @given(data=st.binary(max_size=300), key=KEYS)
-def test_every_way_does_what_the_rfc_says(way, data: bytes, key: bytes) -> None:
+def test_every_way_does_what_the_rfc_says(way: Callable[[bytes | bytearray, bytes], bytes], data: bytes, key: bytes) -> None:
     assert way(data, key) == plain(data, key)
     assert way(bytearray(data), key) == plain(data, key)
 

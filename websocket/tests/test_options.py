@@ -3,8 +3,10 @@ from svckit.settings import BadOptions
 from websocketsvc.options import AutobahnOptions, Limits, TxwsOptions, allowed_origins
 from websocketsvc.table import mount_table
 
+from .support.fixtures import MakeSettings
 
-def test_defaults(settings) -> None:
+
+def test_defaults(settings: MakeSettings) -> None:
     options = settings().options_as(TxwsOptions)
     assert {path: entry.protocol for path, entry in mount_table(options.mounts).items()} == {
         b"/ws/txws/echo": "websocketsvc.echo_stream.EchoFactory",
@@ -12,11 +14,11 @@ def test_defaults(settings) -> None:
     }
     assert options.max_message == 1 << 20
     assert isinstance(options, Limits)
-    options = settings().options_as(AutobahnOptions)
-    assert list(mount_table(options.mounts)) == [b"/ws/autobahn/echo"]
+    autobahn = settings().options_as(AutobahnOptions)
+    assert list(mount_table(autobahn.mounts)) == [b"/ws/autobahn/echo"]
 
 
-def test_from_the_environment_all_are_strings(settings) -> None:
+def test_from_the_environment_all_are_strings(settings: MakeSettings) -> None:
     options = settings(max_message="5", close_timeout="0.5", ping_interval="0", mounts="/a=b.C  /d=e.F").options_as(TxwsOptions)
     assert (options.max_message, options.close_timeout, options.ping_interval) == (5, 0.5, 0)
     assert {path: entry.protocol for path, entry in mount_table(options.mounts).items()} == {b"/a": "b.C", b"/d": "e.F"}
@@ -40,7 +42,7 @@ def test_from_the_environment_all_are_strings(settings) -> None:
         {"colour": "red"},
     ],
 )
-def test_wrong_options(settings, wrong: dict[str, object]) -> None:
+def test_wrong_options(settings: MakeSettings, wrong: dict[str, object]) -> None:
     with pytest.raises(BadOptions, match=next(iter(wrong))):
         settings(**wrong).options_as(AutobahnOptions)
 

@@ -1,9 +1,10 @@
 import pytest
+from twisted.internet.task import Clock
 from websocketsvc.pulse import Pulse
 
 
 class Owner:
-    def __init__(self, clock, interval: float = 10) -> None:
+    def __init__(self, clock: Clock, interval: float = 10) -> None:
         self.said: list[str] = []
         self.listening = True
         self.pulse = Pulse(
@@ -13,11 +14,11 @@ class Owner:
 
 
 @pytest.fixture
-def owner(clock) -> Owner:
+def owner(clock: Clock) -> Owner:
     return Owner(clock)
 
 
-def test_a_client_that_says_nothing_is_asked_once_and_given_up(owner, clock) -> None:
+def test_a_client_that_says_nothing_is_asked_once_and_given_up(owner: Owner, clock: Clock) -> None:
     clock.advance(9.9)
     assert owner.said == []
     clock.advance(0.1)
@@ -27,7 +28,7 @@ def test_a_client_that_says_nothing_is_asked_once_and_given_up(owner, clock) -> 
     assert clock.getDelayedCalls() == []
 
 
-def test_a_client_that_only_answers_is_asked_again_and_again(owner, clock) -> None:
+def test_a_client_that_only_answers_is_asked_again_and_again(owner: Owner, clock: Clock) -> None:
     for _ in range(10):
         pings = len(owner.said)
         clock.advance(10)
@@ -36,14 +37,14 @@ def test_a_client_that_only_answers_is_asked_again_and_again(owner, clock) -> No
     assert owner.said == ["ping"] * 5
 
 
-def test_a_client_that_talks_is_not_asked(owner, clock) -> None:
+def test_a_client_that_talks_is_not_asked(owner: Owner, clock: Clock) -> None:
     for _ in range(5):
         owner.pulse.heard = True
         clock.advance(10)
     assert owner.said == []
 
 
-def test_an_answer_resets_the_count(owner, clock) -> None:
+def test_an_answer_resets_the_count(owner: Owner, clock: Clock) -> None:
     clock.advance(10)
     owner.pulse.heard = True
     clock.advance(10)
@@ -53,7 +54,7 @@ def test_an_answer_resets_the_count(owner, clock) -> None:
     assert owner.said == ["ping", "ping", "gave up"]
 
 
-def test_while_we_do_not_read_silence_means_nothing(owner, clock) -> None:
+def test_while_we_do_not_read_silence_means_nothing(owner: Owner, clock: Clock) -> None:
     clock.advance(10)
     owner.listening = False
     for _ in range(10):
@@ -64,19 +65,19 @@ def test_while_we_do_not_read_silence_means_nothing(owner, clock) -> None:
     assert owner.said == ["ping"] * 12, "it gets a whole interval after we read again"
 
 
-def test_stop(owner, clock) -> None:
+def test_stop(owner: Owner, clock: Clock) -> None:
     owner.pulse.stop()
     owner.pulse.stop()
     assert clock.getDelayedCalls() == []
 
 
-def test_stopped_while_it_pings(clock) -> None:
+def test_stopped_while_it_pings(clock: Clock) -> None:
     pulse = Pulse(clock, 10, lambda: pulse.stop(), lambda: None, lambda: True)
     pulse.start()
     clock.advance(10)
     assert clock.getDelayedCalls() == []
 
 
-def test_an_interval_of_nothing_is_never(clock) -> None:
+def test_an_interval_of_nothing_is_never(clock: Clock) -> None:
     Owner(clock, 0)
     assert clock.getDelayedCalls() == []

@@ -5,9 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from websocketsvc.room import REPLACED, Room
+from websocketsvc.room import Room
 from websocketsvc.roomlog import RoomLog
 from websocketsvc.roomwords import Join, Publish
+from websocketsvc.seats import REPLACED
 
 
 class Member:

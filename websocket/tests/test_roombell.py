@@ -1,5 +1,6 @@
 import os
 import socket
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -17,14 +18,20 @@ class Readers:
         self.reading.remove(reader)
 
 
+class Heard(Bell):
+    """Writes down what it hears, unless something else is to be done then."""
+
+    def __init__(self, folder: Path, name: str, rung: Callable[[str], None] | None) -> None:
+        self.heard: list[str] = []
+        super().__init__(folder, name, Readers(), rung or self.heard.append)
+
+
 @pytest.fixture
-def bells(tmp_path: Path):
+def bells(tmp_path: Path) -> Iterator[Callable[..., Heard]]:
     made = []
 
-    def make(name: str = "a", rung=None) -> Bell:
-        heard: list[str] = []
-        bell = Bell(tmp_path / ("x" * 100), name, Readers(), rung or heard.append)
-        bell.heard = heard
+    def make(name: str = "a", rung: Callable[[str], None] | None = None) -> Heard:
+        bell = Heard(tmp_path / ("x" * 100), name, rung)
         bell.start()
         made.append(bell)
         return bell
@@ -35,7 +42,7 @@ def bells(tmp_path: Path):
         bell.stop()
 
 
-def test_all_others_hear_it(bells) -> None:
+def test_all_others_hear_it(bells: Callable[..., Heard]) -> None:
     one, two, three = bells("a"), bells("b"), bells("b")
     one.ring("lobby")
     one.ring("hall")
@@ -44,7 +51,7 @@ def test_all_others_hear_it(bells) -> None:
     assert (one.heard, two.heard, three.heard) == ([], ["lobby", "hall"], ["lobby", "hall"])
 
 
-def test_bells_of_the_dead_are_removed_and_others_stay(bells, tmp_path: Path) -> None:
+def test_bells_of_the_dead_are_removed_and_others_stay(bells: Callable[..., Heard], tmp_path: Path) -> None:
     folder = tmp_path / ("x" * 100)
     descriptor = os.open(folder, os.O_RDONLY)
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as dead:
@@ -59,7 +66,7 @@ def test_bells_of_the_dead_are_removed_and_others_stay(bells, tmp_path: Path) ->
     assert other.heard == ["lobby"]
 
 
-def test_a_full_queue_is_no_error(bells) -> None:
+def test_a_full_queue_is_no_error(bells: Callable[..., Heard]) -> None:
     one, two = bells(), bells()
     for _ in range(2000):
         one.ring("lobby")
@@ -67,7 +74,7 @@ def test_a_full_queue_is_no_error(bells) -> None:
     assert 0 < len(two.heard) <= AT_ONCE
 
 
-def test_what_fails_in_between_is_not_the_end(bells) -> None:
+def test_what_fails_in_between_is_not_the_end(bells: Callable[..., Heard]) -> None:
     def fail(room: str) -> None:
         raise RuntimeError(room)
 
@@ -77,7 +84,7 @@ def test_what_fails_in_between_is_not_the_end(bells) -> None:
     assert two._reactor.reading == [two]
 
 
-def test_it_leaves_nothing(bells, tmp_path: Path) -> None:
+def test_it_leaves_nothing(bells: Callable[..., Heard], tmp_path: Path) -> None:
     bell = bells()
     bell.stop()
     assert list((tmp_path / ("x" * 100)).iterdir()) == []

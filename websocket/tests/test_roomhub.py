@@ -1,11 +1,12 @@
 """Rooms come and go between replicas, over a folder that they share."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from twisted.internet.task import Clock
-from websocketsvc.roomhub import HOLD, MOVED, Hub
+from websocketsvc.roomhub import HOLD, MOVED, Hub, Rings
 from websocketsvc.roomlog import NoMoreRooms, TakenElsewhere
 from websocketsvc.roomoptions import RoomOptions
 from websocketsvc.roomwords import Join
@@ -32,7 +33,7 @@ class Replicas:
         self.rung = 0
         self.options: dict[str, Any] = {}
 
-    def make_bell(self, folder, replica, reactor, wanted):
+    def make_bell(self, folder: Path, replica: str, reactor: object, wanted: Callable[[str], None]) -> Rings:
         replicas = self
 
         class Bell:
@@ -80,7 +81,7 @@ def join(hub: Hub, name: str = "lobby") -> tuple[Any, Member]:
     return room, member
 
 
-def test_a_room_is_made_once(replicas) -> None:
+def test_a_room_is_made_once(replicas: Replicas) -> None:
     hub = replicas.add()
     room, _ = join(hub)
     assert want(hub) == [room]
@@ -88,7 +89,7 @@ def test_a_room_is_made_once(replicas) -> None:
     assert want(hub, "hall")[0] is not room
 
 
-def test_it_moves_to_who_wants_it(replicas, clock) -> None:
+def test_it_moves_to_who_wants_it(replicas: Replicas, clock: Clock) -> None:
     one, two = replicas.add(), replicas.add()
     room, member = join(one)
     clock.advance(HOLD)
@@ -102,7 +103,7 @@ def test_it_moves_to_who_wants_it(replicas, clock) -> None:
     assert want(one) == []
 
 
-def test_it_stays_for_a_moment_after_it_has_come(replicas, clock) -> None:
+def test_it_stays_for_a_moment_after_it_has_come(replicas: Replicas, clock: Clock) -> None:
     one, two = replicas.add(), replicas.add()
     _, member = join(one)
     found = want(two)
@@ -112,7 +113,7 @@ def test_it_stays_for_a_moment_after_it_has_come(replicas, clock) -> None:
     assert (len(found), member.ended) == (1, [(1012, MOVED)])
 
 
-def test_an_owner_that_does_not_hear_is_rung_again_and_given_up(replicas, clock) -> None:
+def test_an_owner_that_does_not_hear_is_rung_again_and_given_up(replicas: Replicas, clock: Clock) -> None:
     replicas.options = {"take_time": 2.0}
     one, two = replicas.add(), replicas.add()
     _, member = join(one)
@@ -127,7 +128,7 @@ def test_an_owner_that_does_not_hear_is_rung_again_and_given_up(replicas, clock)
     assert two.owns(found[0])
 
 
-def test_an_empty_room_is_nobodys(replicas, clock) -> None:
+def test_an_empty_room_is_nobodys(replicas: Replicas, clock: Clock) -> None:
     one, two = replicas.add(), replicas.add()
     room, member = join(one)
     room.leave(next(iter(room._members)), member)
@@ -137,7 +138,7 @@ def test_an_empty_room_is_nobodys(replicas, clock) -> None:
     assert replicas.rung == 0
 
 
-def test_who_wanted_it_has_gone_when_it_comes(replicas, clock) -> None:
+def test_who_wanted_it_has_gone_when_it_comes(replicas: Replicas, clock: Clock) -> None:
     one, two, three = replicas.add(), replicas.add(), replicas.add()
     join(one)
     clock.advance(HOLD)
@@ -147,7 +148,7 @@ def test_who_wanted_it_has_gone_when_it_comes(replicas, clock) -> None:
     assert len(want(three)) == 1
 
 
-def test_a_replica_ends(replicas, clock) -> None:
+def test_a_replica_ends(replicas: Replicas, clock: Clock) -> None:
     one, two = replicas.add(), replicas.add()
     _, member = join(one)
     found = want(two, "lobby")
@@ -159,14 +160,14 @@ def test_a_replica_ends(replicas, clock) -> None:
     assert clock.getDelayedCalls() == []
 
 
-def test_not_more_rooms_than_so_many(replicas) -> None:
+def test_not_more_rooms_than_so_many(replicas: Replicas) -> None:
     replicas.options = {"max_rooms": 1}
     hub = replicas.add()
     join(hub)
     assert want(hub, "hall")[0].check(NoMoreRooms)
 
 
-def test_quiet_rooms_are_looked_for(replicas, clock) -> None:
+def test_quiet_rooms_are_looked_for(replicas: Replicas, clock: Clock) -> None:
     replicas.folder.mkdir()
     hub = replicas.add()
     (replicas.folder / "old.room").touch()
@@ -175,7 +176,7 @@ def test_quiet_rooms_are_looked_for(replicas, clock) -> None:
     assert list(replicas.folder.iterdir()) == []
 
 
-def test_whatever_keeps_a_room_from_coming_is_told_and_tried_again(replicas, monkeypatch) -> None:
+def test_whatever_keeps_a_room_from_coming_is_told_and_tried_again(replicas: Replicas, monkeypatch: pytest.MonkeyPatch) -> None:
     hub = replicas.add()
 
     def fail(*_: object) -> None:

@@ -1,18 +1,23 @@
 """Rooms as their clients see them, over transports in memory."""
 
 import json
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 from svckit.settings import BadOptions
+from twisted.internet.task import Clock
+from websocketsvc.door import DoorFactory
 from websocketsvc.rooms import EARLY
 from websocketsvc.rooms_service import make_factory
+
+from .support.fixtures import MakeSettings, Tools
 
 TEXT, BINARY, CLOSE = 1, 2, 8
 
 
 class User:
-    def __init__(self, tools, factory, clock, path: str = "/ws/rooms/lobby") -> None:
+    def __init__(self, tools: Tools, factory: DoorFactory, clock: Clock, path: str = "/ws/rooms/lobby") -> None:
         self._tools = tools
         self.client = tools.Client(factory, clock).open(path)
 
@@ -29,12 +34,26 @@ class User:
         return next((int.from_bytes(payload[:2], "big") for opcode, payload in self.frames if opcode == CLOSE), None)
 
 
+class Reactor(Clock):
+    """A clock; whoever waits for a descriptor waits."""
+
+    def addReader(self, reader: object) -> None:
+        pass
+
+    def removeReader(self, reader: object) -> None:
+        pass
+
+
 @pytest.fixture
-def start(settings, clock, tools):
-    clock.addReader = clock.removeReader = lambda reader: None
+def clock() -> Reactor:
+    return Reactor()
+
+
+@pytest.fixture
+def start(settings: MakeSettings, clock: Clock, tools: Tools) -> Iterator[Callable[..., Callable[..., User]]]:
     made = []
 
-    def service(**options: Any):
+    def service(**options: Any) -> Callable[..., User]:
         room = {"protocol": "websocketsvc.rooms.Member", "options": options.pop("room", {}), "ping_interval": 0}
         made.append(make_factory(settings("rooms", mounts={"/ws/rooms/*": room}, **options), clock))
         made[-1].doStart()
@@ -45,7 +64,7 @@ def start(settings, clock, tools):
         factory.doStop()
 
 
-def test_a_conversation(start) -> None:
+def test_a_conversation(start: Callable[..., Callable[..., User]]) -> None:
     user = start()
     ann, bob = user(), user()
     (joined,) = ann.say(type="join", name="Ann")
@@ -58,7 +77,7 @@ def test_a_conversation(start) -> None:
     assert (left["event"], left["name"], left["count"]) == ("left", "Bob", 1)
 
 
-def test_rooms_are_apart(start) -> None:
+def test_rooms_are_apart(start: Callable[..., Callable[..., User]]) -> None:
     user = start()
     here, there = user(), user("/ws/rooms/hall?x=y")
     here.say(type="join")
@@ -68,12 +87,14 @@ def test_rooms_are_apart(start) -> None:
 
 
 @pytest.mark.parametrize("name", ["a", ".", "x" * 64, "A-z_0~9."])
-def test_names(start, name: str) -> None:
+def test_names(start: Callable[..., Callable[..., User]], name: str) -> None:
     assert start()(f"/ws/rooms/{name}" if name != "." else "/ws/rooms/...").say(type="join")[0]["type"] == "joined"
 
 
 @pytest.mark.parametrize("name", ["x" * 65, "a+b", "%C3%A9", "a%20b", "*", "%00", "a%2Fb"])
-def test_what_is_no_name(start, settings, clock, tools, name: str) -> None:
+def test_what_is_no_name(
+    start: Callable[..., Callable[..., User]], settings: MakeSettings, clock: Clock, tools: Tools, name: str
+) -> None:
     start()
     factory = make_factory(settings("rooms"), clock)
     answer = tools.Client(factory, clock).send(tools.opening(f"/ws/rooms/{name}")).received()
@@ -81,7 +102,7 @@ def test_what_is_no_name(start, settings, clock, tools, name: str) -> None:
     assert b"room" in answer or answer[9:12] == b"400"
 
 
-def test_what_is_not_understood_is_told_and_the_connection_stays(start) -> None:
+def test_what_is_not_understood_is_told_and_the_connection_stays(start: Callable[..., Callable[..., User]]) -> None:
     user = start()()
     assert user.say(type="publish", id="7", data=1) == [
         {"type": "error", "code": "bad-message", "text": "join first", "id": "7"}
@@ -94,7 +115,7 @@ def test_what_is_not_understood_is_told_and_the_connection_stays(start) -> None:
     assert user.say(type="publish", id="7", data=1)[-1]["type"] == "ack"
 
 
-def test_who_does_not_join_is_closed(start, clock) -> None:
+def test_who_does_not_join_is_closed(start: Callable[..., Callable[..., User]], clock: Clock) -> None:
     user = start()
     late, early = user(), user()
     early.say(type="join")
@@ -102,7 +123,7 @@ def test_who_does_not_join_is_closed(start, clock) -> None:
     assert (late.code(), early.code()) == (1008, None)
 
 
-def test_what_is_said_while_the_room_comes_waits(start, clock) -> None:
+def test_what_is_said_while_the_room_comes_waits(start: Callable[..., Callable[..., User]], clock: Clock) -> None:
     owner, user = start()(), start()()  # two replicas
     owner.say(type="join")
     assert user.say(type="join") == []
@@ -115,7 +136,7 @@ def test_what_is_said_while_the_room_comes_waits(start, clock) -> None:
     assert (heard[0]["type"], sum(word["type"] == "ack" for word in heard)) == ("joined", EARLY)
 
 
-def test_who_says_too_much_is_told_so(start, clock) -> None:
+def test_who_says_too_much_is_told_so(start: Callable[..., Callable[..., User]], clock: Clock) -> None:
     user = start(room={"rate": 2, "burst": 3})()
     user.say(type="join")
     kinds = [user.say(type="publish", id=str(number), data=1)[-1] for number in range(5)]
@@ -125,7 +146,7 @@ def test_who_says_too_much_is_told_so(start, clock) -> None:
     assert [user.say(type="publish", id=f"x{number}", data=1)[-1]["type"] for number in range(3)] == ["ack", "ack", "error"]
 
 
-def test_a_full_room(start) -> None:
+def test_a_full_room(start: Callable[..., Callable[..., User]]) -> None:
     user = start(room={"max_members": 1})
     user().say(type="join")
     other = user()
@@ -133,7 +154,7 @@ def test_a_full_room(start) -> None:
     assert [payload[:2] for opcode, payload in other.frames if opcode == CLOSE] == [b"\x03\xf5"]
 
 
-def test_a_drain_moves_a_room_as_a_whole(start, clock) -> None:
+def test_a_drain_moves_a_room_as_a_whole(start: Callable[..., Callable[..., User]], clock: Clock) -> None:
     user = start()
     users = [user() for _ in range(3)]
     for each in users:
@@ -143,12 +164,16 @@ def test_a_drain_moves_a_room_as_a_whole(start, clock) -> None:
     for each in [*users, elsewhere]:
         each.heard()
         each.client.door.drain()
-    users[1].client.door._goodbye._moment = 0
+    goodbye = users[1].client.door._goodbye
+    assert goodbye is not None
+    goodbye._moment = 0
     users[1].client.door.expire()
     assert [each.code() for each in [*users, elsewhere]] == [1001, 1001, 1001, None]
 
 
-def test_a_member_that_does_not_read_is_closed_and_the_others_hear_all(start, clock) -> None:
+def test_a_member_that_does_not_read_is_closed_and_the_others_hear_all(
+    start: Callable[..., Callable[..., User]], clock: Clock
+) -> None:
     user = start(max_unsent=4000, room={"history_bytes": 2000, "rate": 1000, "burst": 1000})
     slow, other, speaker = user(), user(), user()
     for each in (slow, other, speaker):
@@ -166,6 +191,6 @@ def test_a_member_that_does_not_read_is_closed_and_the_others_hear_all(start, cl
 @pytest.mark.parametrize(
     "room", [{"history": 0}, {"history_bytes": 1 << 20}, {"colour": 1}, {"rate": 0}, {"max_members": 0}, {"keep": -1}]
 )
-def test_wrong_options(start, room: dict[str, Any]) -> None:
+def test_wrong_options(start: Callable[..., Callable[..., User]], room: dict[str, Any]) -> None:
     with pytest.raises(BadOptions, match="options"):
         start(room=room)

@@ -10,12 +10,12 @@ import pytest
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from websocketsvc import routers
-from websocketsvc.routers import look_at
+from websocketsvc.routers import Look, look_at
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n"
 
 
-def finished(look) -> list[object]:
+def finished(look: Look) -> list[object]:
     found: list[object] = []
     Deferred.fromCoroutine(look()).addBoth(found.append)
     return found
@@ -62,7 +62,7 @@ class Router:
 
 
 @pytest.fixture
-def short(tmp_path_factory) -> Iterator[Path]:
+def short() -> Iterator[Path]:
     import tempfile
 
     with tempfile.TemporaryDirectory(prefix="r") as folder:
@@ -121,6 +121,11 @@ def test_not_more_than_so_many(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         (tmp_path / f"{name}.sock").touch()
     asked: list[str] = []
     monkeypatch.setattr(routers, "MOST_ROUTERS", 2)
-    monkeypatch.setattr(routers, "_ask", lambda path, reactor: asked.append(path.name) or Deferred())
+
+    def ask(path: Path, reactor: object) -> Deferred[object]:
+        asked.append(path.name)
+        return Deferred()
+
+    monkeypatch.setattr(routers, "_ask", ask)
     finished(look_at(None, tmp_path, Clock()))
     assert asked == ["a.sock", "b.sock"]

@@ -3,14 +3,17 @@
 import json
 
 from twisted.internet.defer import CancelledError
+from twisted.internet.task import Clock
 from websocketsvc.follower import HELD
 from websocketsvc.roomlog import NoMoreRooms
 from websocketsvc.seats import REPLACED, RoomFull
 
+from .support.fixtures import StartHub
+from .support.memory_broker import Memory
 from .support.shared_rooms import Member
 
 
-def test_members_of_two_replicas_hear_the_same(start) -> None:
+def test_members_of_two_replicas_hear_the_same(start: StartHub) -> None:
     one, two = start(), start()
     ann, bob = Member(one, "Ann"), Member(two, "Bob")
     assert ann.heard() == [("joined", 0, 0, ["Ann"]), "Bob joined 2"]
@@ -23,7 +26,7 @@ def test_members_of_two_replicas_hear_the_same(start) -> None:
     assert ann.heard() == ["Bob left 1"]
 
 
-def test_a_message_is_as_in_a_room_of_one_replica(start) -> None:
+def test_a_message_is_as_in_a_room_of_one_replica(start: StartHub) -> None:
     ann = Member(start(), "Ann")
     ann.say({"x": [1]}, "7")
     message = ann.all[1]
@@ -32,7 +35,7 @@ def test_a_message_is_as_in_a_room_of_one_replica(start) -> None:
     }  # fmt: skip
 
 
-def test_who_comes_back_to_another_replica_gets_what_it_missed(start) -> None:
+def test_who_comes_back_to_another_replica_gets_what_it_missed(start: StartHub) -> None:
     one, two = start(history=3), start(history=3)
     ann, bob = Member(one, "Ann"), Member(two, "Bob")
     epoch = ann.all[0]["epoch"]
@@ -48,7 +51,7 @@ def test_who_comes_back_to_another_replica_gets_what_it_missed(start) -> None:
     assert Member(one, "Eve").heard()[1:] == [(4, 4), (5, 5), (6, 6)]
 
 
-def test_what_is_said_twice_is_kept_once_whatever_replica_it_is_said_to(start) -> None:
+def test_what_is_said_twice_is_kept_once_whatever_replica_it_is_said_to(start: StartHub) -> None:
     one, two = start(), start()
     ann, bob = Member(one, "Ann"), Member(two, "Bob")
     ann.say("a", "7")
@@ -60,7 +63,7 @@ def test_what_is_said_twice_is_kept_once_whatever_replica_it_is_said_to(start) -
     assert bob.heard()[-2:] == [(2, "b"), "ack 7 2"], "another's is not the same"
 
 
-def test_nothing_is_acknowledged_before_it_was_heard(start, memory) -> None:
+def test_nothing_is_acknowledged_before_it_was_heard(start: StartHub, memory: Memory) -> None:
     one = start()
     ann = Member(one, "Ann")
     ann.heard()
@@ -73,7 +76,7 @@ def test_nothing_is_acknowledged_before_it_was_heard(start, memory) -> None:
     assert ann.heard() == [(1, "a"), "ack a 1", (2, "b"), "ack b 2", (3, "c"), "ack c 3"]
 
 
-def test_another_connection_of_the_same_client_takes_its_place_on_another_replica(start) -> None:
+def test_another_connection_of_the_same_client_takes_its_place_on_another_replica(start: StartHub) -> None:
     one, two = start(), start()
     ann, bob = Member(one, "Ann"), Member(one, "Bob")
     bob.heard()
@@ -84,7 +87,7 @@ def test_another_connection_of_the_same_client_takes_its_place_on_another_replic
     assert bob.heard() == [(1, "a")]
 
 
-def test_a_full_room(start) -> None:
+def test_a_full_room(start: StartHub) -> None:
     one, two = start(max_members=1), start(max_members=1)
     ann = Member(one, "Ann")
     assert isinstance(Member(two, "Bob").problem, RoomFull)
@@ -92,13 +95,13 @@ def test_a_full_room(start) -> None:
     assert Member(two, "Bob").seat is not None
 
 
-def test_not_more_rooms_than_so_many(start) -> None:
+def test_not_more_rooms_than_so_many(start: StartHub) -> None:
     hub = start(max_rooms=1)
     Member(hub, "Ann")
     assert isinstance(Member(hub, "Bob", room="hall").problem, NoMoreRooms)
 
 
-def test_who_leaves_before_it_was_let_in(start, memory) -> None:
+def test_who_leaves_before_it_was_let_in(start: StartHub, memory: Memory) -> None:
     hub = start()
     memory.slow = True
     ann = Member(hub, "Ann")
@@ -116,7 +119,7 @@ def test_who_leaves_before_it_was_let_in(start, memory) -> None:
     assert bob.heard()[0] == ("joined", 0, 0, ["Bob"])
 
 
-def test_an_empty_room_is_not_followed(start, memory) -> None:
+def test_an_empty_room_is_not_followed(start: StartHub, memory: Memory) -> None:
     hub = start()
     ann, bob = Member(hub, "Ann"), Member(hub, "Bob")
     ann.leave()
@@ -125,7 +128,7 @@ def test_an_empty_room_is_not_followed(start, memory) -> None:
     assert (memory.brokers[0].listened, hub._followers) == (set(), {})
 
 
-def test_steps_that_come_while_a_room_is_opened_are_not_lost(start, memory) -> None:
+def test_steps_that_come_while_a_room_is_opened_are_not_lost(start: StartHub, memory: Memory) -> None:
     one, two = start(), start(rate=1e6, history=5000)
     ann, bob = Member(one, "Ann"), Member(two, "Bob")
     ann.heard()
@@ -141,7 +144,7 @@ def test_steps_that_come_while_a_room_is_opened_are_not_lost(start, memory) -> N
     assert ann.heard() == [(number + 1, number) for number in range(HELD + 5)]
 
 
-def test_a_replica_ends(start, memory, clock) -> None:
+def test_a_replica_ends(start: StartHub, memory: Memory, clock: Clock) -> None:
     one, two = start(), start()
     ann, bob = Member(one, "Ann"), Member(two, "Bob")
     one.stop()

@@ -1,14 +1,17 @@
 """Rooms that span replicas, while their broker or a replica is away, forgets, or dies."""
 
 import pytest
+from twisted.internet.task import Clock
 from websocketsvc.backplane import BrokerAway, Said
 from websocketsvc.follower import BEGUN_ANEW, LOST, RETRY
 from websocketsvc.sharedhub import SWEEP
 
+from .support.fixtures import StartHub
+from .support.memory_broker import Memory
 from .support.shared_rooms import Member
 
 
-def test_the_broker_goes_and_comes_back(start, memory, clock) -> None:
+def test_the_broker_goes_and_comes_back(start: StartHub, memory: Memory, clock: Clock) -> None:
     one, two = start(), start()
     ann, bob = Member(one, "Ann"), Member(two, "Bob")
     ann.heard(), bob.heard()
@@ -24,7 +27,9 @@ def test_the_broker_goes_and_comes_back(start, memory, clock) -> None:
     assert (ann.ended, bob.ended) == ([], [])
 
 
-def test_who_comes_while_the_broker_is_away_is_told_so_and_the_others_stay(start, memory, clock) -> None:
+def test_who_comes_while_the_broker_is_away_is_told_so_and_the_others_stay(
+    start: StartHub, memory: Memory, clock: Clock
+) -> None:
     hub = start()
     ann = Member(hub, "Ann")
     memory.go()
@@ -32,11 +37,11 @@ def test_who_comes_while_the_broker_is_away_is_told_so_and_the_others_stay(start
     assert isinstance(bob.problem, BrokerAway)
     clock.advance(RETRY)
     memory.come_back()
-    assert isinstance(Member(hub, "Bob").seat, object)
+    assert Member(hub, "Bob").seat is not None
     assert ann.heard() == [("joined", 0, 0, ["Ann"]), "Bob joined 2"]
 
 
-def test_a_broker_that_came_back_without_its_memory_begins_the_room_anew(start, memory) -> None:
+def test_a_broker_that_came_back_without_its_memory_begins_the_room_anew(start: StartHub, memory: Memory) -> None:
     one, two = start(), start()
     ann, bob = Member(one, "Ann"), Member(two, "Bob")
     ann.say("a")
@@ -49,7 +54,7 @@ def test_a_broker_that_came_back_without_its_memory_begins_the_room_anew(start, 
 
 
 @pytest.mark.parametrize("more", [0, 1, 2])
-def test_a_broker_that_lost_the_last_messages_begins_the_room_anew(start, memory, more: int) -> None:
+def test_a_broker_that_lost_the_last_messages_begins_the_room_anew(start: StartHub, memory: Memory, more: int) -> None:
     """As after a crash, or when a Redis replica takes over that had not yet got all."""
     one, two = start(), start()
     ann, bob = Member(one, "Ann"), Member(two, "Bob")
@@ -70,7 +75,7 @@ def test_a_broker_that_lost_the_last_messages_begins_the_room_anew(start, memory
     assert again.heard()[1:] == [(1, "a"), *((2 + number, "x") for number in range(more))]
 
 
-def test_a_replica_that_missed_more_than_is_kept_sends_its_members_back(start, memory) -> None:
+def test_a_replica_that_missed_more_than_is_kept_sends_its_members_back(start: StartHub, memory: Memory) -> None:
     one, two = start(history=2), start(history=2)
     ann, bob = Member(one, "Ann"), Member(two, "Bob")
     memory.brokers[0].listened.clear()
@@ -81,7 +86,7 @@ def test_a_replica_that_missed_more_than_is_kept_sends_its_members_back(start, m
     assert Member(one, "Ann", since=0, epoch=ann.all[0]["epoch"]).heard() == [("joined", 5, 3, ["Ann", "Bob"]), (4, 4), (5, 5)]
 
 
-def test_presence_is_mended_when_the_broker_is_back(start, memory) -> None:
+def test_presence_is_mended_when_the_broker_is_back(start: StartHub, memory: Memory) -> None:
     one, two = start(), start()
     ann, bob = Member(one, "Ann"), Member(two, "Bob")
     ann.heard(), bob.heard()
@@ -92,7 +97,7 @@ def test_presence_is_mended_when_the_broker_is_back(start, memory) -> None:
     assert ann.heard() == ["Bob left 1"]
 
 
-def test_members_of_a_dead_replica_leave(start, memory, clock) -> None:
+def test_members_of_a_dead_replica_leave(start: StartHub, memory: Memory, clock: Clock) -> None:
     one, two = start(), start()
     ann, _ = Member(one, "Ann"), Member(two, "Bob")
     ann.heard()
@@ -101,7 +106,7 @@ def test_members_of_a_dead_replica_leave(start, memory, clock) -> None:
     assert ann.heard() == ["Bob left 1"]
 
 
-def test_a_replica_that_was_taken_for_dead_brings_its_members_back(start, memory, clock) -> None:
+def test_a_replica_that_was_taken_for_dead_brings_its_members_back(start: StartHub, memory: Memory, clock: Clock) -> None:
     one, two = start(), start()
     ann, bob = Member(one, "Ann"), Member(two, "Bob")
     ann.heard(), bob.heard()

@@ -1,8 +1,10 @@
+from typing import Any
+
 from websocketsvc.summary import summary
 
 
-def router(**changed):
-    status = {
+def router(**changed: object) -> dict[str, object]:
+    status: dict[str, object] = {
         "listeners": ["0.0.0.0:8080"],
         "draining": False,
         "held": 1,
@@ -27,7 +29,7 @@ def test_no_router() -> None:
 
 
 def test_one_router() -> None:
-    told = summary([router()])
+    told: dict[str, Any] = summary([router()])
     assert (told["accepted"], told["returned"], told["held"], told["waiting"]) == (10, 3, 1, 2)
     assert list(told["services"]) == ["app", "static"]
     assert told["services"]["static"] == {
@@ -42,7 +44,7 @@ def test_one_router() -> None:
 def test_several_routers() -> None:
     replicas = [{"replica": "a", "state": "drained", "open": 4}, {"replica": "c"}]
     other = router(draining=True, services={"static": {"target": "handoff", "queued": 2, "replicas": replicas}, "new": {}})
-    told = summary([router(), other])
+    told: dict[str, Any] = summary([router(), other])
     assert (told["routers"], told["accepted"], told["draining"]) == (2, 20, False)
     static = told["services"]["static"]
     assert (static["queued"], static["open"]) == (3, 5)
@@ -51,5 +53,6 @@ def test_several_routers() -> None:
         {"replica": "c", "state": "ready", "open": 0},
     ]
     assert told["services"]["app"]["open"] == 2
-    assert summary([router(), router()])["services"]["app"]["open"] == 4
+    told_twice: dict[str, Any] = summary([router(), router()])
+    assert told_twice["services"]["app"]["open"] == 4
     assert told["services"]["new"] == {"target": "", "queued": 0, "open": 0, "replicas": []}

@@ -1,4 +1,5 @@
 import pytest
+from websocketsvc.options import MountTable
 from websocketsvc.table import Entry, mount_table
 
 
@@ -35,7 +36,7 @@ def test_what_an_entry_changes() -> None:
         ({"/a": {"protocol": "b", "frames": "json"}}, "'/a': "),
     ],
 )
-def test_wrong_mounts(mounts, text: str) -> None:
+def test_wrong_mounts(mounts: MountTable, text: str) -> None:
     with pytest.raises(ValueError, match=text):
         mount_table(mounts)
 

@@ -1,7 +1,14 @@
 """How a connection of txWS ends: by a violation, by either side, by silence; and what the log says."""
 
+from collections.abc import Callable
+
 import pytest
+from twisted.internet.task import Clock
 from websocketsvc.events import BINARY, CLOSE, PING, PONG, TEXT
+
+from .support.fixtures import Frame, MakeSetup
+from .support.txws_setup import Wrapped
+from .support.wire import Client
 
 # -- violations
 
@@ -17,7 +24,9 @@ from websocketsvc.events import BINARY, CLOSE, PING, PONG, TEXT
         (b"\x88\x82\0\0\0\0\x03\xed", 1002),
     ],
 )
-def test_a_violation_is_answered_with_its_code_and_nothing_more_is_taken(setup, frame, clock, stream: bytes, code: int) -> None:
+def test_a_violation_is_answered_with_its_code_and_nothing_more_is_taken(
+    setup: MakeSetup, frame: Frame, clock: Clock, stream: bytes, code: int
+) -> None:
     client, wrapped = setup()()
     client.send(stream.ljust(20, b"\0") + frame(TEXT, b"late"))
     client.send(frame(TEXT, b"later"))
@@ -28,7 +37,7 @@ def test_a_violation_is_answered_with_its_code_and_nothing_more_is_taken(setup, 
     assert client.wire.aborted
 
 
-def test_the_limit_on_messages(setup, frame) -> None:
+def test_the_limit_on_messages(setup: MakeSetup, frame: Frame) -> None:
     client, wrapped = setup(max_message=10)()
     client.send(frame(TEXT, b"x" * 10))
     assert wrapped.got == [b"x" * 10]
@@ -40,7 +49,7 @@ def test_the_limit_on_messages(setup, frame) -> None:
 
 
 @pytest.mark.parametrize(("sent", "answer"), [(b"", b""), (b"\x03\xe8", b"\x03\xe8"), (b"\x0f\xa0bye", b"\x0f\xa0")])
-def test_the_client_closes(setup, frame, clock, sent: bytes, answer: bytes) -> None:
+def test_the_client_closes(setup: MakeSetup, frame: Frame, clock: Clock, sent: bytes, answer: bytes) -> None:
     client, wrapped = setup()()
     client.send(frame(CLOSE, sent) + frame(TEXT, b"late"))
     assert client.frames() == [(CLOSE, answer)]
@@ -51,7 +60,7 @@ def test_the_client_closes(setup, frame, clock, sent: bytes, answer: bytes) -> N
     assert len(wrapped.lost) == 1 and clock.getDelayedCalls() == []
 
 
-def test_the_wrapped_protocol_closes(setup, frame, clock) -> None:
+def test_the_wrapped_protocol_closes(setup: MakeSetup, frame: Frame, clock: Clock) -> None:
     client, wrapped = setup()()
     wrapped.transport.write(b"last")
     wrapped.transport.loseConnection()
@@ -64,7 +73,7 @@ def test_the_wrapped_protocol_closes(setup, frame, clock) -> None:
     assert client.wire.half_closed
 
 
-def test_a_client_that_does_not_answer_a_close(setup, clock) -> None:
+def test_a_client_that_does_not_answer_a_close(setup: MakeSetup, clock: Clock) -> None:
     client, wrapped = setup()()
     wrapped.transport.loseConnection()
     clock.advance(1.9)
@@ -73,7 +82,7 @@ def test_a_client_that_does_not_answer_a_close(setup, clock) -> None:
     assert client.wire.aborted
 
 
-def test_a_violation_instead_of_the_clients_close(setup) -> None:
+def test_a_violation_instead_of_the_clients_close(setup: MakeSetup) -> None:
     client, wrapped = setup()()
     wrapped.transport.loseConnection()
     client.send(b"\x81\x05Hello")
@@ -81,7 +90,7 @@ def test_a_violation_instead_of_the_clients_close(setup) -> None:
     assert client.wire.half_closed
 
 
-def test_close_with_a_code_and_a_reason(setup) -> None:
+def test_close_with_a_code_and_a_reason(setup: MakeSetup) -> None:
     client, wrapped = setup()()
     with pytest.raises(ValueError):
         wrapped.transport.close("no", 1006)
@@ -89,13 +98,13 @@ def test_close_with_a_code_and_a_reason(setup) -> None:
     assert client.frames() == [(CLOSE, b"\x0f\xa1full")]
 
 
-def test_abort(setup) -> None:
+def test_abort(setup: MakeSetup) -> None:
     client, wrapped = setup()()
     wrapped.transport.abortConnection()
     assert client.frames() == [] and client.wire.aborted
 
 
-def test_expire(setup, clock, frame) -> None:
+def test_expire(setup: MakeSetup, clock: Clock, frame: Frame) -> None:
     client, _wrapped = setup()()
     client.door.drain()
     assert client.frames() == []
@@ -107,7 +116,7 @@ def test_expire(setup, clock, frame) -> None:
     assert client.wire.aborted
 
 
-def test_expire_of_one_that_is_closing_already(setup, frame) -> None:
+def test_expire_of_one_that_is_closing_already(setup: MakeSetup, frame: Frame) -> None:
     client, _wrapped = setup()()
     client.send(frame(CLOSE))
     client.door.expire()
@@ -117,7 +126,7 @@ def test_expire_of_one_that_is_closing_already(setup, frame) -> None:
 # -- keep-alive
 
 
-def test_a_silent_client_is_pinged_and_then_cut(setup, clock) -> None:
+def test_a_silent_client_is_pinged_and_then_cut(setup: MakeSetup, clock: Clock) -> None:
     client, _wrapped = setup(ping_interval=20)()
     clock.advance(20)
     assert client.frames() == [(PING, b"")]
@@ -125,7 +134,7 @@ def test_a_silent_client_is_pinged_and_then_cut(setup, clock) -> None:
     assert client.wire.aborted
 
 
-def test_whatever_arrives_is_a_sign_of_life(setup, clock, frame) -> None:
+def test_whatever_arrives_is_a_sign_of_life(setup: MakeSetup, clock: Clock, frame: Frame) -> None:
     client, wrapped = setup(ping_interval=20)()
     for piece in frame(TEXT, b"slow"):
         clock.advance(19)
@@ -133,7 +142,7 @@ def test_whatever_arrives_is_a_sign_of_life(setup, clock, frame) -> None:
     assert client.frames() == [] and wrapped.got == [b"slow"]
 
 
-def test_a_pong_is_enough(setup, clock, frame) -> None:
+def test_a_pong_is_enough(setup: MakeSetup, clock: Clock, frame: Frame) -> None:
     client, _wrapped = setup(ping_interval=20)()
     clock.advance(20)
     client.send(frame(PONG))
@@ -141,7 +150,7 @@ def test_a_pong_is_enough(setup, clock, frame) -> None:
     assert client.frames() == [(PING, b"")] and not client.wire.aborted
 
 
-def test_no_timer_outlives_the_connection(setup, clock, frame) -> None:
+def test_no_timer_outlives_the_connection(setup: MakeSetup, clock: Clock, frame: Frame) -> None:
     client, wrapped = setup(ping_interval=20)()
     client.wire.producer.pauseProducing()
     client.lose()
@@ -163,7 +172,7 @@ def test_no_timer_outlives_the_connection(setup, clock, frame) -> None:
         (lambda client, wrapped, frame: None, 1006, "network"),
     ],
 )
-def test_ending(setup, frame, end, code: int, by: str) -> None:
+def test_ending(setup: MakeSetup, frame: Frame, end: Callable[[Client, Wrapped, Frame], object], code: int, by: str) -> None:
     client, wrapped = setup()()
     client.send(frame(TEXT, b"1") + frame(TEXT, b"2"))
     wrapped.transport.write(b"3")

@@ -2,10 +2,12 @@
 
 import pytest
 import txws
+from twisted.internet.task import Clock
 from websocketsvc.events import BINARY, CLOSE, PING, PONG, TEXT
 from websocketsvc.txws_factory import WebSocketFactory
 from websocketsvc.txws_protocol import WebSocketProtocol
 
+from .support.fixtures import Frame, MakeSetup, Tools
 from .support.txws_setup import Wrapped
 
 EMPTY = b""
@@ -19,7 +21,7 @@ def test_txws_is_subclassed() -> None:
     assert issubclass(WebSocketProtocol, txws.WebSocketProtocol)
 
 
-def test_the_handshake_is_answered_by_txws(tools, clock, setup) -> None:
+def test_the_handshake_is_answered_by_txws(tools: Tools, clock: Clock, setup: MakeSetup) -> None:
     client = tools.Client(setup().doors, clock).send(tools.opening("/"))
     assert client.received().split(b"\r\n") == [
         b"HTTP/1.1 101 Switching Protocols",
@@ -32,7 +34,7 @@ def test_the_handshake_is_answered_by_txws(tools, clock, setup) -> None:
 
 
 @pytest.mark.parametrize(("offered", "chosen"), [("a", None), ("a, c, b", "c"), ("b", "b"), ("base64", None)])
-def test_subprotocol(tools, clock, setup, offered: str, chosen: str | None) -> None:
+def test_subprotocol(tools: Tools, clock: Clock, setup: MakeSetup, offered: str, chosen: str | None) -> None:
     made = setup()
     client = tools.Client(made.doors, clock).send(tools.opening("/", Sec_WebSocket_Protocol=offered))
     line = f"Sec-WebSocket-Protocol: {chosen}".encode()
@@ -40,7 +42,7 @@ def test_subprotocol(tools, clock, setup, offered: str, chosen: str | None) -> N
     assert made.wrapped[0].transport.subprotocol == chosen
 
 
-def test_the_wrapped_protocol_sees_a_plain_transport(setup) -> None:
+def test_the_wrapped_protocol_sees_a_plain_transport(setup: MakeSetup) -> None:
     made = setup()
     client = made.connect(User_Agent="x")
     transport = made.wrapped[0].transport
@@ -51,21 +53,25 @@ def test_the_wrapped_protocol_sees_a_plain_transport(setup) -> None:
     assert client.frames() == [(BINARY, b"one"), (BINARY, b"two")]
 
 
-def test_early_writes_wait_for_the_handshake(tools, clock, setup, monkeypatch) -> None:
+def test_early_writes_wait_for_the_handshake(
+    tools: Tools, clock: Clock, setup: MakeSetup, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(Wrapped, "at_once", staticmethod(lambda transport: transport.write(b"early")))
     client = tools.Client(setup().doors, clock).send(tools.opening("/"))
     head, _, rest = client.received().partition(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 101") and tools.server_frames(rest) == [(BINARY, b"early")]
 
 
-def test_a_connection_that_is_not_wanted_is_closed_after_the_handshake(tools, clock, setup, monkeypatch) -> None:
+def test_a_connection_that_is_not_wanted_is_closed_after_the_handshake(
+    tools: Tools, clock: Clock, setup: MakeSetup, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(Wrapped, "at_once", staticmethod(lambda transport: transport.loseConnection()))
     client = tools.Client(setup().doors, clock).send(tools.opening("/"))
     _head, _, rest = client.received().partition(b"\r\n\r\n")
     assert tools.server_frames(rest) == [(CLOSE, b"\x03\xe8")]
 
 
-def test_a_wrapped_factory_may_decline(tools, clock, setup) -> None:
+def test_a_wrapped_factory_may_decline(tools: Tools, clock: Clock, setup: MakeSetup) -> None:
     made = setup()
     made.factory.wrappedFactory.buildProtocol = lambda addr: None
     assert tools.Client(made.doors, clock).send(tools.opening("/")).received().startswith(b"HTTP/1.1 503 ")
@@ -74,13 +80,13 @@ def test_a_wrapped_factory_may_decline(tools, clock, setup) -> None:
 # -- messages
 
 
-def test_bytes_behind_the_handshake_are_not_lost(tools, clock, setup, frame) -> None:
+def test_bytes_behind_the_handshake_are_not_lost(tools: Tools, clock: Clock, setup: MakeSetup, frame: Frame) -> None:
     made = setup()
     tools.Client(made.doors, clock).send(tools.opening("/") + frame(TEXT, b"one") + frame(TEXT, b"two")[:3])
     assert made.wrapped[0].got == [b"one"]
 
 
-def test_messages_reassembled_and_pings_answered_in_order(setup, frame) -> None:
+def test_messages_reassembled_and_pings_answered_in_order(setup: MakeSetup, frame: Frame) -> None:
     client, wrapped = setup()()
     client.send(frame(TEXT, b"a", fin=False) + frame(PING, b"p") + frame(0, b"b") + frame(PONG, b"unasked"))
     assert wrapped.got == [b"ab"]
@@ -98,7 +104,9 @@ def test_messages_reassembled_and_pings_answered_in_order(setup, frame) -> None:
         (TEXT, EMPTY, (TEXT, EMPTY)),
     ],
 )
-def test_the_kind_of_frame(setup, frame, heard: int | None, written: bytes | str, sent: tuple[int, bytes]) -> None:
+def test_the_kind_of_frame(
+    setup: MakeSetup, frame: Frame, heard: int | None, written: bytes | str, sent: tuple[int, bytes]
+) -> None:
     client, wrapped = setup()()
     if heard:
         client.send(frame(heard, b"x"))
@@ -106,7 +114,7 @@ def test_the_kind_of_frame(setup, frame, heard: int | None, written: bytes | str
     assert client.frames() == [sent]
 
 
-def test_binary_mode_of_txws(setup, frame) -> None:
+def test_binary_mode_of_txws(setup: MakeSetup, frame: Frame) -> None:
     client, wrapped = setup()()
     wrapped.transport.setBinaryMode(True)
     client.send(frame(TEXT, "é".encode()) + frame(BINARY, b"\xff"))
@@ -116,7 +124,7 @@ def test_binary_mode_of_txws(setup, frame) -> None:
     assert client.frames() == [(TEXT, "é".encode()), (BINARY, b"e")]
 
 
-def test_an_application_that_fails(setup, frame) -> None:
+def test_an_application_that_fails(setup: MakeSetup, frame: Frame) -> None:
     client, wrapped = setup()()
     client.send(frame(TEXT, b"fail") + frame(TEXT, b"more"))
     assert client.frames() == [(CLOSE, b"\x03\xf3")]
@@ -126,7 +134,7 @@ def test_an_application_that_fails(setup, frame) -> None:
 # -- slow readers, kinds of messages
 
 
-def test_text_only(setup, frame) -> None:
+def test_text_only(setup: MakeSetup, frame: Frame) -> None:
     client, wrapped = setup(frames="text")()
     wrapped.transport.write("caf\u00e9 \u20ac".encode()[:-2])
     wrapped.transport.write("\u20ac".encode()[-2:] + b"!")
@@ -138,21 +146,23 @@ def test_text_only(setup, frame) -> None:
     assert client.frames() == [(CLOSE, b"\x03\xebtext messages only")]
 
 
-def test_text_that_is_none_is_the_applications_fault(setup) -> None:
+def test_text_that_is_none_is_the_applications_fault(setup: MakeSetup) -> None:
     client, wrapped = setup(frames="text")()
     wrapped.transport.write(b"\xff")
     wrapped.transport.write(b"more")
     assert client.frames() == [(CLOSE, b"\x03\xf3")]
 
 
-def test_binary_only(setup, frame) -> None:
+def test_binary_only(setup: MakeSetup, frame: Frame) -> None:
     client, wrapped = setup(frames="binary")()
     wrapped.transport.write(b"out")
     assert client.send(frame(BINARY, b"in")).frames() == [(BINARY, b"out")]
     assert client.send(frame(TEXT, b"in")).frames() == [(CLOSE, b"\x03\xebbinary messages only")]
 
 
-def test_a_protocol_may_want_to_know_when_it_has_begun(setup, frame, tools, monkeypatch) -> None:
+def test_a_protocol_may_want_to_know_when_it_has_begun(
+    setup: MakeSetup, frame: Frame, tools: Tools, monkeypatch: pytest.MonkeyPatch
+) -> None:
     begun: list[str] = []
     monkeypatch.setattr(Wrapped, "begun", lambda self: begun.append(self.transport.handshake.request.target), raising=False)
     made = setup()

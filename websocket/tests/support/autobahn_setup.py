@@ -3,6 +3,7 @@
 from typing import ClassVar
 
 from autobahn.twisted.websocket import WebSocketServerProtocol
+from autobahn.websocket.types import ConnectionRequest
 
 __all__ = ["BINARY", "CLOSE", "PING", "PONG", "TEXT", "Chat"]
 
@@ -14,11 +15,12 @@ class Chat(WebSocketServerProtocol):
 
     made: ClassVar[list["Chat"]] = []
 
-    def onConnect(self, request):
+    def onConnect(self, request: ConnectionRequest) -> str | None:
         self.made.append(self)
         self.got: list[tuple[bytes, bool]] = []
         self.closed: list[object] = []
         self.request = request
+        return None
 
     def onMessage(self, payload: bytes, isBinary: bool) -> None:
         self.got.append((payload, isBinary))

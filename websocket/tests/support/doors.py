@@ -1,9 +1,15 @@
 """Behind a door: conversations that write down what they are told, and when they are said goodbye to."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
+from twisted.internet.interfaces import IAddress, ITransport
+from twisted.internet.task import Clock
+from twisted.python.failure import Failure
 from websocketsvc.conversation import Ending
 from websocketsvc.handshake import Handshake
+
+from .wire import Client, opening
 
 
 class Scribe:
@@ -11,7 +17,7 @@ class Scribe:
         self.said: list[object] = []
         self.data = b""
 
-    def makeConnection(self, transport) -> None:
+    def makeConnection(self, transport: ITransport) -> None:
         self.transport = transport
         self.said.append("connected")
 
@@ -22,7 +28,7 @@ class Scribe:
     def dataReceived(self, data: bytes) -> None:
         self.data += data
 
-    def connectionLost(self, reason) -> None:
+    def connectionLost(self, reason: Failure) -> None:
         self.said.append("lost")
 
     def expire(self) -> None:
@@ -44,14 +50,14 @@ class Scribes:
     def doStop(self) -> None:
         self.started -= 1
 
-    def buildProtocol(self, addr) -> Scribe | None:
+    def buildProtocol(self, addr: IAddress) -> Scribe | None:
         if self.absent:
             return None
         self.made.append(Scribe())
         return self.made[-1]
 
 
-def goodbyes(connect, tools, clock, spread: float, drain_time: float) -> list[float]:
+def goodbyes(connect: Callable[[], Client], clock: Clock, spread: float, drain_time: float) -> list[float]:
     """When each of many connections is said goodbye to, in seconds after the drain began."""
     found = []
     for _ in range(40):
@@ -59,8 +65,10 @@ def goodbyes(connect, tools, clock, spread: float, drain_time: float) -> list[fl
         client.door.factory.open_doors = 0
         client.door.factory.drain_time = drain_time
         client.door.factory.options = replace(client.door.factory.options, drain_spread=spread)
-        client.send(tools.opening("/ws/echo"))
-        said = client.door._conversation.said
+        client.send(opening("/ws/echo"))
+        conversation = client.door._conversation
+        assert isinstance(conversation, Scribe)
+        said = conversation.said
         client.door.drain()
         for step in range(200):
             if "expired" in said:

@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Callable
 from itertools import count
+from typing import TypeVar
 
 from twisted.internet.defer import Deferred, fail, succeed
 from websocketsvc.backplane import (
@@ -22,6 +23,7 @@ from websocketsvc.roomoptions import RoomOptions
 __all__ = ["Memory", "MemoryBroker"]
 
 _epochs = count(1)
+T = TypeVar("T")
 
 
 class RoomThere:
@@ -40,7 +42,7 @@ class Memory:
         self.rooms: dict[str, RoomThere] = {}
         self.brokers: list[MemoryBroker] = []
         self.away = self.slow = self.deaf = False
-        self.later: list[Callable[[], None]] = []
+        self.later: list[Callable[[], object]] = []
 
     def connect(self, address: str, names: str, replica: str, options: RoomOptions, reactor: object) -> "MemoryBroker":
         return MemoryBroker(self, replica, options)
@@ -89,7 +91,7 @@ class MemoryBroker:
         if self in self.memory.brokers:
             self.memory.brokers.remove(self)
 
-    def _do(self, what: str, step: Callable[[], object]) -> "Deferred[object]":
+    def _do(self, what: str, step: Callable[[], T]) -> "Deferred[T]":
         self.asked[what] += 1
         if self.memory.away:
             return fail(BrokerAway("the broker is away"))
@@ -98,7 +100,7 @@ class MemoryBroker:
                 return succeed(step())
             except Refused as refused:
                 return fail(refused)
-        result: Deferred[object] = Deferred()
+        result: Deferred[T] = Deferred()
         self.memory.later.append(lambda: self._do(what, step).chainDeferred(result))
         return result
 

@@ -4,7 +4,7 @@ PORT ?= 8080
 STATE ?= var
 MEMBERS := svckit router static uploads websocket authsvc
 SOURCES := $(MEMBERS:%=%/src)
-TYPED_TESTS := svckit/tests router/tests static/tests authsvc/tests
+TYPED_TESTS := svckit/tests router/tests static/tests uploads/tests websocket/tests authsvc/tests
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
 MANIFESTS := $(MEMBERS:%=%/pyproject.toml)

@@ -16,10 +16,10 @@ from websocketsvc import autobahn_service, txws_service
 from websocketsvc.autobahn_protocol import Hardened
 from websocketsvc.txws_protocol import WebSocketProtocol
 
+from tests.support.no_entry import REFUSALS
+
 from .support.fixtures import MakeSettings, Tools
 from .support.wire import Client
-
-from tests.support.no_entry import REFUSALS
 
 TEXT = 1
 Connect = Callable[..., Client]

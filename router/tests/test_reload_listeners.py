@@ -16,8 +16,6 @@ from .support.reloading import Ways, config
 from .support.tlsclient import TlsClient
 from .support.wires import Inbox
 
-# -- listeners
-
 
 @pytest.fixture
 def alone(reactor: HandReactor, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ways]:
@@ -186,9 +184,8 @@ def test_reloads_leave_no_descriptors(alone: Ways) -> None:
     for text in texts * 2:
         alone.reload(text)
     before = len(open_descriptors())
-    for _ in range(5):
-        for text in texts:
-            alone.reload(text)
+    for text in texts * 5:
+        alone.reload(text)
     assert len(open_descriptors()) == before
     assert len(alone.deployment.reactor.getDelayedCalls()) <= 3
 

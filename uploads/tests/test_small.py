@@ -134,6 +134,14 @@ def test_at_once_where_nothing_has_to_be_waited_for(store: Store) -> None:
     assert finals(store) == {"a": b"3", "b": b"2"}
 
 
+def test_in_memory_there_is_nothing_for_fsync_to_do(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    done: list[int] = []
+    monkeypatch.setattr(os, "fsync", done.append)
+    assert publish_at_once(store, [small("a", b"1"), small("b", b"2")]) is not None and not done
+    publish_all(store, [small("a", b"1"), small("b", b"2")])
+    assert len(done) == 3, "each of them, and the folder"
+
+
 def test_not_at_once_where_a_condition_holds_the_lock(store: Store) -> None:
     with store._while_it_holds("a", lambda about: True):
         assert publish_at_once(store, [small("a", b"1")]) is None

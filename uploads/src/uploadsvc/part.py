@@ -12,11 +12,11 @@ import os
 import uuid
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Protocol
 
+import msgspec
 from svckit.conditional import etag_of
 from twisted.logger import Logger
 
@@ -35,8 +35,7 @@ _MOST_PIECES = 512
 """Buffers for one writev(2); the kernel takes 1024."""
 
 
-@dataclass(frozen=True, slots=True)
-class Published:
+class Published(msgspec.Struct, frozen=True):
     """What stands under the final name now."""
 
     name: str

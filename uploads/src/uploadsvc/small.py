@@ -11,10 +11,10 @@ import hashlib
 import os
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from itertools import count
 from uuid import uuid4
 
+import msgspec
 from svckit.conditional import etag_of
 
 from .part import Published, open_hidden, settle_folder, write_all
@@ -31,8 +31,7 @@ LARGE = 1 << 20
 _run, _number = uuid4().hex, count()
 
 
-@dataclass(frozen=True, slots=True)
-class Small:
+class Small(msgspec.Struct, frozen=True):
     """A file that has come whole."""
 
     name: str
@@ -97,13 +96,11 @@ def publish_all(
     try:
         room = _Room(store)
         _each(made, lambda one: _write(one, f"{hidden}{next(_number):x}.part", room, store.hashes))
-        if lock < 0 and len(made) > 1:
-            _each(made, lambda one: begin_writing(one.fd))  # all at once: the first fsync takes most of them along
-        _each(made, lambda one: os.fsync(one.fd))
-        if lock < 0:
+        if standing is None:
+            _make_durable(made)
             lock = store.sharing()
         _each(made, lambda one: _put(one, root, standing))
-        if any(isinstance(one.result, Published) for one in made):
+        if standing is None and any(isinstance(one.result, Published) for one in made):
             settle_folder(store.root)
     except OSError as error:
         for one in made:
@@ -114,6 +111,12 @@ def publish_all(
         for one in made:
             _let_go(one)
     return [one.result or OSError("not put in place") for one in made]
+
+
+def _make_durable(made: Sequence[_Made]) -> None:
+    if len(made) > 1:
+        _each(made, lambda one: begin_writing(one.fd))  # all at once: the first fsync takes most of them along
+    _each(made, lambda one: os.fsync(one.fd))
 
 
 def _each(made: Sequence[_Made], step: Callable[[_Made], object]) -> None:

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from uploadsvc.instant import LARGE, publish_at_once
 from uploadsvc.part import Published
 from uploadsvc.quota import OWNER, OverQuota, Quota
 from uploadsvc.refusals import DISK_FULL
-from uploadsvc.small import LARGE, Small, publish_all, publish_at_once
+from uploadsvc.small import Small, publish_all
 from uploadsvc.store import Store
 
 

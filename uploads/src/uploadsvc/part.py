@@ -152,13 +152,13 @@ class Part:
             fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
-def open_hidden(path: Path | str) -> int:
-    """The descriptor of a file in the making, to write and to read.
+def open_hidden(path: Path | str, folder: int | None = None) -> int:
+    """The descriptor of a file in the making, to write and to read; `folder` is the descriptor of where `path` begins.
 
     Raises:
         OSError: it cannot be made.
     """
-    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, MODE)
+    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, MODE, dir_fd=folder)
 
 
 def write_all(fd: int, pieces: Sequence[bytes | bytearray]) -> int:

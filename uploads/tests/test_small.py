@@ -73,9 +73,27 @@ def test_a_full_disk_in_the_middle(store: Store, monkeypatch: pytest.MonkeyPatch
     assert finals(store) == {"a": b"a", "c": b"c"}
 
 
-def test_a_folder_in_the_way_is_one_ones_failure(store: Store) -> None:
+@pytest.mark.parametrize(("call", "number"), [("writev", 1), ("open", 3), ("fstat", 1), ("rename", 1)])
+def test_a_full_memory_in_the_middle(store: Store, monkeypatch: pytest.MonkeyPatch, call: str, number: int) -> None:
+    failing(monkeypatch, call, number)
+    found = publish_at_once(store, [small(name, name.encode()) for name in "abc"])
+    monkeypatch.undo()
+    assert found is not None and [type(each) for each in found] == [Published, OSError, Published]
+    assert finals(store) == {"a": b"a", "c": b"c"}
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_no_descriptors_for_the_folders(store: Store, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    failing(monkeypatch, "open", number, errno.EMFILE)
+    found = publish_at_once(store, [small("a", b"1")])
+    monkeypatch.undo()
+    assert found is None and finals(store) == {}
+
+
+@pytest.mark.parametrize("publish", [publish_all, publish_at_once])
+def test_a_folder_in_the_way_is_one_ones_failure(store: Store, publish: Any) -> None:
     (store.root / "b").mkdir()
-    found = publish_all(store, [small(name, b"1") for name in "abc"])
+    found = publish(store, [small(name, b"1") for name in "abc"])
     assert [type(each) for each in found] == [Published, IsADirectoryError, Published]
     assert finals(store) == {"a": b"1", "c": b"1"}
 

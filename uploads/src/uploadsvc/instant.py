@@ -4,13 +4,12 @@ There is no device to wait for, so no thread is needed, and fsync(2) would have 
 moment is left to a thread. The two folders are opened once for all files: a name in an open folder is found sooner than a path.
 """
 
-import errno
 import os
 from collections.abc import Sequence
 
 from .part import Published
 from .small import Made, Room, Small, each, fresh_name, results
-from .store import Store
+from .store import Store, close_all
 
 __all__ = ["LARGE", "publish_at_once"]
 
@@ -23,34 +22,31 @@ def publish_at_once(store: Store, files: Sequence[Small]) -> list[Published | Ex
 
     That is where a lock has to be waited for, or a large file would be replaced: its memory is given back page by page.
     """
-    root = -1
     try:
-        root = os.open(store.root, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-        standing = {file.name for file in files if _stands(file.name, root)}
-        hidden = store.sharing(wait=False)
+        root, hidden = folders = store.sharing(wait=False)
     except OSError:
-        if root >= 0:
-            os.close(root)
         return None
     try:
-        return _publish(store, files, standing, root, hidden)
+        standing = _standing(files, root)
+        return None if standing is None else _publish(store, files, standing, root, hidden)
     finally:
-        os.close(hidden)
-        os.close(root)
+        close_all(folders)
 
 
-def _stands(name: str, root: int) -> bool:
-    """
-    Raises:
-        OSError: what stands there is large.
-    """
-    try:
-        about = os.stat(name, dir_fd=root, follow_symlinks=False)
-    except FileNotFoundError:
-        return False
-    if about.st_size > LARGE:
-        raise OSError(errno.EFBIG, name)
-    return True
+def _standing(files: Sequence[Small], root: int) -> set[str] | None:
+    """Those of their names that something has; None where one of them is a large file's, or that cannot be found out."""
+    standing = set()
+    for file in files:
+        try:
+            about = os.stat(file.name, dir_fd=root, follow_symlinks=False)
+        except FileNotFoundError:
+            continue
+        except OSError:
+            return None
+        if about.st_size > LARGE:
+            return None
+        standing.add(file.name)
+    return standing
 
 
 def _publish(store: Store, files: Sequence[Small], standing: set[str], root: int, hidden: int) -> list[Published | Exception]:
@@ -64,8 +60,10 @@ def _publish(store: Store, files: Sequence[Small], standing: set[str], root: int
         one.placed(about, name in standing)
         standing.add(name)
 
-    each(made, lambda one: one.write(fresh_name(), room, store.hashes, hidden))
-    each(made, put)
-    for one in made:
-        one.let_go()
+    try:
+        each(made, lambda one: one.write(fresh_name(), room, store.hashes, hidden))
+        each(made, put)
+    finally:
+        for one in made:
+            one.let_go()
     return results(made)

@@ -19,7 +19,7 @@ from svckit.conditional import etag_of
 from .part import Published, open_hidden, settle_folder, write_all
 from .quota import own
 from .replacing import replace
-from .store import Store
+from .store import Store, close_all
 from .writeback import begin_writing
 
 __all__ = ["Made", "Room", "Small", "each", "fresh_name", "publish_all", "results"]
@@ -101,7 +101,8 @@ class Made:
 def publish_all(store: Store, files: Sequence[Small]) -> list[Published | Exception]:
     """Make `files` durable and put them in place, one behind the other; what came of each."""
     made = [Made(file) for file in files]
-    hidden, root, lock = str(store.hidden), str(store.root), -1
+    hidden, root = str(store.hidden), str(store.root)
+    folders: Sequence[int] = ()
 
     def put(one: Made) -> None:
         about = os.fstat(one.fd)
@@ -113,7 +114,7 @@ def publish_all(store: Store, files: Sequence[Small]) -> list[Published | Except
         if len(made) > 1:
             each(made, lambda one: begin_writing(one.fd))  # all at once: the first fsync takes most of them along
         each(made, lambda one: os.fsync(one.fd))
-        lock = store.sharing()
+        folders = store.sharing()
         each(made, put)
         if any(isinstance(one.result, Published) for one in made):
             settle_folder(store.root)
@@ -121,8 +122,7 @@ def publish_all(store: Store, files: Sequence[Small]) -> list[Published | Except
         for one in made:
             one.result = one.result or error
     finally:
-        if lock >= 0:
-            os.close(lock)
+        close_all(folders)
         for one in made:
             one.let_go()
     return results(made)

@@ -41,7 +41,7 @@ class Together:
         reactor: Any,
         at_once: Callable[[Sequence[Small]], Results | None] | None = None,
     ) -> None:
-        """`publish` blocks; `at_once` does not, and has None to say that it would have to: see `small`."""
+        """`publish` blocks; `at_once` does not, and has None to say that it would have to: see `instant`."""
         self._publish, self._run, self._reactor, self._at_once = publish, run, reactor, at_once
         self._waiting: deque[_Waiting] = deque()
         self._called = self._busy = False

@@ -35,6 +35,24 @@ def test_without_routes_nothing_is_ours() -> None:
     assert not Ownership().owns(b"/")
 
 
+@pytest.mark.parametrize(
+    ("routes", "all_ours"),
+    [
+        ((("/a/", True), ("/", False)), True),
+        ((("/a", True), ("/ab/", False), ("=/a", False)), True),
+        ((("/a/", True), ("/a/b/", True), ("=/a/c", True)), True),
+        ((("/a/", True), ("/a/b/", False)), False),
+        ((("/a/", True), ("=/a/b", False)), False),
+        ((("/a/", False),), False),
+        ((("/", True), ("/a/", False)), False),
+        ((("/", True),), True),
+        ((), False),
+    ],
+)
+def test_whether_all_in_a_folder_is_ours(routes: tuple[tuple[str, bool], ...], all_ours: bool) -> None:
+    assert Ownership(routes).owns_below(b"/a") is all_ours
+
+
 def test_new_routes_replace_the_old() -> None:
     ownership = Ownership(ROUTES)
     ownership.update((("/b/", True),))

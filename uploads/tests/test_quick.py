@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from uploadsvc import exchange, quick
+from uploadsvc import exchange, plain, quick
 
 from tests.support.special import SPECIAL
 
@@ -20,7 +20,7 @@ def quickly(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     seen: list[str] = []
     original = exchange.Exchange.__init__
 
-    def noted(self: Any, channel: Any, asked: exchange.Asked) -> None:
+    def noted(self: Any, channel: Any, asked: plain.Asked) -> None:
         seen.append(asked.name)
         original(self, channel, asked)
 
@@ -79,13 +79,13 @@ def test_in_pieces_of_every_size(service: Any, quickly: list[str], step: int) ->
         "If-None-Match: *",
         'IF-MATCH: "x"',
         "If-Unmodified-Since: Sun, 06 Nov 1994 08:49:37 GMT",
-        "X: " + "y" * quick.LONGEST_HEAD,
+        "X: " + "y" * plain.LONGEST_HEAD,
     ],
 )
 def test_what_is_special_is_left_alone(field: str) -> None:
-    plain = ("Content-Length: 3", "Connection: keep-alive", "Authorization: Basic YTpi", "Content-Type: text/html")
-    assert quick.read(head(*plain) + b"abc") == exchange.Asked(b"/uploads/x", "x", 3, len(head(*plain)))
-    assert quick.read(head(*plain, field) + b"abc") is None
+    fields = ("Content-Length: 3", "Connection: keep-alive", "Authorization: Basic YTpi", "Content-Type: text/html")
+    assert plain.read(head(*fields) + b"abc") == plain.Asked(b"/uploads/x", "x", 3, len(head(*fields)))
+    assert plain.read(head(*fields, field) + b"abc") is None
 
 
 @pytest.mark.parametrize(
@@ -119,14 +119,14 @@ def test_what_is_special_is_left_alone(field: str) -> None:
     ],
 )
 def test_heads_that_are_not_for_the_quick_way(data: bytes) -> None:
-    assert quick.read(data) is None and quick.read(data + b"abc") is None
+    assert plain.read(data) is None and plain.read(data + b"abc") is None
 
 
 def test_what_it_reads() -> None:
     data = head("content-length:  0003\t", target="/uploads//%61%CC%88?x") + b"abcd"
-    assert quick.read(data) == exchange.Asked(b"/uploads//%61%CC%88?x", "\u00e4", 3, len(data) - 4), "in NFC"
+    assert plain.read(data) == plain.Asked(b"/uploads//%61%CC%88?x", "\u00e4", 3, len(data) - 4), "in NFC"
     longest = head("Content-Length: 0", target="/uploads/" + "x" * 255)
-    assert quick.read(longest) == exchange.Asked(b"/uploads/" + b"x" * 255, "x" * 255, 0, len(longest))
+    assert plain.read(longest) == plain.Asked(b"/uploads/" + b"x" * 255, "x" * 255, 0, len(longest))
 
 
 @pytest.mark.parametrize(
@@ -169,9 +169,9 @@ def test_a_large_one_that_the_kernel_cannot_move_goes_the_ordinary_way(service: 
 
 
 def test_two_wishes_are_one() -> None:
-    one = quick.read(head("Content-Length: 3", "Want-Repr-Digest: sha-512", "want-repr-digest: sha-256=9"))
+    one = plain.read(head("Content-Length: 3", "Want-Repr-Digest: sha-512", "want-repr-digest: sha-256=9"))
     assert one is not None and one.hashes
-    other = quick.read(head("Content-Length: 3", "Want-Repr-Digest: sha-512", "want-repr-digest: sha-256=0"))
+    other = plain.read(head("Content-Length: 3", "Want-Repr-Digest: sha-512", "want-repr-digest: sha-256=0"))
     assert other is not None and not other.hashes
 
 

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from uploadsvc.instant import LARGE, publish_at_once
 from uploadsvc.part import Published
 from uploadsvc.quota import OWNER, OverQuota, Quota
 from uploadsvc.refusals import DISK_FULL
-from uploadsvc.small import LARGE, Small, publish_all, publish_at_once
+from uploadsvc.small import Small, publish_all
 from uploadsvc.store import Store
 
 from tests.support.descriptors import no_descriptor_leaks
@@ -73,9 +74,27 @@ def test_a_full_disk_in_the_middle(store: Store, monkeypatch: pytest.MonkeyPatch
     assert finals(store) == {"a": b"a", "c": b"c"}
 
 
-def test_a_folder_in_the_way_is_one_ones_failure(store: Store) -> None:
+@pytest.mark.parametrize(("call", "number"), [("writev", 1), ("open", 3), ("fstat", 1), ("rename", 1)])
+def test_a_full_memory_in_the_middle(store: Store, monkeypatch: pytest.MonkeyPatch, call: str, number: int) -> None:
+    failing(monkeypatch, call, number)
+    found = publish_at_once(store, [small(name, name.encode()) for name in "abc"])
+    monkeypatch.undo()
+    assert found is not None and [type(each) for each in found] == [Published, OSError, Published]
+    assert finals(store) == {"a": b"a", "c": b"c"}
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_no_descriptors_for_the_folders(store: Store, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    failing(monkeypatch, "open", number, errno.EMFILE)
+    found = publish_at_once(store, [small("a", b"1")])
+    monkeypatch.undo()
+    assert found is None and finals(store) == {}
+
+
+@pytest.mark.parametrize("publish", [publish_all, publish_at_once])
+def test_a_folder_in_the_way_is_one_ones_failure(store: Store, publish: Any) -> None:
     (store.root / "b").mkdir()
-    found = publish_all(store, [small(name, b"1") for name in "abc"])
+    found = publish(store, [small(name, b"1") for name in "abc"])
     assert [type(each) for each in found] == [Published, IsADirectoryError, Published]
     assert finals(store) == {"a": b"1", "c": b"1"}
 
@@ -133,6 +152,14 @@ def test_at_once_where_nothing_has_to_be_waited_for(store: Store) -> None:
     found = publish_at_once(store, [small("a", b"1"), small("b", b"2"), small("a", b"3")])
     assert found is not None and [getattr(each, "replaced", None) for each in found] == [False, True, True]
     assert finals(store) == {"a": b"3", "b": b"2"}
+
+
+def test_in_memory_there_is_nothing_for_fsync_to_do(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    done: list[int] = []
+    monkeypatch.setattr(os, "fsync", done.append)
+    assert publish_at_once(store, [small("a", b"1"), small("b", b"2")]) is not None and not done
+    publish_all(store, [small("a", b"1"), small("b", b"2")])
+    assert len(done) == 3, "each of them, and the folder"
 
 
 def test_not_at_once_where_a_condition_holds_the_lock(store: Store) -> None:

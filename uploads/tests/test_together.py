@@ -1,5 +1,6 @@
 """Small files gather while others are at the disk."""
 
+from functools import partial
 from typing import Any
 
 import pytest
@@ -32,10 +33,11 @@ class Scene:
         self.clock, self.disk, self.held = Clock(), Disk(), held
         self.together = Together(self.disk, held, self.clock, at_once)
         self.told: list[Any] = []
+        self.slow: list[str] = []
 
     def put(self, names: str) -> None:
         for name in names:
-            self.together.put(named(name), self.told.append)
+            self.together.put(named(name), self.told.append, partial(self.slow.append, name))
 
 
 @pytest.fixture
@@ -90,7 +92,7 @@ def test_one_who_cannot_bear_it_takes_nothing_from_the_others(scene: Scene) -> N
     def fail(result: Any) -> None:
         raise ValueError(result)
 
-    scene.together.put(named("a"), fail)
+    scene.together.put(named("a"), fail, int)
     scene.put("b")
     scene.clock.advance(0)
     scene.held.run_one()
@@ -103,7 +105,7 @@ def test_where_no_thread_is_needed_the_reactor_has_its_turn(held: Any, monkeypat
     scene = Scene(held, at_once)
     scene.put("abc")
     scene.clock.advance(0)
-    assert at_once.jobs == [["a", "b"], ["c"]] and scene.told == ["a", "b", "c"] and not held.jobs
+    assert at_once.jobs == [["a", "b"], ["c"]] and scene.told == ["a", "b", "c"] and not held.jobs and not scene.slow
 
 
 def test_a_failure_that_nobody_thought_of_is_not_the_last(held: Any) -> None:
@@ -126,3 +128,20 @@ def test_where_it_would_take_long_a_thread_does_it(held: Any) -> None:
     assert scene.told == []
     held.run_one()
     assert scene.told == ["a", "b"] and scene.disk.jobs == [["a", "b"]]
+
+
+def test_who_waits_for_a_thread_hears_of_it(held: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(together, "MOST_AT_ONCE", 1)
+    answers = iter([None, ["b"], None])
+    scene = Scene(held, lambda files: next(answers))
+    scene.put("ab")
+    assert scene.slow == [], "not yet"
+    scene.clock.advance(0)
+    assert scene.slow == ["a", "b"], "the second has to wait for the first one's"
+    scene.put("c")
+    assert scene.slow == ["a", "b", "c"]
+    held.run_one()
+    scene.clock.advance(0)
+    assert scene.told == ["a", "b"] and scene.slow == ["a", "b", "c", "c"]
+    held.run_one()
+    assert scene.told == ["a", "b", "c"]

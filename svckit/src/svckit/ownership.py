@@ -29,3 +29,10 @@ class Ownership:
             return self._routes.find(normalise(target)) is True
         except BadTarget:
             return True
+
+    def owns_below(self, folder: bytes) -> bool:
+        """Whether all targets below `folder` (a path in normal form, without a slash at its end) are this service's."""
+        inside = folder + b"/"
+        return self.owns(inside) and all(
+            ours or not pattern.removeprefix("=").encode("utf-8").startswith(inside) for pattern, ours in self.patterns
+        )

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from base64 import b64encode
-from dataclasses import dataclass
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -17,26 +17,13 @@ from . import refusals
 from .intake import PREFIX
 from .names import quoted
 from .part import Published
+from .plain import Asked
 from .sink import add
 from .small import Small
 
-__all__ = ["Asked", "Exchange", "Gathered"]
+__all__ = ["Exchange", "Gathered"]
 
 _encode = msgspec.json.Encoder().encode
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """What a head asks for."""
-
-    target: bytes
-    """As it stands there."""
-    name: str
-    length: int
-    end: int
-    """Where the body begins."""
-    hashes: bool = False
-    """Whether the client asks for the SHA-256."""
 
 
 class Exchange(ABC):
@@ -104,7 +91,7 @@ class Exchange(ABC):
         if sent < len(data):
             transport.write(data[sent:])
         channel.site.log(self)
-        channel.requestDone(self)  # it has what the channel asks of one
+        channel.answered(self)
 
 
 class Gathered(Exchange):
@@ -119,15 +106,18 @@ class Gathered(Exchange):
         if body:
             add(self._pieces, body)
             self.left -= len(body)
-        if self.left:
-            return
-        channel = self.channel
-        channel.body_is_whole(self)
-        channel.site.together.put(
-            Small(self.asked.name, self._pieces, self.asked.length, hashes=self.asked.hashes), self.published
-        )
+        if not self.left:
+            self.whole(self._pieces)
         if behind:
-            channel.dataReceived(behind)
+            self.channel.dataReceived(behind)
+
+    def whole(self, pieces: Sequence[bytes | bytearray]) -> None:
+        """These are all of it."""
+        self.left = 0
+        channel, asked = self.channel, self.asked
+        channel.expect_answer(self)
+        file = Small(asked.name, pieces, asked.length, hashes=asked.hashes)
+        channel.site.together.put(file, self.published, channel.no_answer_yet)
 
     def connectionLost(self, reason: Failure) -> None:
         super().connectionLost(reason)

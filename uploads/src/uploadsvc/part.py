@@ -12,11 +12,11 @@ import os
 import uuid
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Protocol
 
+import msgspec
 from svckit.conditional import etag_of
 from twisted.logger import Logger
 
@@ -35,8 +35,7 @@ _MOST_PIECES = 512
 """Buffers for one writev(2); the kernel takes 1024."""
 
 
-@dataclass(frozen=True, slots=True)
-class Published:
+class Published(msgspec.Struct, frozen=True):
     """What stands under the final name now."""
 
     name: str
@@ -153,13 +152,13 @@ class Part:
             fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
-def open_hidden(path: Path | str) -> int:
-    """The descriptor of a file in the making, to write and to read.
+def open_hidden(path: Path | str, folder: int | None = None) -> int:
+    """The descriptor of a file in the making, to write and to read; `folder` is the descriptor of where `path` begins.
 
     Raises:
         OSError: it cannot be made.
     """
-    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, MODE)
+    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, MODE, dir_fd=folder)
 
 
 def write_all(fd: int, pieces: Sequence[bytes | bytearray]) -> int:

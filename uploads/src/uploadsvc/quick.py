@@ -7,80 +7,23 @@ and gets the same answer. While the body comes, and until it is answered, the ex
 any request does, so that a drain, a lost connection and a pipelined request find what they expect.
 """
 
-import re
 from math import inf
 from typing import Any
 
-from svckit.hosts import is_host
-from svckit.paths import BadTarget, normalise
-from svckit.web import MOST_FIELDS, GuardedChannel
+from svckit.ownership import Ownership
+from svckit.web import GuardedChannel
 
-from .digests import wants_sha256
-from .exchange import Asked, Exchange, Gathered
-from .intake import PREFIX, Place, find
+from .exchange import Exchange, Gathered
+from .intake import PREFIX
+from .plain import Asked, read
 from .refusals import LINGER
 from .splicing import can_splice
 from .straight import Straight
 
-__all__ = ["LONGEST_HEAD", "MOST", "QuickChannel", "read"]
+__all__ = ["MOST", "QuickChannel"]
 
 MOST = 64 * 1024
 """Bytes of a file that lies in memory while it comes."""
-LONGEST_HEAD = 4096
-"""Bytes of a head that the quick way looks at."""
-
-_head = re.compile(
-    rb"PUT (/[\x21-\x7e]*+) HTTP/1\.1\r\n"
-    rb"((?:[!#$%%&'*+\-.^_`|~0-9A-Za-z]++:[\t\x20-\x7e\x80-\xff]*+\r\n){1,%d}+)\r\n" % MOST_FIELDS
-).match
-_special = re.compile(
-    rb"^(host|connection|content-length|content-range|content-encoding|transfer-encoding|expect|upgrade|"
-    rb"(?:content|repr|want-repr)-digest|if-[a-z-]+):[ \t]*([^\r]*)\r$",
-    re.IGNORECASE | re.MULTILINE,
-).findall
-_plain = re.compile(rb"%s/([A-Za-z0-9_~-][A-Za-z0-9._~-]{0,254})" % PREFIX).fullmatch
-
-
-def read(data: bytes) -> Asked | None:
-    """The head that `data` begins with; None where it is not for the quick way."""
-    found = _head(data, 0, LONGEST_HEAD)
-    if found is None:
-        return None
-    hosts, lengths, wishes = [], [], []
-    for name, value in _special(found[2]):
-        match name.lower():
-            case b"host":
-                hosts.append(value.rstrip(b" \t"))
-            case b"content-length":
-                lengths.append(value.rstrip(b" \t"))
-            case b"want-repr-digest":
-                wishes.append(value)
-            case b"connection" if value.strip().lower() == b"keep-alive":
-                pass
-            case _:
-                return None
-    if (
-        len(hosts) != 1
-        or not is_host(hosts[0])
-        or len(lengths) != 1
-        or not 0 < len(lengths[0]) < 16
-        or not lengths[0].isdigit()
-    ):
-        return None
-    length, name = int(lengths[0]), _name_of(found[1])
-    hashes = bool(wishes) and wants_sha256(lambda _: b", ".join(wishes))
-    return Asked(found[1], name, length, found.end(), hashes) if name else None
-
-
-def _name_of(target: bytes) -> str:
-    """The file's, empty where the target is none's."""
-    if plain := _plain(target):
-        return plain[1].decode("ascii")
-    try:
-        place = find(normalise(target))
-    except BadTarget:
-        return ""
-    return place.name if isinstance(place, Place) else ""
 
 
 class QuickChannel(GuardedChannel):
@@ -109,9 +52,16 @@ class QuickChannel(GuardedChannel):
             rest and self.site.splices and not (asked.hashes or intake.store.hashes) and can_splice(self.transport)
         ):
             return False
-        if self.lease is not None and self.requests_begun and not self.lease.ownership.owns(asked.target):
+        if self.lease is not None and self.requests_begun and self._is_anothers(self.lease.ownership, asked.target):
             return False
         return self._begin_large(asked, data) if large else self._begin_small(asked, data, rest)
+
+    def _is_anothers(self, ownership: Ownership, target: bytes) -> bool:
+        if self.site.all_ours is ownership.patterns:
+            return False
+        if ownership.owns_below(PREFIX):
+            self.site.all_ours = ownership.patterns
+        return not ownership.owns(target)
 
     def _begin_small(self, asked: Asked, data: bytes, rest: int) -> bool:
         self.resetTimeout()
@@ -120,7 +70,9 @@ class QuickChannel(GuardedChannel):
         if rest:
             self.requests.append(exchange)
             self.give_to(exchange)
-        exchange.take(data[asked.end :])
+            exchange.take(data[asked.end :])
+        else:
+            exchange.whole([data[asked.end :]])
         return True
 
     def _begin_large(self, asked: Asked, data: bytes) -> bool:
@@ -143,6 +95,40 @@ class QuickChannel(GuardedChannel):
         if exchange in self.requests:
             self.requests.remove(exchange)
         self.begin_answer(exchange)
+
+    def expect_answer(self, exchange: Exchange) -> None:
+        """As `body_is_whole`, of one that is to be answered before anything else can be read: the idle time goes on."""
+        self._taking = None
+        if exchange not in self.requests:
+            self.requests.append(exchange)
+        self._handlingRequest, self._savedTimeOut = True, None
+        self.setRawMode()
+
+    def no_answer_yet(self) -> None:
+        """It takes longer than that: the client is not the one who is slow."""
+        if self._savedTimeOut is None:
+            self._savedTimeOut = self.setTimeout(None)
+
+    def answered(self, exchange: Exchange) -> None:
+        """Its answer is on its way."""
+        if self._quiet:
+            self.requests.clear()
+            self._handlingRequest = False
+            self.setLineMode()
+        else:
+            self.requestDone(exchange)  # type: ignore[arg-type]  # it has what the channel asks of one
+
+    @property
+    def _quiet(self) -> bool:
+        """Whether nothing at all has happened since `expect_answer`."""
+        return bool(self.persistent) and not (
+            self._savedTimeOut
+            or self._dataBuffer
+            or self._waitingForTransport
+            or self._leaving
+            or self._draining
+            or self._client_ended
+        )
 
     def refuse_midway(self, exchange: Exchange, answer: bytes) -> None:
         """Answer although the body is not whole; its rest is read away, however much that is, while there is time."""

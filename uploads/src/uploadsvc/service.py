@@ -19,13 +19,14 @@ from twisted.logger import Logger
 from twisted.python.threadpool import ThreadPool
 
 from .counts import WRITE_INTERVAL
+from .instant import publish_at_once
 from .intake import Intake
 from .memory import in_memory
 from .opening import cannot_use, make_stores
 from .resource import Uploads
 from .sink import Run
 from .site import UploadSite
-from .small import publish_all, publish_at_once
+from .small import publish_all
 from .store import Store
 from .stores import AnyShelf, AnyStore
 from .telling import Teller, by_command, by_http

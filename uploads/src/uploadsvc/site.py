@@ -22,6 +22,8 @@ class UploadSite(GuardedSite):
     """The site of one intake."""
 
     protocol = QuickChannel
+    all_ours: object = None
+    """The router's patterns, where by them all below our prefix is ours."""
 
     def __init__(
         self,

@@ -5,34 +5,29 @@ of all replicas and one fsync of the folder do for all of them, and all are done
 is that one's failure only. Blocks.
 """
 
-import errno
 import fcntl
 import hashlib
 import os
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from itertools import count
 from uuid import uuid4
 
+import msgspec
 from svckit.conditional import etag_of
 
 from .part import Published, open_hidden, settle_folder, write_all
 from .quota import own
 from .replacing import replace
-from .store import Store
+from .store import Store, close_all
 from .writeback import begin_writing
 
-__all__ = ["LARGE", "Small", "publish_all", "publish_at_once"]
-
-LARGE = 1 << 20
-"""Bytes of a file that is not replaced between two turns of the reactor."""
+__all__ = ["Made", "Room", "Small", "each", "fresh_name", "publish_all", "results"]
 
 _run, _number = uuid4().hex, count()
 
 
-@dataclass(frozen=True, slots=True)
-class Small:
+class Small(msgspec.Struct, frozen=True):
     """A file that has come whole."""
 
     name: str
@@ -43,89 +38,7 @@ class Small:
     """Whether somebody asks for its SHA-256."""
 
 
-class _Made:
-    """One of them on its way."""
-
-    __slots__ = ("about", "fd", "file", "path", "result", "sha256")
-    about: os.stat_result
-
-    def __init__(self, file: Small) -> None:
-        self.file, self.path, self.fd = file, "", -1
-        self.sha256: bytes | None = None
-        self.result: Published | Exception | None = None
-
-
-def publish_at_once(store: Store, files: Sequence[Small]) -> list[Published | Exception] | None:
-    """As `publish_all`, of a store whose files lie in memory; None, with nothing done, where it would take more than a moment.
-
-    That is where a lock has to be waited for, or a large file would be replaced: its memory is given back page by page.
-    """
-    standing: set[str] = set()
-    try:
-        for file in files:
-            if _stands(store, file.name):
-                standing.add(file.name)
-        return publish_all(store, files, store.sharing(wait=False), standing)
-    except OSError:
-        return None
-
-
-def _stands(store: Store, name: str) -> bool:
-    """
-    Raises:
-        OSError: what stands there is large.
-    """
-    try:
-        about = os.lstat(f"{store.root}/{name}")
-    except FileNotFoundError:
-        return False
-    if about.st_size > LARGE:
-        raise OSError(errno.EFBIG, name)
-    return True
-
-
-def publish_all(
-    store: Store, files: Sequence[Small], lock: int = -1, standing: set[str] | None = None
-) -> list[Published | Exception]:
-    """Make `files` durable and put them in place, one behind the other; what came of each.
-
-    `lock` is what `Store.sharing` gives, where the caller has it; it is closed here. `standing` are those of their names that
-    something has, where that is known.
-    """
-    made = [_Made(file) for file in files]
-    hidden, root = f"{store.hidden}/{_run}", str(store.root)
-    try:
-        room = _Room(store)
-        _each(made, lambda one: _write(one, f"{hidden}{next(_number):x}.part", room, store.hashes))
-        if lock < 0 and len(made) > 1:
-            _each(made, lambda one: begin_writing(one.fd))  # all at once: the first fsync takes most of them along
-        _each(made, lambda one: os.fsync(one.fd))
-        if lock < 0:
-            lock = store.sharing()
-        _each(made, lambda one: _put(one, root, standing))
-        if any(isinstance(one.result, Published) for one in made):
-            settle_folder(store.root)
-    except OSError as error:
-        for one in made:
-            one.result = one.result or error
-    finally:
-        if lock >= 0:
-            os.close(lock)
-        for one in made:
-            _let_go(one)
-    return [one.result or OSError("not put in place") for one in made]
-
-
-def _each(made: Sequence[_Made], step: Callable[[_Made], object]) -> None:
-    for one in made:
-        if one.result is None:
-            try:
-                step(one)
-            except Exception as error:  # whatever it is, the others have nothing to do with it
-                one.result = error
-
-
-class _Room:
+class Room:
     """What is free on the file system, looked up once."""
 
     def __init__(self, store: Store) -> None:
@@ -143,34 +56,93 @@ class _Room:
             self._quota.expect_space(file.size, file.name)
 
 
-def _write(one: _Made, path: str, room: _Room, hashes: bool) -> None:
-    room.expect(one.file)
-    one.fd = open_hidden(path)
-    one.path = path
-    fcntl.flock(one.fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    write_all(one.fd, one.file.pieces)
-    if hashes or one.file.hashes:
-        one.sha256 = hashlib.sha256(b"".join(one.file.pieces)).digest()
-    own(one.fd, one.file.user)
+class Made:
+    """One of them on its way."""
+
+    __slots__ = ("_folder", "fd", "file", "path", "result", "sha256")
+
+    def __init__(self, file: Small) -> None:
+        self.file, self.path, self.fd = file, "", -1
+        self._folder: int | None = None
+        self.sha256: bytes | None = None
+        self.result: Published | Exception | None = None
+
+    def write(self, path: str, room: Room, hashes: bool, folder: int | None = None) -> None:
+        """Have its bytes at `path`, locked; `folder` is the descriptor of the one in which that is.
+
+        Raises:
+            OSError: there is no room, or worse.
+        """
+        file = self.file
+        room.expect(file)
+        self.fd = fd = open_hidden(path, folder)
+        self.path, self._folder = path, folder
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        write_all(fd, file.pieces)
+        if hashes or file.hashes:
+            self.sha256 = hashlib.sha256(b"".join(file.pieces)).digest()
+        own(fd, file.user)
+
+    def placed(self, about: os.stat_result, replaced: bool) -> None:
+        """It stands under its name now; `about` is its fstat."""
+        self.path = ""
+        self.result = Published(self.file.name, about.st_size, self.sha256, etag_of(about), replaced)
+
+    def let_go(self) -> None:
+        """Whatever goes wrong here has no bearing on what is answered: what was to be durable is."""
+        if self.path:
+            with suppress(OSError):
+                os.unlink(self.path, dir_fd=self._folder)
+        if self.fd >= 0:
+            with suppress(OSError):
+                os.close(self.fd)
 
 
-def _put(one: _Made, root: str, standing: set[str] | None) -> None:
-    about, final = os.fstat(one.fd), f"{root}/{one.file.name}"
-    if standing is None:
-        replaced = replace(one.path, final)
-    else:  # none of them is large
-        replaced = one.file.name in standing
-        os.rename(one.path, final)  # noqa: PTH104  # each Path costs as much as a system call
-        standing.add(one.file.name)
-    one.path = ""
-    one.result = Published(one.file.name, about.st_size, one.sha256, etag_of(about), replaced)
+def publish_all(store: Store, files: Sequence[Small]) -> list[Published | Exception]:
+    """Make `files` durable and put them in place, one behind the other; what came of each."""
+    made = [Made(file) for file in files]
+    hidden, root = str(store.hidden), str(store.root)
+    folders: Sequence[int] = ()
+
+    def put(one: Made) -> None:
+        about = os.fstat(one.fd)
+        one.placed(about, replace(one.path, f"{root}/{one.file.name}"))
+
+    try:
+        room = Room(store)
+        each(made, lambda one: one.write(f"{hidden}/{fresh_name()}", room, store.hashes))
+        if len(made) > 1:
+            each(made, lambda one: begin_writing(one.fd))  # all at once: the first fsync takes most of them along
+        each(made, lambda one: os.fsync(one.fd))
+        folders = store.sharing()
+        each(made, put)
+        if any(isinstance(one.result, Published) for one in made):
+            settle_folder(store.root)
+    except OSError as error:
+        for one in made:
+            one.result = one.result or error
+    finally:
+        close_all(folders)
+        for one in made:
+            one.let_go()
+    return results(made)
 
 
-def _let_go(one: _Made) -> None:
-    """Whatever goes wrong here has no bearing on what is answered: what was to be durable is."""
-    if one.path:
-        with suppress(OSError):
-            os.unlink(one.path)  # noqa: PTH108
-    if one.fd >= 0:
-        with suppress(OSError):
-            os.close(one.fd)
+def fresh_name() -> str:
+    """A name in the hidden folder that nothing has."""
+    return f"{_run}{next(_number):x}.part"
+
+
+def each(made: Sequence[Made], step: Callable[[Made], object]) -> None:
+    """Take a step with each that has not failed yet."""
+    for one in made:
+        if one.result is None:
+            try:
+                step(one)
+            except Exception as error:  # whatever it is, the others have nothing to do with it
+                one.result = error
+
+
+def results(made: Sequence[Made]) -> list[Published | Exception]:
+    """What came of each."""
+    return [one.result or OSError("not put in place") for one in made]

@@ -8,7 +8,7 @@ import fcntl
 import heapq
 import os
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
@@ -22,10 +22,11 @@ from .names import BadName, check
 from .part import Part, Published, put_in_place
 from .quota import Quota
 
-__all__ = ["ABANDONED_AFTER", "HIDDEN", "Store"]
+__all__ = ["ABANDONED_AFTER", "HIDDEN", "Store", "close_all"]
 
 HIDDEN = ".parts"
 """Sub-folder for what is not whole yet; no upload can have that name."""
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 ABANDONED_AFTER = 60.0
 """Seconds without a write after which a part that nobody has locked is swept away."""
 
@@ -151,38 +152,41 @@ class Store:
 
         Those that do not mind how it was share the lock.
         """
-        fd = self._lock(fcntl.LOCK_SH if holds is None else fcntl.LOCK_EX)
+        folders = self._lock(fcntl.LOCK_SH if holds is None else fcntl.LOCK_EX)
         try:
             if holds is not None and not holds(self.about(name)):
                 raise HoldsNoLonger
             yield
         finally:
-            os.close(fd)
+            close_all(folders)
 
-    def sharing(self, wait: bool = True) -> int:
-        """A descriptor that holds the lock as those do who do not mind how a file was; the caller's to close.
+    def sharing(self, wait: bool = True) -> tuple[int, int]:
+        """Descriptors of the root and of the hidden folder, the caller's to close.
+
+        Until then the lock is held as those do who do not mind how a file was.
 
         Raises:
             BlockingIOError: it would have to be waited for.
         """
         return self._lock(fcntl.LOCK_SH, 0 if wait else fcntl.LOCK_NB)
 
-    def _lock(self, kind: int, how: int = 0) -> int:
-        """A descriptor that holds the lock."""
-        turn = os.open(self.root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    def _lock(self, kind: int, how: int = 0) -> tuple[int, int]:
+        """Descriptors of the root, and of the hidden folder, which holds the lock."""
+        root = os.open(self.root, _FOLDER)
         try:
-            fcntl.flock(
-                turn, fcntl.LOCK_EX | how
-            )  # else those that share it, one behind the other, would never let one be alone
-            fd = os.open(self.hidden, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            # else those that share it, one behind the other, would never let one be alone
+            fcntl.flock(root, fcntl.LOCK_EX | how)
+            hidden = os.open(HIDDEN, _FOLDER, dir_fd=root)
             try:
-                fcntl.flock(fd, kind | how)
+                fcntl.flock(hidden, kind | how)
+                fcntl.flock(root, fcntl.LOCK_UN)
             except OSError:
-                os.close(fd)
+                os.close(hidden)
                 raise
-            return fd
-        finally:
-            os.close(turn)
+        except OSError:
+            os.close(root)
+            raise
+        return root, hidden
 
     def listing(self, after: str, limit: int) -> tuple[list[Entry], bool]:
         """The first `limit` files behind the name `after`, in the order of their names, and whether there are more."""
@@ -199,6 +203,12 @@ class Store:
                     continue
                 if name > after and stat.S_ISREG(about.st_mode):
                     yield Entry(name, about.st_size, int(about.st_mtime))
+
+
+def close_all(descriptors: Iterable[int]) -> None:
+    """Close them."""
+    for fd in descriptors:
+        os.close(fd)
 
 
 def _expect_regular(mode: int) -> None:

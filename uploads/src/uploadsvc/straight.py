@@ -11,8 +11,9 @@ from typing import Any
 from twisted.python.failure import Failure
 
 from . import refusals
-from .exchange import Asked, Exchange
+from .exchange import Exchange
 from .part import Published
+from .plain import Asked
 from .splicing import PER_JOB, Moved, Pipe
 
 __all__ = ["Straight"]

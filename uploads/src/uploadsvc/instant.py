@@ -44,7 +44,7 @@ def _standing(files: Sequence[Small], root: int) -> set[str] | None:
             about = os.stat(file.name, dir_fd=root, follow_symlinks=False)
         except FileNotFoundError:
             continue
-        except OSError:
+        except (OSError, ValueError):  # the latter: the locale has no such name, which is no other's failure
             return None
         if about.st_size > LARGE:
             return None

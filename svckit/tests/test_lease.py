@@ -46,6 +46,9 @@ def test_without_routes_nothing_is_ours() -> None:
         ((("/a/", False),), False),
         ((("/", True), ("/a/", False)), False),
         ((("/", True),), True),
+        ((("=/a/", True), ("/", False)), False),
+        ((("=/a/", True), ("/a", False)), False),
+        ((("=/a/", True),), False),
         ((), False),
     ],
 )

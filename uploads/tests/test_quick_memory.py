@@ -1,9 +1,14 @@
 """The quick way of a small PUT where the files lie in memory: it is answered in the turn in which it came."""
 
+import os
 from collections.abc import Callable
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
+from uploadsvc.store import HIDDEN
+from uploadsvc.together import MOST_AT_ONCE
 
 from .requests_put import BODY, GET, HEAD
 from .test_quick_ends import FOREIGN, Leased
@@ -155,3 +160,41 @@ def test_idle_is_not_who_waits_for_a_lock(service: Any, held: Any) -> None:
     assert not any(each.transport.disconnecting for each in connections)
     service.clock.advance(2)
     assert all(each.transport.disconnecting for each in connections), "the idle time counts again"
+
+
+def test_it_is_read_on_where_an_earlier_answer_goes_out_meanwhile(service: Any) -> None:
+    connection = service.connect()
+    connection.send(HEAD)
+    connection.channel.dataReceived(BODY + PUT)
+    connection.channel.pauseProducing()  # the transport has too much
+    service.clock.callLater(0, connection.channel.resumeProducing)  # between the two answers
+    service.clock.advance(0)
+    assert statuses(connection) == [201, 200] and connection.transport.producerState == "producing"
+
+
+def test_idle_is_not_who_waits_for_the_reactor(service: Any) -> None:
+    connections = [service.connect() for _ in range(MOST_AT_ONCE + 1)]
+    for connection in connections:
+        connection.channel.dataReceived(PUT)
+    service.clock.advance(100)  # the process stood still, between two turns
+    last = connections[-1]
+    assert statuses(last) == [200] and not last.transport.disconnecting
+    service.clock.advance(9)
+    assert not last.transport.disconnecting
+    service.clock.advance(2)
+    assert last.transport.disconnecting, "the idle time counts again"
+
+
+def test_a_disk_that_is_mounted_there_meanwhile_is_a_thread_s(service: Any, held: Any, tmp_path: Path) -> None:
+    connection = service.connect()
+    connection.send(PUT)
+    with TemporaryDirectory(dir="/dev/shm") as other:
+        if os.stat(other).st_dev == service.root.stat().st_dev:
+            pytest.skip("it is the same")
+        Path(other, HIDDEN).mkdir()
+        service.root.rename(tmp_path / "old")
+        service.root.symlink_to(other)
+        connection.send(PUT)
+        assert len(held.jobs) == 1
+        held.run_all()
+        assert statuses(connection) == [201, 201] and Path(other, "x").read_bytes() == BODY

@@ -124,6 +124,15 @@ def test_a_disk_that_breaks_is_our_fault(service: Any, monkeypatch: pytest.Monke
     assert connection.answers()[0][0] == 500 and service.files() == {}
 
 
+@pytest.mark.parametrize("way", ["quick", "ordinary"])
+def test_a_folder_that_is_gone_is_our_fault(service: Any, way: str) -> None:
+    if way == "ordinary":
+        service.site.together = None
+    service.root.rename(service.root.with_name("elsewhere"))
+    assert service.connect().ask("PUT", "/uploads/x", b"abc")[0] == 500, "not 404, which is about what a client asks for"
+    assert service.connect().ask("GET", "/uploads/x")[0] == service.connect().ask("DELETE", "/uploads/x")[0] == 404
+
+
 def test_logged_once_each(service: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     logged: list[tuple[bytes, int]] = []
     monkeypatch.setattr(service.site, "log", lambda request: logged.append((request.method, request.code)))

@@ -174,3 +174,10 @@ def test_not_at_once_in_place_of_a_large_file(store: Store) -> None:
     os.truncate(store.root / "a", LARGE + 1)
     assert publish_at_once(store, [small("b", b"1"), small("a", b"1")]) is None
     assert set(finals(store)) == {"a"}
+
+
+def test_not_at_once_with_a_name_that_the_locale_does_not_have(store: Store) -> None:
+    files = [small(name, b"1") for name in ("a", "\udcff\ud800", "b")]
+    assert publish_at_once(store, files) is None
+    assert [type(each) for each in publish_all(store, files)] == [Published, UnicodeEncodeError, Published]
+    assert finals(store) == {"a": b"1", "b": b"1"}

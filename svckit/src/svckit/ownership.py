@@ -33,6 +33,7 @@ class Ownership:
     def owns_below(self, folder: bytes) -> bool:
         """Whether all targets below `folder` (a path in normal form, without a slash at its end) are this service's."""
         inside = folder + b"/"
-        return self.owns(inside) and all(
+        nobodys = inside + b"\0"  # no pattern has it: an exact one for the folder says nothing of what is below
+        return self._routes.find(nobodys) is True and all(
             ours or not pattern.removeprefix("=").encode("utf-8").startswith(inside) for pattern, ours in self.patterns
         )

@@ -17,16 +17,19 @@ LARGE = 1 << 20
 """Bytes of a file that is not replaced between two turns of the reactor."""
 
 
-def publish_at_once(store: Store, files: Sequence[Small]) -> list[Published | Exception] | None:
+def publish_at_once(store: Store, files: Sequence[Small], device: int | None = None) -> list[Published | Exception] | None:
     """As `publish_all`; None, with nothing done, where it would take more than a moment.
 
-    That is where a lock has to be waited for, or a large file would be replaced: its memory is given back page by page.
+    That is where a lock has to be waited for, or a large file would be replaced: its memory is given back page by page. It is
+    also where the folder is not on `device`, the `st_dev` known to lie in memory, any more (None: that is not asked).
     """
     try:
         root, hidden = folders = store.sharing(wait=False)
     except OSError:
         return None
     try:
+        if device is not None and os.fstat(root).st_dev != device:  # something was mounted there
+            return None
         standing = _standing(files, root)
         return None if standing is None else _publish(store, files, standing, root, hidden)
     finally:
@@ -41,7 +44,7 @@ def _standing(files: Sequence[Small], root: int) -> set[str] | None:
             about = os.stat(file.name, dir_fd=root, follow_symlinks=False)
         except FileNotFoundError:
             continue
-        except OSError:
+        except (OSError, ValueError):  # the latter: the locale has no such name, which is no other's failure
             return None
         if about.st_size > LARGE:
             return None

@@ -103,6 +103,14 @@ class QuickChannel(GuardedChannel):
             self.requests.append(exchange)
         self._handlingRequest, self._savedTimeOut = True, None
         self.setRawMode()
+        if self._waitingForTransport:  # earlier answers are not out, and reading may stand still until they are
+            self.no_answer_yet()
+
+    def timeoutConnection(self) -> None:
+        if self._handlingRequest and self.requests:
+            self.no_answer_yet()  # the process stood still: the client has waited
+        else:
+            super().timeoutConnection()
 
     def no_answer_yet(self) -> None:
         """It takes longer than that: the client is not the one who is slow."""

@@ -164,7 +164,8 @@ class Uploads(Resource):
                 then(request, value)
 
         def failed(reason: Failure) -> None:
-            refusal = refusals.NOT_FOUND if reason.check(FileNotFoundError) else refusal_of(reason.value)
+            absent = request.ticket is None and reason.check(FileNotFoundError)  # with one, it is the folder that is not there
+            refusal = refusals.NOT_FOUND if absent else refusal_of(reason.value)
             if refusal.status == 500:
                 self.log.failure("an answer failed", reason)
             if not gone:

@@ -196,7 +196,7 @@ def _together(store: AnyStore, run: Run, reactor: Reactor) -> Together | None:
     """For small files, where all that is to be known of them can be known for many at once."""
     if not isinstance(store, Store) or store.quota.counts or store.journal is not None:
         return None
-    at_once = partial(publish_at_once, store) if in_memory(store.root) else None
+    at_once = partial(publish_at_once, store, device=store.root.stat().st_dev) if in_memory(store.root) else None
     return Together(partial(publish_all, store), run, reactor, at_once)
 
 

@@ -32,23 +32,6 @@ from .support.tlsrig import two_names
 from .support.wires import Answers, Logged, as_reactor
 
 
-@pytest.fixture(autouse=True)
-def epolls() -> Iterator[None]:
-    """A poller leaves its epoll to the end of the process; here it ends with its test, not when others look for leaks."""
-    made: list[Poller] = []
-    begin = Poller.__init__
-
-    def noted(self: Poller) -> None:
-        begin(self)
-        made.append(self)
-
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(Poller, "__init__", noted)
-        yield
-    for poller in made:
-        poller._epoll.close()
-
-
 @pytest.fixture
 def reactor() -> HandReactor:
     return HandReactor()

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from staticsvc import quick
 from staticsvc.codings import accepted
+from svckit.remembered import Remembered
 
 from tests.support.special import SPECIAL
 from tests.support.wire import BIG, Wire
@@ -29,7 +30,7 @@ def test_no_login_stays_in_memory(wire: Wire, quickly: list[bytes], target: str,
 
 
 def test_other_heads_stay_but_not_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(quick, "_heads", {})
+    monkeypatch.setattr(quick, "_heads", Remembered(quick._read, quick.MOST_HEADS))
     heads = [b"GET /%d HTTP/1.1\r\nHost: x\r\n\r\n" % n for n in range(quick.MOST_HEADS + 2)]
     for head in heads * 2:
         assert quick.read(head) == ((head.split()[1], ()), head.split()[1])

@@ -1,6 +1,7 @@
 """What is remembered of heads of plain PUTs, and what is not."""
 
 import pytest
+from svckit.remembered import Remembered
 from uploadsvc import plain
 
 from .test_quick import head
@@ -8,7 +9,7 @@ from .test_quick import head
 
 @pytest.fixture(autouse=True)
 def remembered(monkeypatch: pytest.MonkeyPatch) -> dict[bytes, bool | None]:
-    empty: dict[bytes, bool | None] = {}
+    empty = Remembered(plain._judge, plain.MOST_HEADS)
     monkeypatch.setattr(plain, "_remembered", empty)
     return empty
 
@@ -36,11 +37,10 @@ def test_what_somebody_logs_in_with_is_not_kept(remembered: dict[bytes, bool | N
     assert plain.read(head(*fields)) is not None and not remembered
 
 
-def test_no_more_than_so_many(remembered: dict[bytes, bool | None], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(plain, "MOST_HEADS", 3)
-    for at in range(5):
+def test_no_more_than_so_many(remembered: dict[bytes, bool | None]) -> None:
+    for at in range(plain.MOST_HEADS + 2):
         assert plain.read(head("Content-Length: 3", f"A: {at}")) is not None
-    assert [fields.split(b"\r\n")[1] for fields in remembered] == [b"A: 2", b"A: 3", b"A: 4"]
+    assert [fields.split(b"\r\n")[1] for fields in remembered] == [b"A: %d" % at for at in range(2, plain.MOST_HEADS + 2)]
 
 
 @pytest.mark.parametrize(

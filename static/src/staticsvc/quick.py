@@ -17,6 +17,7 @@ from svckit.atonce import send, takes_at_once
 from svckit.hosts import is_host
 from svckit.kernelsending import KernelSending, push
 from svckit.paths import BadTarget, normalise
+from svckit.remembered import Remembered
 from svckit.sendfile import SMALL, Part
 from svckit.web import MOST_FIELDS, GuardedChannel
 from twisted.python.failure import Failure
@@ -30,7 +31,6 @@ LONGEST_HEAD = 2048
 """Bytes of a head that the quick way looks at; so what it remembers of heads stays within 2 MiB."""
 MOST_HEADS = 1024
 """Heads that are remembered."""
-_heads: dict[bytes, tuple[Key, bytes] | None] = {}
 
 _head = re.compile(
     rb"GET (/[\x21-\x7e]*+) HTTP/1\.1\r\n"
@@ -42,23 +42,9 @@ _special = re.compile(
 ).findall
 
 
-_secret = re.compile(rb"\n(?:(?:proxy-)?authorization|cookie):", re.IGNORECASE).search
-
-
 def read(head: bytes) -> tuple[Key, bytes] | None:
-    """What a head asks for, and the target as it stands there; None where it is not for the quick way.
-
-    Heads are remembered, but for those with what somebody logs in with: that is not kept beyond its request.
-    """
-    try:
-        return _heads[head]
-    except KeyError:
-        found = _read(head)
-    if not _secret(head):
-        if len(_heads) >= MOST_HEADS:
-            del _heads[next(iter(_heads))]
-        _heads[head] = found
-    return found
+    """What a head asks for, and the target as it stands there; None where it is not for the quick way."""
+    return _heads[head]
 
 
 def _read(head: bytes) -> tuple[Key, bytes] | None:
@@ -82,6 +68,9 @@ def _read(head: bytes) -> tuple[Key, bytes] | None:
         return (normalise(found[1]), accepted(coding) if coding else ()), found[1]
     except BadTarget:
         return None
+
+
+_heads = Remembered(_read, MOST_HEADS)
 
 
 class QuickChannel(GuardedChannel):

@@ -9,6 +9,7 @@ import re
 import msgspec
 from svckit.hosts import is_host
 from svckit.paths import BadTarget, normalise
+from svckit.remembered import Remembered
 from svckit.web import MOST_FIELDS
 
 from .digests import wants_sha256
@@ -20,7 +21,6 @@ LONGEST_HEAD = 4096
 """Bytes of a head that the quick way looks at; so what it remembers of heads stays within 1 MiB."""
 MOST_HEADS = 256
 """Heads whose fields are remembered."""
-_remembered: dict[bytes, bool | None] = {}
 
 # What is before the first Content-Length, spelt as clients do, and what is behind it. Each byte is looked at once.
 _head = re.compile(
@@ -34,7 +34,6 @@ _special = re.compile(
     rb"(?:content|repr|want-repr)-digest|if-[a-z-]+):[ \t]*([^\r]*)\r$",
     re.IGNORECASE | re.MULTILINE,
 ).findall
-_secret = re.compile(rb"^(?:(?:proxy-)?authorization|cookie):", re.IGNORECASE | re.MULTILINE).search
 _plain = re.compile(rb"%s/([A-Za-z0-9_~-][A-Za-z0-9._~-]{0,254})" % PREFIX).fullmatch
 
 
@@ -57,27 +56,14 @@ def read(data: bytes) -> Asked | None:
     if found is None:
         return None
     target, before, length, behind = found.groups()
-    fields = before + behind
-    try:
-        hashes = _remembered[fields]
-    except KeyError:
-        hashes = _read(fields)
+    hashes = _remembered[before + behind]
     if hashes is None or not (name := _name_of(target)):
         return None
     return Asked(target, name, int(length), found.end(), hashes)
 
 
-def _read(fields: bytes) -> bool | None:
-    """Whether a head with these, and a length, asks for the SHA-256; None where it is special or malformed."""
-    hashes = _judge(fields)
-    if not _secret(fields):
-        if len(_remembered) >= MOST_HEADS:
-            del _remembered[next(iter(_remembered))]
-        _remembered[fields] = hashes
-    return hashes
-
-
 def _judge(fields: bytes) -> bool | None:
+    """Whether a head with these, and a length, asks for the SHA-256; None where it is special or malformed."""
     if _fields(fields) is None:
         return None
     hosts, wishes = [], []
@@ -94,6 +80,9 @@ def _judge(fields: bytes) -> bool | None:
     if len(hosts) != 1 or not is_host(hosts[0]):
         return None
     return bool(wishes) and wants_sha256(lambda _: b", ".join(wishes))
+
+
+_remembered = Remembered(_judge, MOST_HEADS)
 
 
 def _name_of(target: bytes) -> str:

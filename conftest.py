@@ -1,6 +1,8 @@
-"""What all suites share, and how they divide over two processes (`-n 2`)."""
+"""What all suites share, what no test may leave behind, and how they divide over two processes (`-n 2`)."""
 
 import gc
+import sys
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -16,6 +18,22 @@ def pytest_collection_finish() -> None:
     """
     gc.collect()
     gc.freeze()
+
+
+@pytest.fixture(autouse=True)
+def _nothing_left_for_later() -> Iterator[None]:
+    """No test leaves a call with the global reactor.
+
+    It would be made in the midst of whichever later test is the next to run the reactor, and fail there. Trial looks after its
+    own tests in the same way.
+    """
+    yield
+    reactor: Any = sys.modules.get("twisted.internet.reactor")
+    left = [] if reactor is None else reactor.getDelayedCalls()
+    found = [str(call) for call in left]
+    for call in left:
+        call.cancel()
+    assert found == []
 
 
 @pytest.hookimpl(optionalhook=True)

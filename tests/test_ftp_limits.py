@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import twisted.internet
 from svckit.settings import BadOptions, Settings
 from twisted.cred.checkers import InMemoryUsernamePasswordDatabaseDontUse
 from twisted.cred.portal import Portal
@@ -62,15 +63,21 @@ class Ports(Clock):
         return self.ports[-1]
 
 
-class Site:
-    """The server with its clients in memory; time is a Clock's."""
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Ports:
+    """It stands for the reactor; Twisted's server fetches the global one for its own calls, so it is that one, too."""
+    made = Ports()
+    monkeypatch.setattr(twisted.internet, "reactor", made)
+    return made
 
-    def __init__(self, server: Any, state: Path, **options: str) -> None:
-        self.clock = Ports()
+
+class Site:
+    """The server with its clients in memory."""
+
+    def __init__(self, server: Any, state: Path, clock: Ports, **options: str) -> None:
         settings = Settings(service="ftp", replica="1", state=state, options=options)
         portal = Portal(FTPRealm(str(state)), [InMemoryUsernamePasswordDatabaseDontUse(alice=b"wonderland")])
-        self.factory = server.make_factory(settings, self.clock, portal)
-        self.factory.protocol.callLater = self.clock.callLater
+        self.factory = server.make_factory(settings, clock, portal)
 
     def connect(self, peer: IPv4Address | IPv6Address = PEER) -> tuple[Any, StringTransport]:
         protocol, transport = self.factory.buildProtocol(peer), StringTransport(peerAddress=peer)
@@ -78,8 +85,8 @@ class Site:
         return protocol, transport
 
 
-def test_one_client_more_than_max_connections_gets_421(server: Any, tmp_path: Path) -> None:
-    site = Site(server, tmp_path, max_connections="2")
+def test_one_client_more_than_max_connections_gets_421(server: Any, tmp_path: Path, clock: Ports) -> None:
+    site = Site(server, tmp_path, clock, max_connections="2")
     (first, welcomed), (_, other), (late, refused) = (site.connect() for _ in range(3))
     assert welcomed.value().startswith(b"220 ") and other.value().startswith(b"220 ")
     assert refused.value().startswith(b"421 ") and refused.disconnecting
@@ -88,9 +95,9 @@ def test_one_client_more_than_max_connections_gets_421(server: Any, tmp_path: Pa
     assert site.connect()[1].value().startswith(b"220 ")
 
 
-def test_nobody_takes_all_places(server: Any, tmp_path: Path) -> None:
+def test_nobody_takes_all_places(server: Any, tmp_path: Path, clock: Ports) -> None:
     """An address counts as one, however a socket tells it."""
-    site = Site(server, tmp_path, client_connections="2")
+    site = Site(server, tmp_path, clock, client_connections="2")
     same, other = IPv6Address("TCP", "::ffff:192.0.2.1", 1), IPv4Address("TCP", "192.0.2.2", 1)
     (first, welcomed), (_, again), (late, refused), (_, elsewhere) = [site.connect(each) for each in (PEER, same, PEER, other)]
     assert welcomed.value().startswith(b"220 ") and again.value().startswith(b"220 ")
@@ -102,41 +109,42 @@ def test_nobody_takes_all_places(server: Any, tmp_path: Path) -> None:
     assert site.connect()[1].value().startswith(b"421 ")
 
 
-def test_a_client_without_a_command_is_told_and_let_go(server: Any, tmp_path: Path) -> None:
-    site = Site(server, tmp_path, idle_timeout="30")
+def test_a_client_without_a_command_is_told_and_let_go(server: Any, tmp_path: Path, clock: Ports) -> None:
+    site = Site(server, tmp_path, clock, idle_timeout="30")
     protocol, transport = site.connect()
-    site.clock.advance(29)
+    clock.advance(29)
     protocol.dataReceived(b"NOOP\r\n")
+    clock.advance(0)  # the answer is out, and the next command may come
     transport.clear()
-    site.clock.advance(29)
+    clock.advance(29)
     assert not transport.disconnecting
-    site.clock.advance(1)
+    clock.advance(1)
     assert transport.value() == b"421 No command for 30 s; closing control connection.\r\n"
     assert transport.disconnecting
 
 
-def test_a_port_to_which_nobody_came_is_free_again(server: Any, tmp_path: Path) -> None:
-    site = Site(server, tmp_path)
+def test_a_port_to_which_nobody_came_is_free_again(server: Any, tmp_path: Path, clock: Ports) -> None:
+    site = Site(server, tmp_path, clock)
     connected, transport = site.connect()
     protocol = connected.wrappedProtocol
     protocol.state = protocol.AUTHED
     replies: list[object] = []
     protocol.ftp_PASV().addCallback(replies.append)
-    (port,) = site.clock.ports
+    (port,) = clock.ports
     assert b"\r\n227 " in transport.value() and not port.stopped
-    protocol.dtpFactory.cancelTimeout()  # which is the global reactor's
-    protocol.dtpFactory.timeoutFactory()
+    clock.advance(protocol.dtpTimeout)
     assert replies == [CANT_OPEN_DATA_CNX]
     assert port.stopped
     protocol.ftp_PASV().addErrback(lambda _: None)
-    assert len(site.clock.ports) == 2
+    assert len(clock.ports) == 2
     connected.connectionLost(None)
-    assert site.clock.ports[1].stopped
+    assert clock.ports[1].stopped
+    assert clock.getDelayedCalls() == []
 
 
 @pytest.mark.parametrize(
     "options", [{"max_connections": "0"}, {"client_connections": "0"}, {"idle_timeout": "0"}, {"idle_timeout": "-1"}]
 )
-def test_limits_that_would_let_nobody_in(server: Any, tmp_path: Path, options: dict[str, str]) -> None:
+def test_limits_that_would_let_nobody_in(server: Any, tmp_path: Path, clock: Ports, options: dict[str, str]) -> None:
     with pytest.raises(BadOptions, match=next(iter(options))):
-        Site(server, tmp_path, **options)
+        Site(server, tmp_path, clock, **options)

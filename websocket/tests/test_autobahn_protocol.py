@@ -1,6 +1,7 @@
 """Autobahn hardened, over a transport in memory: the handshake, messages, and the settings of a mount."""
 
 import pytest
+import txaio.tx
 from autobahn.twisted.websocket import WebSocketServerProtocol
 from autobahn.websocket.types import ConnectionDeny, ConnectionRequest
 from twisted.internet.defer import Deferred
@@ -130,11 +131,15 @@ def test_observers_of_autobahn_still_hear(make_chat: MakeChat, frame: Frame) -> 
     assert heard == [(b"x", False)]
 
 
-def test_chopped_writes_still_work(make_chat: MakeChat, clock: Clock) -> None:
+def test_chopped_writes_still_work(make_chat: MakeChat, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(txaio.tx.config, "loop", clock)  # what Autobahn waits with between two of them
     client = make_chat().open("/")
-    Chat.made[0].sendData(b"\x81\x02", chopsize=1)
-    client.clock.advance(1)
-    assert client.received()[:1] == b"\x81"
+    Chat.made[0].sendData(b"\x81\x02\x03", chopsize=1)
+    for byte in (b"\x81", b"\x02", b"\x03"):
+        assert client.received() == byte
+        clock.advance(0.001)
+    assert client.received() == b""
+    assert clock.getDelayedCalls() == []
 
 
 # -- settings of a mount

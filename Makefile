@@ -29,7 +29,7 @@ lint: .venv/dev.stamp .venv/members.stamp ## style and types only
 	@$(BIN)/mypy --no-error-summary $(SOURCES) $(TYPED_TESTS) bench dynamic ftp tests
 	@$(BIN)/mypy --no-error-summary conftest.py # to mypy svckit/tests has a module of that name, too
 
-bench: .venv/bench.stamp .venv/dev.stamp .venv/members.stamp ## beside no proxy and beside the peers: a table of all targets (FULL=1: 25 minutes, kept)
+bench: .venv/bench.stamp .venv/dev.stamp .venv/members.stamp ## beside no proxy and beside the peers: a table of all targets (FULL=1: half an hour, kept)
 	@[ -z "$(FULL)" ] || [ -d tests/node/node_modules/ws ] || ! command -v npm >/dev/null || \
 	npm ci --silent --no-audit --no-fund --prefix tests/node || echo "npm ci has failed: Node's ws does not take part" >&2
 	@$(BIN)/python -m bench $(if $(FULL),--full)

@@ -28,7 +28,7 @@ VAR = Path(__file__).resolve().parents[1] / "var/bench"
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("--full", action="store_true", help="under 25 minutes; the result is kept in bench/results")
+    parser.add_argument("--full", action="store_true", help="under 40 minutes; the result is kept in bench/results")
     parser.add_argument("--results", type=Path, help="folder for it (bench/results; of the quick form: var/bench)")
     parser.add_argument("--only", default="", metavar="NAME,NAME", help=f"contenders beside direct: {', '.join(CONTENDERS)}")
     chosen = parser.parse_args()

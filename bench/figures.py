@@ -9,7 +9,9 @@ __all__ = ["Figure", "Taken", "calmest", "figure", "ratio", "significant", "spre
 CALMEST = 0.5
 """The share of the samples that count, those during which foreign programs used least of the processors,"""
 FEWEST = 3
-"""but not fewer than so many."""
+"""but not fewer than so many,"""
+AS_CALM = 0.005
+"""and those during which they used hardly more of the processors."""
 
 
 class Taken(TypedDict):
@@ -43,7 +45,8 @@ class Figure(TypedDict):
 def calmest(samples: Sequence[Taken]) -> list[Taken]:
     """Those that count, calmest first."""
     ordered = sorted(samples, key=lambda each: each["foreign"])
-    return ordered[: max(FEWEST, round(len(ordered) * CALMEST))]
+    most = ordered[: max(FEWEST, round(len(ordered) * CALMEST))]
+    return [each for each in ordered if each["foreign"] <= most[-1]["foreign"] + AS_CALM] if most else []
 
 
 def spread(values: Sequence[float]) -> float:

@@ -62,6 +62,15 @@ def test_the_calmest_half_counts_but_not_fewer_than_three() -> None:
     assert [each["rate"] for each in calmest(samples)] == [2, 4, 3, 8]
     assert [each["rate"] for each in calmest(samples[:4])] == [2, 4, 3]
     assert len(calmest(samples[:1])) == 1
+    assert calmest([]) == []
+
+
+def test_those_that_were_as_calm_count_too() -> None:
+    foreign = (0.0, 0.001, 0.4, 0.002, 0.0059, 0.0061, 0.5)
+    samples = [taken(rate, share) for rate, share in enumerate(foreign, 1)]
+    assert [each["rate"] for each in calmest(samples[:4])] == [1, 2, 4]
+    assert [each["rate"] for each in calmest(samples[:5])] == [1, 2, 4, 5], "up to half a percent more than the third"
+    assert [each["rate"] for each in calmest([*samples[:2], *samples[4:6]])] == [1, 2, 5, 6]
 
 
 def test_a_figure_is_a_median_with_its_spread() -> None:

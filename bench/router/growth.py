@@ -1,6 +1,7 @@
 """What a connection costs the router when there are more connections, more routes, more replicas."""
 
 import contextlib
+import random
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
@@ -27,10 +28,10 @@ def _interleaved(stage: Stage, load: Load, contenders: dict[str, Running], sampl
     for number in range(samples):
         if number and time.monotonic() > deadline:
             break
-        for key, each in contenders.items():
+        for key, each in random.sample(list(contenders.items()), len(contenders)):
             with contextlib.suppress(Failed):
                 found.setdefault(key, []).append(take(stage, each, ALL["connections"], load))
-    return {key: figure(taken) for key, taken in found.items() if taken}
+    return {key: figure(found[key]) for key in contenders if found.get(key)}
 
 
 def connections(stage: Stage, load: Load, contender: Running, counts: Sequence[int], samples: int, deadline: float) -> Grown:

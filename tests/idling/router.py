@@ -102,12 +102,19 @@ class Router:
             "held": status["held"], "open": sum(loads), "queued": queued, "waiting": status["waiting"], "descriptors": opened,
         }  # fmt: skip
 
-    def new_lines(self) -> list[dict[str, object]]:
-        """The access log since the last time."""
-        time.sleep(0.3)
-        lines = [line for line in json_lines(self.running.log) if line.get("log") == "access"]
-        begin, self._lines = self._lines, len(lines)
-        return lines[begin:]
+    def compare_new_lines(self, wrong: Callable[[list[dict[str, object]]], str]) -> None:
+        """The access log since the last time is right, which it may become a while after the connections are over.
+
+        Raises:
+            Wrong: it stays wrong; `wrong` says how, or nothing where all is right.
+        """
+        end, begin, found = time.monotonic() + PATIENCE, self._lines, "nothing yet"
+        while found:
+            if time.monotonic() > end:
+                raise Wrong(found)
+            time.sleep(0.3)
+            lines = [line for line in json_lines(self.running.log) if line.get("log") == "access"]
+            self._lines, found = len(lines), wrong(lines[begin:])
 
     def wait(self, condition: Callable[[], object], what: str) -> None:
         """Until it holds.

@@ -83,6 +83,7 @@ class Journeys:
         try:
             way(client)
         except (Wrong, OSError) as wrong:
+            time.sleep(0.5)  # the log's lines are written a while after
             told = [line for line in self.host.lines() if (line["client"], line["port"]) == client.key]
             self._fail(client, f"{wrong!r}; {told}")
             client.leave(False)
@@ -205,6 +206,7 @@ class Journeys:
         nothing = {"held": 0, "open": 0, "waiting": 0}
         self.host.wait(lambda: self.host.gauges() == nothing, "an end of all")
         self.host.wait(lambda: self.host.sockets() == SOCKETS, "an end of all sockets")
+        self.host.stop()  # the log is whole now
         down: Counter[tuple[object, object]] = Counter()
         services: dict[tuple[object, object], list[object]] = {}
         for line in self.host.lines():

@@ -17,7 +17,8 @@ help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: .venv/run.stamp .venv/members.stamp ## everything in one process on http://localhost:8080 (PORT=8080); Ctrl-C ends it
-	@exec $(BIN)/portico run --in-process --listen 127.0.0.1:$(PORT) --state $(STATE) router/portico.toml
+	@exec $(BIN)/portico run --in-process --listen 127.0.0.1:$(PORT) --state $(STATE) \
+	--admin unix:$(STATE)/admin router/portico.toml
 
 # Two processes at most, as `tests/` needs one of them nearly as long as all the rest the other; PYTEST_ARGS=-n0 makes it one.
 test: lint ## style, types, unit and behaviour tests; container tests where a Docker engine answers

@@ -4,6 +4,7 @@ import signal
 from pathlib import Path
 
 import requests
+from portico.client import fetch
 
 from .support.one_process import OneProcess
 from .support.payload import MIB, Payload
@@ -24,9 +25,11 @@ def test_ctrl_c_ends_it_cleanly(tmp_path: Path) -> None:
 
 def test_make_run_and_ctrl_c(tmp_path: Path) -> None:
     port = free_port()
-    running = OneProcess(["make", "run", f"PORT={port}", f"STATE={tmp_path / 'state'}"], port, tmp_path / "log")
+    state = tmp_path / "state"
+    running = OneProcess(["make", "run", f"PORT={port}", f"STATE={state}"], port, tmp_path / "log")
     try:
         wait_for_answer("127.0.0.1", port, 90)
+        assert fetch(f"unix:{state}/admin", "/status")[0] == 200
         running.interrupt()
         assert running.wait() in (0, -signal.SIGINT)  # make itself ends by the signal that it got as well
         assert "Traceback" not in running.log

@@ -71,8 +71,8 @@ class Server:
         self.name, self.port, self.pids = name, port, pids
 
     def cpu(self) -> float:
-        """Seconds of processor that its threads have used so far."""
-        return sum(cpu(pid) for pid in self.pids)
+        """Seconds of processor that its threads have used so far, and their children's."""
+        return cpu(*self.pids)
 
     def peak_memory(self) -> int:
         """Kibibytes, of all its processes."""

@@ -54,5 +54,4 @@ def _start(peer: str, folder: Path, stack: ExitStack, path: str) -> Contender:
     stack.callback(process.wait, 15)
     stack.callback(process.terminate)
     wait_for_listener("127.0.0.1", port)
-    workers = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()  # nginx's
-    return Contender(peer, port, [process.pid, *map(int, workers)], folder / "uploads")
+    return Contender(peer, port, [process.pid], folder / "uploads")

@@ -106,10 +106,15 @@ def test_a_target_is_judged_as_it_is_shown() -> None:
 def test_the_best_peer_is_the_fastest_one_or_the_cheapest() -> None:
     found = result()
     figures = {"portico handoff": (120, 4), "HAProxy http": (100, 10), "nginx http": (80, 8), "portico tcp split": (500, 1)}
+    figures["Caddy"] = (20, 40)
     found["measures"]["each"] = {name: figure([taken(rate, cpu=cpu)]) for name, (rate, cpu) in figures.items()}
     prefix = "another prefix at each request, "
     assert value(found, prefix + "requests a second, handoff, of the best peer") == ("1.20", True)
     assert value(found, prefix + "router CPU, handoff, of the best peer") == ("0.50", True)
+    del found["measures"]["each"]["nginx http"]
+    assert value(found, prefix + "router CPU, handoff, of the best peer") == ("not measured", None)
+    found["contenders"]["nginx http"] = "removed: it has ended with 1"
+    assert value(found, prefix + "router CPU, handoff, of the best peer") == ("0.40", True)
 
 
 @pytest.mark.parametrize(("each", "holds"), [(0.0, True), (-3.0, True), (26.0, True), (27.0, False)])
@@ -141,6 +146,13 @@ def test_who_is_not_here_has_a_row_that_says_so() -> None:
     rows = measure_rows(found, "connections")
     assert ["Caddy", "not here: there is no caddy (Debian: caddy)"] in [list(row[:2]) for row in rows]
     assert "Debian: caddy" in align(rows) and markdown(rows).count("\n") == len(CONTENDERS) + 1
+
+
+def test_samples_that_came_to_nothing_are_not_hidden() -> None:
+    found = result(rounds=3)
+    found["measures"]["connections"] |= {"direct": figure([taken(1.0)] * 3)}
+    cells = {row[0]: row[2] for row in measure_rows(found, "connections")}
+    assert (cells["direct"], cells["portico handoff"]) == ("0%", "0% (1 of 3)")
 
 
 def test_a_target_that_was_not_measured_is_not_met() -> None:

@@ -20,7 +20,10 @@ from bench.router.measures import UNASKED, UNKNOWN, Load, Measure
 from bench.router.sample import Failed, Sample, Wrong
 from bench.router.sampling import Removed, take
 from bench.router.stage import Running, Stage
+from bench.static import measure as measure_static
 from bench.static.servers import Server
+from bench.uploads import __main__ as uploads
+from bench.websocket import __main__ as websocket
 from tests.support.answering import answering
 
 T = TypeVar("T")
@@ -146,3 +149,42 @@ def test_the_backend_hears_of_a_connection_when_there_is_a_request_as_the_router
             with connect(port), connect(port) as second:
                 ask(second, "/static/1k")
                 assert len(os.listdir(f"/proc/{stage.backend.pid}/fd")) == before + 1
+
+
+def test_without_nginx_there_is_no_ratio_to_it_and_that_is_said(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    number = {"median": 2.0, "least": 1.0, "most": 3.0}
+    found = {"bytes": 1_000_000, "contenders": {"portico": {"rate": number, "cpu": number, "portico_to_it": number}}}
+    monkeypatch.setattr(uploads, "run", lambda *_: {"sizes": {"1m": found}})
+    monkeypatch.setattr(sys, "argv", ["bench.uploads"])
+    uploads.main()
+    said = capsys.readouterr().out
+    assert "nginx is not here (Debian: nginx-light)" in said
+    assert next(line for line in said.splitlines() if "portico " in line and "to it" not in line).split() == [
+        "portico", "2.0", "2.0", "2.00", "2000.00"
+    ]  # fmt: skip
+
+
+def test_without_caddy_that_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(measure_static, "start_all", lambda folder, stack: [])
+    monkeypatch.setattr(measure_static, "_compare", lambda *_: {})
+    monkeypatch.setattr("bench.static.measure.shutil.which", lambda _: "wrk")
+    said: list[str] = []
+    measure_static.run(("1k",), tell=said.append)
+    assert said == ["caddy is not here (Debian: caddy)"]
+
+
+def test_one_that_does_not_start_leaves_no_other_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    ended: list[str] = []
+
+    def server(name: str) -> SimpleNamespace:
+        if name == "fails":
+            raise ValueError("no port")
+        return SimpleNamespace(stop=lambda: ended.append(name))
+
+    monkeypatch.setattr(websocket, "contenders", lambda: {"a": ("starts",), "b": ("fails",)})
+    monkeypatch.setattr(websocket, "Server", server)
+    with pytest.raises(ValueError, match="no port"):
+        websocket.run()
+    assert ended == ["starts"]

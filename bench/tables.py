@@ -30,7 +30,7 @@ def target_rows(result: Mapping[str, Any]) -> list[Row]:
 
 
 def measure_rows(result: Mapping[str, Any], key: str) -> list[Row]:
-    """All contenders in one measure; those without a figure say why, those with fewer samples than there were rounds how many."""
+    """All contenders in one measure; those without a figure say why, those with fewer samples than rounds how many."""
     measure, found = ALL[key], result["measures"].get(key, {})
     bulk, rounds = measure.unit == "GiB", result["rounds"]
     rows: list[Row] = [HEAD]

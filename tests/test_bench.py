@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import pytest
 
+from bench import __main__ as program
 from bench import record, report
 from bench.figures import Taken, calmest, figure, ratio, significant, spread
 from bench.router.check import check
@@ -179,6 +180,28 @@ def test_results_are_read_as_they_were_written_and_the_newest_is_found(tmp_path:
     last = record.write(result(date="2026-01-10"), tmp_path)
     assert record.newest(tmp_path) == last
     assert record.read(last) == json.loads(json.dumps(record.trimmed(result(date="2026-01-10"))))
+
+
+def test_what_is_printed_is_what_the_pages_will_say(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    found = result()
+    found["measures"]["connections"] |= {"direct": figure([taken(10_000.0)]), "portico handoff": figure([taken(9_450.4)])}
+    drawn: list[dict[str, Any]] = []
+
+    def draw(plotted: dict[str, Any], _: Path) -> list[Path]:
+        drawn.append(plotted)
+        return []
+
+    monkeypatch.setattr("bench.namespace.enter", lambda _: None)
+    monkeypatch.setattr(program, "run", lambda *_: found)
+    monkeypatch.setattr(program, "draw", draw)
+    monkeypatch.setattr(program, "ENDING", ())
+    monkeypatch.setattr("sys.argv", ["bench", "--results", str(tmp_path)])
+    assert program.main() == 0
+    kept = record.read(record.newest(tmp_path))
+    assert align(target_rows(kept)) in capsys.readouterr().out and align(target_rows(kept)) != align(target_rows(found))
+    assert drawn == [kept]
 
 
 def test_the_pages_say_what_the_newest_result_says() -> None:

@@ -51,6 +51,7 @@ def main() -> int:
         return 1
     folder = chosen.results or (record.RESULTS if chosen.full else VAR)
     path = record.write(result, folder)
+    result = record.read(path)  # rounded: here and in the plots stands what the pages will say
     for key, measure in MEASURES.items():
         print(f"\n{measure.title}\n{align(measure_rows(result, key))}")
     print(f"\n{align(idle_rows(result))}\n\n{align(growth_rows(result))}\n\n{report.machine(result)}")

@@ -14,7 +14,8 @@ Result = Mapping[str, Any]
 Find = Callable[[Result], float | None]
 DIRECT, HANDOFF, PIN, SPLIT = "direct", "portico handoff", "portico tcp pin", "portico tcp split"
 HAPROXY_TCP, HAPROXY_HTTP = "HAProxy tcp", "HAProxy http"
-PEERS = (HAPROXY_TCP, HAPROXY_HTTP, "nginx stream", "nginx http", "Caddy", "portforward")
+BY_PREFIX = (HAPROXY_HTTP, "nginx http", "Caddy")
+"""The peers that route each request by its prefix."""
 NOTHING_MEMORY = 256 * 1024
 """Bytes in all, for all connections together, that count as none: Python's allocator moves by as much on its own."""
 
@@ -22,6 +23,11 @@ NOTHING_MEMORY = 256 * 1024
 def _get(result: Result, measure: str, contender: str, field: str) -> float | None:
     found = result["measures"].get(measure, {}).get(contender)
     return None if found is None else found[field]
+
+
+def _removed(result: Result, contender: str) -> bool:
+    """Whether it was wrong: then it is no peer."""
+    return str(result["contenders"].get(contender, "")).startswith("removed")
 
 
 def moved(way: str, contender: str) -> Find:
@@ -39,11 +45,12 @@ def of(measure: str, field: str, contender: str, other: str) -> Find:
 
 
 def of_best(measure: str, field: str, contender: str, best: Callable[[list[float]], float]) -> Find:
-    """The same of the peer that is best at it."""
+    """The same of the peer that routes by prefixes and is best at it; which one that is, is not known where one is not here."""
 
     def find(result: Result) -> float | None:
-        there = [found[field] for name, found in result["measures"].get(measure, {}).items() if name in PEERS]
-        return ratio(_get(result, measure, contender, field), best(there)) if there else None
+        known = {name: _get(result, measure, name, field) for name in BY_PREFIX if not _removed(result, name)}
+        there = [each for each in known.values() if each is not None]
+        return ratio(_get(result, measure, contender, field), best(there)) if there and len(there) == len(known) else None
 
     return find
 

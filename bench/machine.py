@@ -65,13 +65,13 @@ def tree(pid: int) -> list[int]:
     return [pid, *(each for child in children(pid) for each in tree(child))]
 
 
-def cpu(pid: int) -> float:
-    """Seconds of processor that a process has used so far, with its children, user's and kernel's.
+def cpu(*pids: int) -> float:
+    """Seconds of processor that processes have used so far, with their children, user's and kernel's; each counts once.
 
     From schedstat, which counts nanoseconds; utime and stime of /proc/PID/stat, the same time in ticks of 10 ms, where the
     kernel keeps none.
     """
-    return sum(_cpu_of(each) for each in tree(pid))
+    return sum(_cpu_of(each) for each in {each for pid in pids for each in tree(pid)})
 
 
 def _cpu_of(pid: int) -> float:

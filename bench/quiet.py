@@ -72,6 +72,9 @@ def memory(stage: Stage, form: Form, names: list[str], say: Say, deadline: float
         try:
             idle[name] = asdict(holding.idle(each, min(form.idle, _most(stage, name))))
             slow[name] = asdict(holding.slow(each, form.readers, form.slow_time))
+            if each.ended:  # what it has handed over goes on, and it has no memory any more
+                del idle[name], slow[name]
+                raise Failed(each.ended)
         except (Failed, OSError) as error:
             say(f"  {name}: {error}")
         finally:

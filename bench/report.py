@@ -23,7 +23,7 @@ __all__ = ["BLOCKS", "PAGES", "machine", "main", "rewritten"]
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = ("docs/performance.md", "docs/comparison.md", "README.md")
-_block = re.compile(r"(<!-- bench: (?!end)([a-z ]+) -->\n).*?(<!-- bench: end -->)", re.DOTALL)
+_block = re.compile(r"(<!-- bench: (?!end -->)([^\n]+?) -->\n)((?:(?!<!-- bench: ).)*)(<!-- bench: end -->)", re.DOTALL)
 
 
 def machine(result: Mapping[str, Any]) -> str:
@@ -73,8 +73,11 @@ def rewritten(page: str, result: Mapping[str, Any]) -> str:
 
     Raises:
         KeyError: a marker names a block that there is not.
+        ValueError: one has no end, or an end has no beginning: what is between is not to be lost.
     """
-    return _block.sub(lambda found: f"{found[1]}\n{BLOCKS[found[2]](result)}\n{found[3]}", page)
+    if page.count("<!-- bench: ") != 2 * len(_block.findall(page)):
+        raise ValueError("a marker of the page is alone")
+    return _block.sub(lambda found: f"{found[1]}\n{BLOCKS[found[2]](result)}\n{found[4]}", page)
 
 
 def main() -> int:

@@ -30,9 +30,9 @@ def target_rows(result: Mapping[str, Any]) -> list[Row]:
 
 
 def measure_rows(result: Mapping[str, Any], key: str) -> list[Row]:
-    """All contenders in one measure; those without a figure say why."""
+    """All contenders in one measure; those without a figure say why, those with fewer samples than rounds how many."""
     measure, found = ALL[key], result["measures"].get(key, {})
-    bulk = measure.unit == "GiB"
+    bulk, rounds = measure.unit == "GiB", result["rounds"]
     rows: list[Row] = [HEAD]
     for name, said in result["contenders"].items():
         if name not in found:
@@ -44,7 +44,7 @@ def measure_rows(result: Mapping[str, Any], key: str) -> list[Row]:
             (
                 name,
                 f"{each['rate']:.2f} GiB" if bulk else f"{each['rate']:,.0f}",
-                f"{each['spread']:.0%}",
+                f"{each['spread']:.0%}" + (f" ({each['samples']} of {rounds})" if each["samples"] < rounds else ""),
                 f"{of:.2f}" if of is not None else "",
                 "" if name == DIRECT else _cost(each["cpu"], bulk),
                 _cost(each.get("backend"), bulk),

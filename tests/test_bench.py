@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import pytest
 
+from bench import __main__ as program
 from bench import record, report
 from bench.figures import Taken, calmest, figure, ratio, significant, spread
 from bench.router.check import check
@@ -106,10 +107,15 @@ def test_a_target_is_judged_as_it_is_shown() -> None:
 def test_the_best_peer_is_the_fastest_one_or_the_cheapest() -> None:
     found = result()
     figures = {"portico handoff": (120, 4), "HAProxy http": (100, 10), "nginx http": (80, 8), "portico tcp split": (500, 1)}
+    figures["Caddy"] = (20, 40)
     found["measures"]["each"] = {name: figure([taken(rate, cpu=cpu)]) for name, (rate, cpu) in figures.items()}
     prefix = "another prefix at each request, "
     assert value(found, prefix + "requests a second, handoff, of the best peer") == ("1.20", True)
     assert value(found, prefix + "router CPU, handoff, of the best peer") == ("0.50", True)
+    del found["measures"]["each"]["nginx http"]
+    assert value(found, prefix + "router CPU, handoff, of the best peer") == ("not measured", None)
+    found["contenders"]["nginx http"] = "removed: it has ended with 1"
+    assert value(found, prefix + "router CPU, handoff, of the best peer") == ("0.40", True)
 
 
 @pytest.mark.parametrize(("each", "holds"), [(0.0, True), (-3.0, True), (26.0, True), (27.0, False)])
@@ -143,6 +149,13 @@ def test_who_is_not_here_has_a_row_that_says_so() -> None:
     assert "Debian: caddy" in align(rows) and markdown(rows).count("\n") == len(CONTENDERS) + 1
 
 
+def test_samples_that_came_to_nothing_are_not_hidden() -> None:
+    found = result(rounds=3)
+    found["measures"]["connections"] |= {"direct": figure([taken(1.0)] * 3)}
+    cells = {row[0]: row[2] for row in measure_rows(found, "connections")}
+    assert (cells["direct"], cells["portico handoff"]) == ("0%", "0% (1 of 3)")
+
+
 def test_a_target_that_was_not_measured_is_not_met() -> None:
     found = result(idle={})
     assert [row[3] for row in target_rows(found) if "idle connection" in row[0]] == ["unknown", "unknown"]
@@ -167,6 +180,28 @@ def test_results_are_read_as_they_were_written_and_the_newest_is_found(tmp_path:
     last = record.write(result(date="2026-01-10"), tmp_path)
     assert record.newest(tmp_path) == last
     assert record.read(last) == json.loads(json.dumps(record.trimmed(result(date="2026-01-10"))))
+
+
+def test_what_is_printed_is_what_the_pages_will_say(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    found = result()
+    found["measures"]["connections"] |= {"direct": figure([taken(10_000.0)]), "portico handoff": figure([taken(9_450.4)])}
+    drawn: list[dict[str, Any]] = []
+
+    def draw(plotted: dict[str, Any], _: Path) -> list[Path]:
+        drawn.append(plotted)
+        return []
+
+    monkeypatch.setattr("bench.namespace.enter", lambda _: None)
+    monkeypatch.setattr(program, "run", lambda *_: found)
+    monkeypatch.setattr(program, "draw", draw)
+    monkeypatch.setattr(program, "ENDING", ())
+    monkeypatch.setattr("sys.argv", ["bench", "--results", str(tmp_path)])
+    assert program.main() == 0
+    kept = record.read(record.newest(tmp_path))
+    assert align(target_rows(kept)) in capsys.readouterr().out and align(target_rows(kept)) != align(target_rows(found))
+    assert drawn == [kept]
 
 
 def test_the_pages_say_what_the_newest_result_says() -> None:

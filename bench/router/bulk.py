@@ -6,9 +6,9 @@ import time
 from collections.abc import Callable
 
 from .backend import large_file
-from .clients import connect, get, head_of, status
+from .clients import answer, connect, get, head_of, length, status
 from .replies import FILE
-from .sample import Failed, Sample
+from .sample import Failed, Sample, Wrong
 
 __all__ = ["download", "passing", "upload"]
 
@@ -24,20 +24,21 @@ def download(port: int, size: int, seconds: float) -> Sample:
 
     Raises:
         Failed: one was not whole.
+        Wrong: an answer was not the file.
     """
     began, count = time.monotonic(), 0
     while count == 0 or time.monotonic() - began < seconds:
         with connect(port) as sock:
             sock.sendall(get(f"/static/n/{size}", "Connection: close"))
             head, rest = head_of(sock)
+            if (status(head), length(head)) != (200, size):
+                raise Wrong(f"a download of {size} bytes: {head[:100]!r}")
             got = len(rest)
             while got < size:
                 piece = sock.recv_into(_buffer, min(len(_buffer), size - got), socket.MSG_TRUNC)
                 if not piece:
                     raise Failed(f"a download ended after {got} of {size} bytes, {head[:40]!r}")
                 got += piece
-        if status(head) != 200:
-            raise Failed(f"a download: {head[:60]!r}")
         count += 1
     return Sample(count * size / (1 << 30), time.monotonic() - began)
 
@@ -47,6 +48,7 @@ def upload(port: int, size: int, seconds: float) -> Sample:
 
     Raises:
         Failed: one was not taken.
+        Wrong: its answer says something else.
     """
     global _big
     if _big < 0:
@@ -62,14 +64,9 @@ def upload(port: int, size: int, seconds: float) -> Sample:
             while at < size:
                 at += os.sendfile(sock.fileno(), _big, at % FILE, min(size - at, FILE - at % FILE))
             sock.settimeout(20)
-            answer = b""
-            while b"received" not in answer:
-                piece = sock.recv(4096)
-                if not piece:
-                    raise Failed(f"an upload was answered with {answer[:60]!r}")
-                answer += piece
-            if b"received %d" % size not in answer:
-                raise Failed(f"an upload of {size} bytes: {answer[-40:]!r}")
+            told = answer(sock)
+            if told != (200, b"received %d\n" % size):
+                raise Wrong(f"an upload of {size} bytes: {told[0]}, {told[1][-40:]!r}")
         count += 1
     return Sample(count * size / (1 << 30), time.monotonic() - began)
 

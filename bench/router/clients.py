@@ -3,7 +3,7 @@
 import socket
 
 from .replies import ECHO
-from .sample import Failed
+from .sample import Failed, Wrong
 
 __all__ = ["answer", "ask", "connect", "get", "head_of", "length", "status", "upgraded"]
 
@@ -82,7 +82,7 @@ def upgraded(port: int) -> socket.socket:
     """A connection to the echo, past the answer 101.
 
     Raises:
-        Failed: it was not upgraded.
+        Wrong: it was not upgraded.
     """
     sock = connect(port)
     fields = ("Upgrade: websocket", "Connection: Upgrade", "Sec-WebSocket-Version: 13")
@@ -90,5 +90,5 @@ def upgraded(port: int) -> socket.socket:
     head, rest = head_of(sock)
     if status(head) != status(ECHO) or rest:
         sock.close()
-        raise Failed(f"no upgrade: {head[:80]!r}")
+        raise Wrong(f"no upgrade: {head[:80]!r}")
     return sock

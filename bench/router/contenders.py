@@ -5,7 +5,7 @@ from collections.abc import Callable
 from . import peers, portico
 from .stage import Running, Stage
 
-__all__ = ["ALL", "DIRECT", "PEERS"]
+__all__ = ["ALL", "DIRECT"]
 
 DIRECT = "direct"
 
@@ -28,4 +28,3 @@ ALL: dict[str, Callable[[Stage], Running]] = {
     "Caddy": peers.caddy,
     "portforward": peers.portforward,
 }
-PEERS = ("HAProxy tcp", "HAProxy http", "nginx stream", "nginx http", "Caddy", "portforward")

@@ -5,7 +5,7 @@ from functools import partial
 
 from .clients import upgraded
 from .loop import Loop
-from .sample import Failed, Sample, percentile
+from .sample import Failed, Sample, Wrong, percentile
 
 __all__ = ["round_trips"]
 
@@ -17,7 +17,8 @@ def round_trips(port: int, connections: int, seconds: float) -> Sample:
     """So many connections, each with one message under way.
 
     Raises:
-        Failed: one ended, or brought something else.
+        Failed: one ended.
+        Wrong: one brought something else.
     """
     try:
         return _alone(port, seconds) if connections == 1 else _many(port, connections, seconds)
@@ -39,8 +40,9 @@ def _alone(port: int, seconds: float) -> Sample:
             sock.send(message)
             if not poll(5):
                 raise Failed("no answer in 5 s")
-            if sock.recv(4096) != message:
-                raise Failed("another answer than what was sent")
+            got = sock.recv(4096)
+            if got != message:
+                raise _other(got)
             before, now = now, clock()
             took.append(now - before)
         loop.close()
@@ -60,8 +62,9 @@ def _many(port: int, connections: int, seconds: float) -> Sample:
 
         def ready(at: int, _: int) -> None:
             sock = socks[at]
-            if sock.recv(4096) != _message:
-                raise Failed("another answer than what was sent")
+            got = sock.recv(4096)
+            if got != _message:
+                raise _other(got)
             now = clock()
             took.append(now - sent[at])
             sent[at] = now
@@ -79,6 +82,13 @@ def _many(port: int, connections: int, seconds: float) -> Sample:
             sock.close()
         loop.close()
     return _sample(took, passed)
+
+
+def _other(got: bytes) -> Failed:
+    """What it means that `got` came in place of the message."""
+    if not _message.startswith(got):
+        return Wrong("another answer than what was sent")
+    return Failed("a message came in pieces" if got else "a connection ended")
 
 
 def _sample(took: list[float], passed: float) -> Sample:

@@ -11,7 +11,7 @@ from tests.support.site import free_port
 
 from . import portico
 from .holding import held
-from .measures import ALL, Load
+from .measures import ALL, UNKNOWN, Load, Measure
 from .replies import SERVICES
 from .sample import Failed
 from .sampling import take
@@ -23,14 +23,21 @@ Grown = dict[str, Figure]
 """By how many there are."""
 
 
-def _interleaved(stage: Stage, load: Load, contenders: dict[str, Running], samples: int, deadline: float) -> Grown:
+def _interleaved(
+    stage: Stage,
+    load: Load,
+    contenders: dict[str, Running],
+    samples: int,
+    deadline: float,
+    measure: Measure = ALL["connections"],
+) -> Grown:
     found: dict[str, list[Taken]] = {}
     for number in range(samples):
         if number and time.monotonic() > deadline:
             break
         for key, each in random.sample(list(contenders.items()), len(contenders)):
             with contextlib.suppress(Failed):
-                found.setdefault(key, []).append(take(stage, each, ALL["connections"], load))
+                found.setdefault(key, []).append(take(stage, each, measure, load))
     return {key: figure(found[key]) for key in contenders if found.get(key)}
 
 
@@ -59,27 +66,29 @@ def _all(stage: Stage, makers: Mapping[str, Callable[[], Running]]) -> Iterator[
 
 
 def routes(stage: Stage, load: Load, counts: Sequence[int], samples: int, deadline: float) -> Grown:
-    """By handoff, with so many routes."""
+    """By handoff, with so many routes; no request is remembered, so that each has its route looked for."""
     makers = {
         str(count): partial(portico.handoff, stage, f"portico {count} routes", None, count - len(SERVICES)) for count in counts
     }
     with _all(stage, makers) as made:
-        return _interleaved(stage, load, made, samples, deadline)
+        return _interleaved(stage, load, made, samples, deadline, UNKNOWN)
 
 
 def replicas(stage: Stage, load: Load, counts: Sequence[int], samples: int, deadline: float) -> Grown:
     """By handoff, to so many replicas, all of one process."""
-    backends = []
+    backends = {}
     try:
         makers = {}
         for count in counts:
             folder = stage.folder / f"run-{count}"
             ports = {service: free_port() for service in SERVICES}
-            backends.append(stage.start_backend(folder, ports, "--replicas", str(count)))
+            backends[str(count)] = stage.start_backend(folder, ports, "--replicas", str(count))
             makers[str(count)] = partial(portico.handoff, stage, f"portico {count} replicas", folder)
         with _all(stage, makers) as made:
+            for key, each in made.items():
+                each.backend = backends[key]
             time.sleep(1.0)  # all are linked
             return _interleaved(stage, load, made, samples, deadline)
     finally:
-        for process in backends:
+        for process in backends.values():
             stage.end(process)

@@ -3,6 +3,7 @@
 They keep their connection to its end, like a WebSocket, and hand nothing back.
 """
 
+import zlib
 from typing import Any
 
 from svckit.reactors import Reactor
@@ -28,6 +29,7 @@ class Answering(Protocol):
         self._service, self._known = service, known
         self._unread = b""
         self._left = self._size = 0
+        self._total: int | None = None  # the CRC-32 of a body, where it is asked for
         self._echo = self._close = self._sends = False
 
     def connectionMade(self) -> None:
@@ -54,6 +56,7 @@ class Answering(Protocol):
             self._close, self._echo = found.close, found.echo
             if found.upload:
                 self._left = self._size = found.upload
+                self._total = 0 if found.summed else None
                 data, self._unread = self._unread, b""
                 self._body(data)
                 return
@@ -67,8 +70,10 @@ class Answering(Protocol):
     def _body(self, data: bytes) -> None:
         taken = min(len(data), self._left)
         self._left -= taken
+        if self._total is not None:
+            self._total = zlib.crc32(data[:taken], self._total)
         if not self._left:
-            self.transport.write(uploaded(self._size, self._close))
+            self.transport.write(uploaded(self._size, self._close, self._total))
             self._unread = data[taken:]
             self._answered()
             self._serve()

@@ -10,10 +10,12 @@ from .sample import Sample
 from .stage import Running
 from .wrk import measure
 
-__all__ = ["ALL", "Load", "Measure"]
+__all__ = ["ALL", "UNASKED", "UNKNOWN", "Load", "Measure"]
 
 CONNECTIONS = 64
 ECHOES = 200
+UNASKED = "/static/1k?"
+"""The router remembers no head with a query: the route of each is looked for."""
 
 
 @dataclass(frozen=True)
@@ -69,3 +71,5 @@ ALL: dict[str, Measure] = {
     "echo 1": Measure("round trips of 64 bytes, 1 connection", "round trip", _echo(1)),
     "echo 200": Measure(f"round trips of 64 bytes, {ECHOES} connections", "round trip", _echo(ECHOES)),
 }
+UNKNOWN = Measure("new connections, no request remembered", "connection", _wrk(UNASKED, "Connection: close"), by_wrk=True)
+"""No row of its own: for what remembered requests would hide."""

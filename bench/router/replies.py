@@ -3,6 +3,7 @@
 GET /SERVICE/1k, /SERVICE/64k     so many bytes, which end with the service's name
 GET /SERVICE/n/N                  N bytes
 POST /SERVICE/x                   the body is read away, the answer says how many bytes it had
+POST /SERVICE/sum                 it is looked at, and the answer says its CRC-32, too
 GET with Upgrade                  101, and from then on an echo
 """
 
@@ -33,6 +34,8 @@ class Reply(NamedTuple):
     """Bytes of the large file that follow."""
     upload: int = 0
     """Bytes of a body that comes first; `uploaded` makes the answer."""
+    summed: bool = False
+    """That answer says the body's CRC-32, too."""
     echo: bool = False
 
 
@@ -71,9 +74,9 @@ def _answer(content: bytes, close: bool, status: bytes = b"200 OK", length: int 
     return b"HTTP/1.1 %s\r\nContent-Type: text/plain\r\nContent-Length: %d\r\n%s\r\n%s" % (status, size, said, content)
 
 
-def uploaded(size: int, close: bool) -> bytes:
-    """The answer to a body of so many bytes."""
-    return _answer(b"received %d\n" % size, close)
+def uploaded(size: int, close: bool, total: int | None = None) -> bytes:
+    """The answer to a body of so many bytes, with its CRC-32 where that was asked for."""
+    return _answer(b"received %d%s\n" % (size, b"" if total is None else b" %08x" % total), close)
 
 
 def reply(service: str, head: bytes) -> Reply:
@@ -86,7 +89,7 @@ def reply(service: str, head: bytes) -> Reply:
     if _field(head, b"upgrade"):
         return Reply(ECHO, echo=True)
     if head.startswith(b"POST "):
-        return Reply(b"", close, upload=int(_field(head, b"content-length") or b"0"))
+        return Reply(b"", close, upload=int(_field(head, b"content-length") or b"0"), summed=parts[2] == b"sum")
     if parts[2] == b"n":
         big = min(int(parts[3]), BIG)
         return Reply(_answer(b"", close, length=big), close, big=big)

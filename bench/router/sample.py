@@ -2,11 +2,15 @@
 
 from dataclasses import dataclass
 
-__all__ = ["Failed", "Sample", "percentile"]
+__all__ = ["Failed", "Sample", "Wrong", "percentile"]
 
 
 class Failed(RuntimeError):
     """A measurement that came to nothing; the text says why."""
+
+
+class Wrong(Failed):
+    """It came to nothing as an answer was not the right one."""
 
 
 @dataclass

@@ -10,7 +10,7 @@ from bench import machine
 from bench.figures import Taken
 
 from .measures import ALL, Load, Measure
-from .sample import Failed, Sample
+from .sample import Failed, Sample, Wrong
 from .stage import Running, Stage, Unfit
 
 __all__ = ["Removed", "sample_all"]
@@ -75,13 +75,15 @@ def take(stage: Stage, contender: Running, measure: Measure, load: Load) -> Take
         Failed: it came to nothing.
         Removed: an answer was wrong, or the contender has ended, which those of its connections that are others' may outlive.
     """
-    backend = stage.backend.pid
+    backend = (contender.backend or stage.backend).pid
     before = (time.monotonic(), machine.busy(), contender.cpu(), machine.cpu(backend), _own())
     try:
         got: Sample = measure.take(contender, load)
     except (Failed, OSError) as error:
         if contender.ended:
             raise Removed(contender.ended) from None
+        if isinstance(error, Wrong):
+            raise Removed(str(error)) from None
         raise Failed(str(error)) from None
     after = (time.monotonic(), machine.busy(), contender.cpu(), machine.cpu(backend), _own())
     passed, busy, router, backend_cpu, own = (later - earlier for later, earlier in zip(after, before, strict=True))

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import socket
+import zlib
 from collections.abc import Callable
 
 from svckit.ownership import Ownership
@@ -54,7 +55,8 @@ class Connection:
     """Reads, answers, and is over by `ended` or `back`."""
 
     __slots__ = (
-        "_asked", "_back", "_close", "_echo", "_ended", "_left", "_pending", "_read", "_sent", "_service", "_unread", "sock"
+        "_asked", "_back", "_close", "_echo", "_ended", "_left", "_pending", "_read", "_sent", "_service", "_total", "_unread",
+        "sock",
     )  # fmt: skip
 
     def __init__(
@@ -70,6 +72,7 @@ class Connection:
         self._asked = self._echo = self._close = False
         self._pending = b""  # what the socket has not taken
         self._left = self._sent = self._read = 0  # of the large file to send, sent of it, of a body still to come
+        self._total: int | None = None  # the CRC-32 of that body, where it is asked for
         sock.setblocking(False)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         service.loop.add(sock.fileno(), self._ready)
@@ -115,6 +118,7 @@ class Connection:
             self._close = found.close
             if found.upload:
                 self._read, self._sent = max(found.upload - len(rest), 0), found.upload
+                self._total = zlib.crc32(rest[: found.upload]) if found.summed else None
                 self._unread = rest[found.upload :]
                 self._discard()
                 return
@@ -162,17 +166,19 @@ class Connection:
         return self.sock.fileno() >= 0
 
     def _discard(self) -> None:
-        turn = TURN
+        turn, flags = TURN, _TRUNCATE if self._total is None else int(socket.MSG_DONTWAIT)
         while self._read and turn > 0:
             try:
-                count = self.sock.recv_into(_scratch, min(self._read, len(_scratch)), _TRUNCATE)
+                count = self.sock.recv_into(_scratch, min(self._read, len(_scratch)), flags)
             except (BlockingIOError, InterruptedError):
                 return
             if not count:
                 self._over()
                 return
             self._read, turn = self._read - count, turn - count
-        if not self._read and self._write(uploaded(self._sent, self._close)):
+            if self._total is not None:
+                self._total = zlib.crc32(memoryview(_scratch)[:count], self._total)
+        if not self._read and self._write(uploaded(self._sent, self._close, self._total)):
             self._serve()
 
     def _over(self) -> None:

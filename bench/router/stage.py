@@ -10,7 +10,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
@@ -56,7 +56,8 @@ class Running:
     """By service; some have `static-bulk` and `uploads-bulk` too, tuned for large transfers."""
     prefixes: bool = True
     """Whether it routes by the prefix of each request; else of the first one, or by the port."""
-    notes: list[str] = field(default_factory=list)
+    backend: "subprocess.Popen[bytes] | None" = None
+    """What it leads to, where that is not the stage's."""
 
     @property
     def pid(self) -> int:

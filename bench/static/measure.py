@@ -20,7 +20,7 @@ from typing import Any
 from bench.machine import cores, pinned
 from bench.router.clients import connect, head_of, status
 
-from .servers import Server, start_all
+from .servers import CADDY, Server, start_all
 
 __all__ = ["SIZES", "run"]
 
@@ -54,6 +54,8 @@ def run(
         folder.chmod(0o755)
         sums = {size: _make(folder / "root/static" / f"{size}.bin", SIZES[size]) for size in sizes}
         servers = start_all(folder, stack)
+        if CADDY not in [each.name for each in servers]:
+            tell(f"{CADDY} is not here (Debian: {CADDY})")
         for each in servers:
             for size, expected in sums.items():
                 _check(each, size, expected)

@@ -11,9 +11,10 @@ from bench.machine import cpu
 from tests.support.one_process import OneProcess
 from tests.support.site import free_port, wait_for_file, wait_for_listener
 
-__all__ = ["Server", "start_all"]
+__all__ = ["CADDY", "Server", "start_all"]
 
 BIN = Path(sys.executable).parent
+CADDY = "caddy"
 _NGINX = """
 {user} worker_processes 1; daemon off; pid {folder}/nginx.pid; error_log {folder}/nginx.log;
 events {{ worker_connections 1024; }}
@@ -71,8 +72,8 @@ class Server:
         self.name, self.port, self.pids = name, port, pids
 
     def cpu(self) -> float:
-        """Seconds of processor that its threads have used so far."""
-        return sum(cpu(pid) for pid in self.pids)
+        """Seconds of processor that its threads have used so far, and their children's."""
+        return cpu(*self.pids)
 
     def peak_memory(self) -> int:
         """Kibibytes, of all its processes."""
@@ -128,15 +129,15 @@ def _nginx(folder: Path, stack: ExitStack) -> Server:
 
 
 def _caddy(folder: Path, stack: ExitStack) -> Server | None:
-    program = shutil.which("caddy")
+    program = shutil.which(CADDY)
     if program is None:
         return None
     port = free_port()
     (folder / "Caddyfile").write_text(_CADDY.format(folder=folder, port=port))
     command = [program, "run", "--config", f"{folder}/Caddyfile", "--adapter", "caddyfile"]
-    process = _run(stack, folder, "caddy", command, GOMAXPROCS="1", HOME=str(folder))
+    process = _run(stack, folder, CADDY, command, GOMAXPROCS="1", HOME=str(folder))
     wait_for_listener("127.0.0.1", port)
-    return Server("caddy", port, [process.pid])
+    return Server(CADDY, port, [process.pid])
 
 
 def _python(folder: Path, stack: ExitStack) -> list[Server]:

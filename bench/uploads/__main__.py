@@ -10,6 +10,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from .contenders import NGINX
 from .run import LOADS, run
 
 
@@ -23,6 +24,8 @@ def main() -> None:
     result = run(chosen.sizes.split(","), chosen.rounds, chosen.folder, lambda text: print(text, flush=True))
     for size, found in result["sizes"].items():
         _print(size, found)
+        if NGINX not in found["contenders"]:
+            print(f"{NGINX} is not here (Debian: nginx-light)")
     if chosen.json is not None:
         chosen.json.write_text(json.dumps(result, indent=2) + "\n")
 
@@ -31,10 +34,10 @@ def _print(size: str, found: dict[str, Any]) -> None:
     print(f"\n{size:27} {'files/s':>9} {'MB/s':>7} {'to nginx':>9} {'least, most':>12} {'portico to it':>14} {'CPU, ms':>8}")
     for name, each in found["contenders"].items():
         rate = each["rate"]["median"]
-        nginx = each.get("to_nginx", {"median": 0.0, "least": 0.0, "most": 0.0})
-        apart = f"{nginx['least']:.2f}, {nginx['most']:.2f}"
+        nginx = each.get("to_nginx")  # where nginx is not here there is no ratio
+        median, apart = (f"{nginx['median']:.2f}", f"{nginx['least']:.2f}, {nginx['most']:.2f}") if nginx else ("", "")
         print(
-            f"  {name:25} {rate:9.1f} {rate * found['bytes'] / 1e6:7.1f} {nginx['median']:9.2f} {apart:>12} "
+            f"  {name:25} {rate:9.1f} {rate * found['bytes'] / 1e6:7.1f} {median:>9} {apart:>12} "
             f"{each['portico_to_it']['median']:14.2f} {each['cpu']['median'] * 1e3:8.2f}"
         )
 

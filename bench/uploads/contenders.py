@@ -14,9 +14,10 @@ from tests.resumes.stage import stage
 from tests.support.payload import WISH
 from tests.support.site import free_port, wait_for_listener
 
-__all__ = ["Contender", "start_all"]
+__all__ = ["NGINX", "Contender", "start_all"]
 
-PEERS = ("nginx", "aiohttp", "starlette")
+NGINX = "nginx"
+PEERS = (NGINX, "aiohttp", "starlette")
 
 
 class Contender(Server):
@@ -42,7 +43,7 @@ def start_all(folder: Path, stack: ExitStack) -> list[Contender]:
     ]
     path = f"{os.environ['PATH']}:/usr/sbin"
     return found + [
-        _start(peer, folder / peer, stack, path) for peer in PEERS if peer != "nginx" or shutil.which(peer, path=path)
+        _start(peer, folder / peer, stack, path) for peer in PEERS if peer != NGINX or shutil.which(peer, path=path)
     ]
 
 
@@ -54,5 +55,4 @@ def _start(peer: str, folder: Path, stack: ExitStack, path: str) -> Contender:
     stack.callback(process.wait, 15)
     stack.callback(process.terminate)
     wait_for_listener("127.0.0.1", port)
-    workers = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()  # nginx's
-    return Contender(peer, port, [process.pid, *map(int, workers)], folder / "uploads")
+    return Contender(peer, port, [process.pid], folder / "uploads")

@@ -34,10 +34,11 @@ def run(rounds: int = 5, seconds: float = 2.0, talkers: int = 200, idlers: int =
     """
     memory: dict[str, float] = {}
     with ExitStack() as stack:
-        servers = {name: Server(*found) for name, found in contenders().items()}
-        samples: dict[str, list[Sample]] = {name: [] for name in servers}
-        for server in servers.values():
+        servers = {}
+        for name, found in contenders().items():
+            servers[name] = server = Server(*found)
             stack.callback(server.stop)
+        samples: dict[str, list[Sample]] = {name: [] for name in servers}
         for name, server in servers.items():
             check(server)
             memory[name] = idle(server, idlers)

@@ -174,6 +174,26 @@ def test_an_object_that_is_replaced_before_it_is_read(make_in_bucket: Callable[.
     assert connection.transport.disconnecting and b"y" not in connection.transport.value().partition(b"\r\n\r\n")[2]
 
 
+@pytest.mark.parametrize("status", [404, 503])
+def test_what_fails_before_anything_is_sent_is_answered(
+    make_in_bucket: Callable[..., Any], held: Any, monkeypatch: pytest.MonkeyPatch, status: int
+) -> None:
+    def fail(*_: Any) -> Any:
+        raise StoreFailed("it is down") if status == 503 else FileNotFoundError
+
+    service = make_in_bucket(held)
+    service.bucket.client.put_object(Bucket=service.bucket.name, Key="some/where/x", Body=b"x" * 100)
+    connection = service.connect()
+    connection.send(b"GET /uploads/x HTTP/1.1\r\nHost: x\r\nRange: bytes=1-2\r\n\r\n")
+    held.run_one()
+    monkeypatch.setattr(Bucket, "get", fail)
+    held.run_all()
+    ((found, headers, text),) = connection.answers()
+    assert found == status and int(headers["content-length"]) == len(text)
+    assert not headers.keys() & {"etag", "content-range", "last-modified", "accept-ranges", "content-disposition"}
+    assert not connection.transport.disconnecting
+
+
 def test_a_client_that_leaves_in_the_middle(make_in_bucket: Callable[..., Any], held: Any) -> None:
     service = make_in_bucket(held)
     service.bucket.client.put_object(Bucket=service.bucket.name, Key="some/where/x", Body=b"x" * 3 * fetching.PIECE)

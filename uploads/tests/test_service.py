@@ -1,17 +1,34 @@
 """The options of the service, and what each may be."""
 
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 from svckit.settings import BadOptions, Settings
 from twisted.internet.testing import MemoryReactorClock
+from uploadsvc.counts import FOLDER, Counts
 from uploadsvc.service import Options, make_factory
 
 
 def make(tmp_path: Path, **options: object) -> Any:
     settings = Settings(service="uploads", replica="r1", state=tmp_path / "state", options={"writes": "anyone", **options})
     return make_factory(settings, MemoryReactorClock())  # type: ignore[arg-type]
+
+
+def test_a_replica_that_ends_leaves_its_counts(tmp_path: Path) -> None:
+    settings = Settings(service="uploads", replica="r1", state=tmp_path, options={"writes": "anyone"})
+    for cannot in (False, True):
+        reactor = MemoryReactorClock()
+        make_factory(settings, reactor).intake.counts.count("bytes", "put", 7)  # type: ignore[arg-type, attr-defined]
+        folder = tmp_path / "files" / FOLDER
+        if cannot:
+            shutil.rmtree(folder)
+            folder.touch()
+        ((end, given, named),) = reactor.triggers["during"]["shutdown"]
+        end(*given, **named)
+        if not cannot:
+            assert b'bytes_total{replica="r1",way="put"} 7\n' in Counts(tmp_path / "files", "r2").page()
 
 
 def test_starts_with_nothing_said(tmp_path: Path) -> None:

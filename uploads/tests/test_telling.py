@@ -1,6 +1,7 @@
 """Hooks, webhooks, and the service that tells them."""
 
 import http.server
+import json
 import sys
 import threading
 from collections.abc import Iterator
@@ -117,3 +118,25 @@ def test_tried_again_later_and_later(tmp_path: Path, failing: int) -> None:
     assert pauses == [min(INTERVAL * 2 ** (at + 1), LONGEST_PAUSE) for at in range(failing)]
     assert teller.stopService() is None
     assert not clock.getDelayedCalls()
+
+
+def test_who_ends_leaves_the_rest_to_others(tmp_path: Path) -> None:
+    store = Store(tmp_path, journal=Journal(tmp_path))
+    store.prepare(0)
+    assert store.journal is not None
+    store.journal.prepare()
+    for name in ("x", "y"):
+        part = store.new_part()
+        part.append([b"abc"])
+        part.commit(3, name)
+    told: list[bytes] = []
+
+    def tell(line: bytes) -> None:
+        told.append(line)
+        ending.stopService()
+
+    ending = Teller(store.journal, None, tell, at_once, Clock())
+    ending.startService()
+    assert len(told) == 1
+    assert store.journal.deliver(None, told.append) == 1
+    assert [json.loads(line)["name"] for line in told] == ["x", "y"]

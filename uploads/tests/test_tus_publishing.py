@@ -52,7 +52,9 @@ def test_only_where_nothing_is(service: Any, client: Client) -> None:
     (service.root / "x").write_bytes(b"somebody was faster")
     assert client.patch(where, 0, b"abc")[0] == 412
     assert finals(service) == {"x": b"somebody was faster"}
-    assert client.offset(where) == 3
+    assert client.ask("HEAD", where)[0] == 412, "a client that hears of three bytes of three takes its file for there"
+    (service.root / "x").unlink()
+    assert client.offset(where) == 3 and finals(service) == {"x": b"abc"}
 
 
 def test_a_crash_before_and_after_publishing(service: Any, client: Client) -> None:

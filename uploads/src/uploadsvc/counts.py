@@ -53,6 +53,11 @@ class Counts:
         fresh.write_bytes(msgspec.json.encode({**self._counts, "under_way": self.under_way}))
         fresh.replace(self._path)
 
+    def end(self) -> None:
+        """Leave them for the last time: the others tell of them for an hour. Blocks."""
+        self.under_way = 0
+        self.write()
+
     def page(self) -> bytes:
         """All replicas' in Prometheus' text format. Blocks."""
         found = dict(self._others(time.time()))

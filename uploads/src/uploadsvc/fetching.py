@@ -28,8 +28,19 @@ class Fetching:
 
     log = Logger()
 
-    def __init__(self, request: Any, open_at: Callable[[int, int], Any], parts: Sequence[Part], run: Run) -> None:
-        """`open_at(first, count)` gives a stream of these bytes, and may block as its `read` may."""
+    def __init__(
+        self,
+        request: Any,
+        open_at: Callable[[int, int], Any],
+        parts: Sequence[Part],
+        run: Run,
+        refuse: Callable[[BaseException | None], bool] = lambda _: False,
+    ) -> None:
+        """`open_at(first, count)` gives a stream of these bytes, and may block as its `read` may.
+
+        `refuse` hears of what fails before anything is sent, and may answer with that; whether it has.
+        """
+        self._refuse = refuse
         self._request, self._open, self._run = request, open_at, run
         self._parts = list(parts)
         self._stream: Any = None
@@ -91,9 +102,11 @@ class Fetching:
     def _fail(self, reason: Failure) -> None:
         self._busy = False
         if not self._over:
-            self.log.warn("a download is cut short: {why}", why=reason.getErrorMessage())
-            self._request.channel.transport.abortConnection()  # a wrong body never looks like a right one
             self._end()
+            self._request.unregisterProducer()
+            if self._request.startedWriting or not self._refuse(reason.value):
+                self.log.warn("a download is cut short: {why}", why=reason.getErrorMessage())
+                self._request.channel.transport.abortConnection()  # a wrong body never looks like a right one
         self._run(self._close)
 
     def _end(self) -> None:

@@ -140,8 +140,10 @@ class Journal:
         """Its file stands under its name, or is no longer where it was: then it stood there, and has been replaced since."""
         return _inode(self.root / event.name) == event.inode or _inode(self.root / event.source) != event.inode
 
-    def deliver(self, spool: Path | None, tell: Callable[[bytes], None] | None) -> int:
-        """Carry on every event, the oldest first; returns how many are done with.
+    def deliver(
+        self, spool: Path | None, tell: Callable[[bytes], None] | None, goes_on: Callable[[], object] = lambda: True
+    ) -> int:
+        """Carry on every event, the oldest first; returns how many are done with. Before each, `goes_on` may say no.
 
         Where another replica is at it, nothing is done. With neither `spool` nor `tell` events are just dropped.
 
@@ -152,8 +154,10 @@ class Journal:
         if lock is None:
             return 0
         try:
-            waiting = [*self._waiting("hook"), *self._waiting("spool")]
-            for path, event in sorted(waiting, key=lambda each: each[1].time):
+            waiting = sorted([*self._waiting("hook"), *self._waiting("spool")], key=lambda each: each[1].time)
+            for done, (path, event) in enumerate(waiting):
+                if not goes_on():
+                    return done
                 if path.suffix == ".spool":
                     if spool is not None:
                         _append(spool, event.line)

@@ -21,6 +21,7 @@ from svckit.conditional import etag_of
 from twisted.logger import Logger
 
 from .digests import ALGORITHMS, Digests, check
+from .quota import Growing, Quota
 from .replacing import replace
 from .splicing import Moved, Pipe, into_file
 from .sums import Sums
@@ -61,12 +62,19 @@ class Part:
     """Goes to `folder`/NAME by way of `hidden`."""
 
     def __init__(
-        self, folder: Path, hidden: Path, digests: Digests | None = None, publish: "Publish | None" = None, hashes: bool = False
+        self,
+        folder: Path,
+        hidden: Path,
+        digests: Digests | None = None,
+        publish: "Publish | None" = None,
+        hashes: bool = False,
+        growing: Growing | None = None,
     ) -> None:
         """`digests` are what its bytes must come to; `publish` puts it in place, in some other way than the plain one.
 
-        `hashes`: whether its SHA-256 is taken although no digest is checked.
+        `hashes`: whether its SHA-256 is taken although no digest is checked. `growing` says where it is too much.
         """
+        self._growing = growing or Growing(Quota(folder), "")
         self._publish = publish or partial(put_in_place, folder=folder)
         self._path = hidden / f"{uuid.uuid4().hex}.part"
         self._fd = -1
@@ -84,8 +92,7 @@ class Part:
         """
         self._open()
         self._sums.add(pieces)
-        self._size += write_all(self._fd, pieces)
-        self._early.reached(self._fd, self._size)
+        self._grown(write_all(self._fd, pieces))
 
     def splice(self, pipe: Pipe, limit: int) -> Moved:
         """Take what has arrived at a socket, at most `limit` bytes.
@@ -99,8 +106,12 @@ class Part:
     def _put(self, pipe: int, count: int) -> None:
         into_file(pipe, self._fd, count)
         self._sums.follow(self._fd, self._size, count)
+        self._grown(count)
+
+    def _grown(self, count: int) -> None:
         self._size += count
         self._early.reached(self._fd, self._size)
+        self._growing.by(count)
 
     def commit(self, size: int, name: str, exclusive: bool = False) -> Published:
         """Make it durable and publish it as `name`, in place of what may stand there.
@@ -133,6 +144,7 @@ class Part:
         self._open()
         if self._size != size:
             raise OSError(f"{self._size} bytes written of {size}")
+        self._growing.now()
         check(self._digests, self._sums.digest)
         os.fsync(self._fd)
 

@@ -18,10 +18,12 @@ from pathlib import Path
 from . import refusals
 from .refusals import Refusal
 
-__all__ = ["OWNER", "Boundless", "OverQuota", "Quota"]
+__all__ = ["OFTEN", "OWNER", "Boundless", "Growing", "OverQuota", "Quota"]
 
 OWNER = "user.portico.user"
 """The extended attribute with the name of a file's user, in UTF-8."""
+OFTEN = 1 << 20
+"""Bytes that a file grows by between two looks at what is free."""
 
 
 class OverQuota(OSError):
@@ -173,6 +175,34 @@ class Boundless(Quota):
 
     def refusal_for_space(self, length: int | None, name: str = "") -> Refusal | None:
         return None
+
+
+class Growing:
+    """A file on its way: what was free when it began may be another's by now, or its length was never said. Blocks."""
+
+    __slots__ = ("_name", "_quota", "_since")
+
+    def __init__(self, quota: Quota, name: str) -> None:
+        """`name` is what it is to replace; empty: nothing."""
+        self._quota, self._name, self._since = quota, name, 0
+
+    def by(self, count: int) -> None:
+        """It has `count` bytes more.
+
+        Raises:
+            OverQuota: as `now`.
+        """
+        self._since += count
+        if self._since >= OFTEN:
+            self.now()
+
+    def now(self) -> None:
+        """
+        Raises:
+            OverQuota: with what is written of it, less is free than is to be.
+        """
+        self._since = 0
+        self._quota.expect_space(0, self._name)
 
 
 def own(path: Path | int, user: str) -> None:

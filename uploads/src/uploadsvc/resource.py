@@ -117,7 +117,8 @@ class Uploads(Resource):
         _as_download(request, name)
         parts = plan(request, about.etag, about.modified, about.size)
         if parts:
-            Fetching(request, partial(cast(RemoteStore, self._store).read, name, about.etag), parts, self._intake.run)
+            read = partial(cast(RemoteStore, self._store).read, name, about.etag)
+            Fetching(request, read, parts, self._intake.run, partial(_refuse_instead, request))
 
     def _delete(self, request: UploadRequest, place: Place) -> int:
         headers = request.requestHeaders
@@ -226,6 +227,17 @@ def _refuse(request: UploadRequest, refusal: Refusal) -> int:
     request.write(refusal.body)
     request.finish()
     return NOT_DONE_YET
+
+
+def _refuse_instead(request: UploadRequest, error: BaseException | None) -> bool:
+    """Refuse although the head of a file's answer is set; whether there is something to say of `error`."""
+    refusal = refusals.NOT_FOUND if isinstance(error, FileNotFoundError) else refusals.of_error(error)
+    if refusal.status == 500:
+        return False
+    for name in (b"ETag", b"Last-Modified", b"Accept-Ranges", b"Content-Range", b"Content-Disposition"):
+        request.responseHeaders.removeHeader(name)
+    _refuse(request, refusal)
+    return True
 
 
 def _redirect(request: UploadRequest) -> int:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -101,8 +102,14 @@ def make_factory(settings: Settings, reactor: Reactor) -> IProtocolFactory:
     site = make_site(settings, reactor, run)
     pool.start()
     keep_counts(site.intake, reactor)
-    reactor.addSystemEventTrigger("during", "shutdown", pool.stop)
+    reactor.addSystemEventTrigger("during", "shutdown", _end, pool, site.intake)
     return site
+
+
+def _end(pool: ThreadPool, intake: Intake) -> None:
+    pool.stop()
+    with suppress(OSError):
+        intake.counts.end()
 
 
 def make_service(settings: Settings, reactor: Reactor) -> IService:

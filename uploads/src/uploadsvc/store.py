@@ -20,7 +20,7 @@ from .digests import Digests
 from .journal import Journal
 from .names import BadName, check
 from .part import Part, Published, put_in_place
-from .quota import Quota
+from .quota import Growing, Quota
 
 __all__ = ["ABANDONED_AFTER", "HIDDEN", "Store", "close_all"]
 
@@ -69,9 +69,10 @@ class Store:
     ) -> Part:
         """A file to be, whose bytes must come to `digests`; it takes no space before its first bytes.
 
-        `hashes`: somebody asks for its SHA-256. `name` is what it will be called; here nobody has to know that yet.
+        `hashes`: somebody asks for its SHA-256. `name` is what it will be called.
         """
-        return Part(self.root, self.hidden, digests, partial(self.publish, user=user, holds=holds), hashes or self.hashes)
+        publish = partial(self.publish, user=user, holds=holds)
+        return Part(self.root, self.hidden, digests, publish, hashes or self.hashes, Growing(self.quota, name))
 
     def order_of(self, sizes: Mapping[str, int], exclusive: bool, user: str) -> list[str]:
         """In which order files of these names and sizes can be published, where all are to be there or none.

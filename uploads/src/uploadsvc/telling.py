@@ -119,7 +119,8 @@ class Teller(Service):
 
     def _deliver(self) -> int:
         self._journal.settle(time())
-        return self._journal.deliver(self._spool, self._tell)
+        # one that is to end leaves the rest to the others: a backlog may take longer than anybody waits for a replica
+        return self._journal.deliver(self._spool, self._tell, lambda: self.running)
 
     def _delivered(self, count: int) -> None:
         self._pause = INTERVAL

@@ -1,6 +1,5 @@
 """What each tus request comes to, from its head. Everything that blocks runs in a thread."""
 
-from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 
@@ -132,9 +131,9 @@ class Desk(Creating):
         return None
 
     def _look(self, upload: AnyUpload) -> Answer:
-        with suppress(FileExistsError):  # it stays whole and unpublished until it expires
-            if upload.publish():
-                self._intake.counts.count("finished", "tus")  # where a crash came between the last byte and this
+        # Where it is whole and cannot be published, neither can this answer be given: with that offset a client would be done.
+        if upload.publish():
+            self._intake.counts.count("finished", "tus")  # where a crash came between the last byte and this
         info = upload.info
         found = [(b"Cache-Control", b"no-store")]
         if not info.concat or upload.published:

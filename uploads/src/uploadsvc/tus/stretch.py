@@ -39,6 +39,7 @@ class Stretch:
         self._sums = Sums({} if checksum is None else {checksum.algorithm: ALGORITHMS[checksum.algorithm]})
         self._start, self._size = upload.offset, 0
         self._early = Early(upload.offset)
+        self._growing = upload.growing
         self._fd = -1
 
     def append(self, pieces: Sequence[bytes | bytearray]) -> None:
@@ -48,8 +49,7 @@ class Stretch:
         """
         self._open()
         self._sums.add(pieces)
-        self._size += write_all(self._fd, pieces)
-        self._early.reached(self._fd, self._start + self._size)
+        self._grown(write_all(self._fd, pieces))
 
     def splice(self, pipe: Pipe, limit: int) -> Moved:
         """Take what has arrived at a socket, at most `limit` bytes.
@@ -63,8 +63,12 @@ class Stretch:
     def _put(self, pipe: int, count: int) -> None:
         into_file(pipe, self._fd, count)
         self._sums.follow(self._fd, self._start + self._size, count)
+        self._grown(count)
+
+    def _grown(self, count: int) -> None:
         self._size += count
         self._early.reached(self._fd, self._start + self._size)
+        self._growing.by(count)
 
     def _open(self) -> None:
         if self._fd < 0:

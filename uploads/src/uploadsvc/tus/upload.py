@@ -9,6 +9,7 @@ import msgspec
 from twisted.internet.interfaces import IReactorFDSet
 
 from ..part import Published
+from ..quota import Growing
 from ..store import Store
 from .bell import Listening, Lock
 from .folder import remove, write
@@ -38,6 +39,11 @@ class Upload:
     def published(self) -> bool:
         """Only publishing takes `data` away while `info` is there."""
         return not self.data.exists()
+
+    @property
+    def growing(self) -> Growing:
+        """What tells where more of it would be too much."""
+        return Growing(self._store.quota, "" if self.info.partial else self.info.name)
 
     @property
     def offset(self) -> int:

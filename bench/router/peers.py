@@ -34,18 +34,21 @@ def _run(stage: Stage, name: str, command: list[str], ports: dict[str, int], pre
     return Running(name, process, ports, prefixes)
 
 
+def _haproxy(stage: Stage, mode: str, prefixes: bool) -> Running:
+    program, port, bulk = stage.program("haproxy", "haproxy"), free_port(), free_port()
+    path = _write(stage, f"haproxy-{mode}.cfg", port=port, port_bulk=bulk)
+    ports = {**dict.fromkeys(SERVICES, port), "static-bulk": bulk, "uploads-bulk": bulk}
+    return _run(stage, f"HAProxy {mode}", [program, "-db", "-f", path], ports, prefixes)
+
+
 def haproxy_tcp(stage: Stage) -> Running:
     """Looks at the first request, then passes bytes on."""
-    program, port = stage.program("haproxy", "haproxy"), free_port()
-    path = _write(stage, "haproxy-tcp.cfg", port=port)
-    return _run(stage, "HAProxy tcp", [program, "-db", "-f", path], dict.fromkeys(SERVICES, port), False)
+    return _haproxy(stage, "tcp", False)
 
 
 def haproxy_http(stage: Stage) -> Running:
     """Follows each request."""
-    program, port = stage.program("haproxy", "haproxy"), free_port()
-    path = _write(stage, "haproxy-http.cfg", port=port)
-    return _run(stage, "HAProxy http", [program, "-db", "-f", path], dict.fromkeys(SERVICES, port), True)
+    return _haproxy(stage, "http", True)
 
 
 def nginx_stream(stage: Stage) -> Running:

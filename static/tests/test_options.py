@@ -127,6 +127,17 @@ def test_forms_may_be_switched_off(make: Any, forms: Path) -> None:
     assert body == b"let plain" and "vary" not in headers
 
 
+def test_several_ranges_of_a_form_get_all_of_it(client: Any, root: Path) -> None:
+    (root / "hello.txt.gz").write_bytes(packed := gzip.compress(b"hello"))
+    coded = ("Accept-Encoding: gzip", "Range: bytes=0-1,3-4")
+    status, headers, body = client.ask("/static/hello.txt", *coded)
+    assert (status, headers["content-encoding"], body) == (200, "gzip", packed)
+    assert "content-range" not in headers and headers["content-length"] == str(len(packed))
+    assert client.ask("/static/hello.txt", coded[0], "Range: bytes=0-1")[::2] == (206, packed[:2])
+    status, headers, _ = client.ask("/static/hello.txt", coded[1])
+    assert status == 206 and headers["content-type"].startswith("multipart/byteranges")
+
+
 def test_a_real_form_is_what_a_client_unpacks(client: Any, root: Path) -> None:
     (root / "real.svg").write_text("<svg/>")
     (root / "real.svg.gz").write_bytes(gzip.compress(b"<svg/>"))

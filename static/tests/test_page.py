@@ -33,6 +33,8 @@ def test_conditions(client: Any) -> None:
     assert (status, body, again["etag"]) == (304, b"", headers["etag"])
     assert client.ask("/", f"If-Modified-Since: {headers['last-modified']}")[0] == 304
     assert client.ask("/", 'If-Match: "x"')[0] == 412
+    assert client.ask("/", f"If-None-Match: {headers['etag']}", 'If-None-Match: "x"')[0] == 304
+    assert client.ask("/", f"If-Match: {headers['etag']}", 'If-Match: "x"')[0] == 200
 
 
 def test_last_modified_is_that_of_its_newest_part(tmp_path: Path) -> None:

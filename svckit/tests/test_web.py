@@ -5,6 +5,7 @@ from typing import Any, cast
 import pytest
 from svckit.paths import normalise
 from svckit.refusals import MISDIRECTED, TOO_LARGE
+from svckit.strictheads import HEAD_SIZE
 from svckit.web import GuardedChannel, GuardedRequest
 from twisted.internet.error import ConnectionLost
 from twisted.logger import ILogObserver, LogEvent, globalLogPublisher
@@ -154,12 +155,14 @@ def test_a_line_that_is_too_long_is_431(cut: Any, end: bytes) -> None:
 
 
 def test_a_line_of_the_limit_and_a_head_over_it() -> None:
-    line = b"X-Long: ".ljust(GuardedChannel.totalHeadersSize // 2, b"x") + b"\r\n"
-    start = b"GET /a/1 HTTP/1.1\r\n"
-    assert Table().feed([start + line + b"\r\n"]).answers == [(200, b"</a/1>")]
-    table = Table().feed([start + line + line + b"\r\n"])
-    assert table.transport.value().startswith(b"HTTP/1.1 400 ")
-    assert table.transport.disconnecting
+    start = b"GET /a/1 HTTP/1.1\r\nHost: x\r\nX-Long: ".ljust(HEAD_SIZE // 2, b"x") + b"\r\n"
+    whole, over = (start + b"X-Long: ".ljust(HEAD_SIZE - len(start) - end, b"x") + b"\r\n\r\n" for end in (4, 3))
+    assert (len(whole), len(over)) == (HEAD_SIZE, HEAD_SIZE + 1)
+    for before in (b"", get("/a/1")):
+        assert [status for status, _ in Table().feed([before + whole]).answers][-1] == 200
+        table = Table().feed([before + over])
+        assert table.transport.value().endswith(TOO_LARGE)
+        assert table.transport.disconnecting
 
 
 # -- requests

@@ -14,6 +14,7 @@ from base64 import b64encode
 from pathlib import Path
 
 from svckit.conditional import failed_precondition
+from svckit.sendfile import joined
 from twisted.web.http import datetimeToString
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET, Request
@@ -104,11 +105,10 @@ class FirstPage(Resource):
         if request.path != b"/":
             return refuse(request, 404)
         body, etag = self._body, self._etag
-        wanted = b",".join(request.requestHeaders.getRawHeaders(b"Accept-Encoding") or ())
-        if any(coding.name == b"gzip" for coding in accepted(wanted)):
+        if any(coding.name == b"gzip" for coding in accepted(joined(request, b"Accept-Encoding") or b"")):
             body, etag = self._packed, etag[:-1] + b'-gzip"'
         request.setHeader(b"ETag", etag)
-        failed = failed_precondition(request.method, request.getHeader, etag, self._modified)
+        failed = failed_precondition(request.method, lambda name: joined(request, name), etag, self._modified)
         if failed is not None:
             return _without_page(request, failed)
         if body is self._packed:

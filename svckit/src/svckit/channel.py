@@ -17,7 +17,7 @@ from zope.interface import implementer
 from .lease import IDrainable, ILeased, Lease
 from .linger import LINGER_BYTES, LINGER_TIME
 from .refusals import BAD_REQUEST, HEAD_TIMEOUT, MISDIRECTED, TOO_LARGE
-from .strictheads import StrictHead
+from .strictheads import HEAD_SIZE, StrictHead
 
 if TYPE_CHECKING:
     from .web import GuardedSite
@@ -44,12 +44,12 @@ class GuardedChannel(http.HTTPChannel):
     _draining = False
     _leaving = False
     _client_ended = False
-    _refused = False
-    _we_ended = False
+    _refused = _we_ended = False
     _left_to_read_away: float = LINGER_BYTES
     _linger_time = LINGER_TIME
     _linger_timer: IDelayedCall | None = None
     _head_timer: IDelayedCall | None = None
+    maxHeaders = HEAD_SIZE  # fields are counted by the strict reader, and those of the first head by the router
     _optimisticEagerReadSize = 0  # else pipelined requests would pile up here, and grow with every hand-back
 
     def dataReceived(self, data: bytes) -> None:

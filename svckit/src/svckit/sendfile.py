@@ -15,7 +15,7 @@ from .conditional import Portion, etag_of, select
 from .kernelsending import KernelSending
 from .sending import PIECE, STALL, Part, PieceSending, Sending, transport_of
 
-__all__ = ["PIECE", "SMALL", "STALL", "Part", "answer", "plan", "send", "send_parts"]
+__all__ = ["PIECE", "SMALL", "STALL", "Part", "answer", "joined", "plan", "send", "send_parts"]
 
 SMALL = 32 * 1024
 """Bytes below which a file is sent in one write, together with its head."""
@@ -43,8 +43,10 @@ def plan(request: Request, etag: bytes, modified: int, size: int) -> list[Part]:
     """
     now = time.time()
     modified = min(modified, int(now))  # section 8.8.2.1: never later than Date
-    portion = select(request.method, lambda name: _joined(request, name), etag, modified, size, now)
+    portion = select(request.method, lambda name: joined(request, name), etag, modified, size, now)
     headers = request.responseHeaders
+    if portion.parts and headers.hasHeader(b"Content-Encoding"):
+        portion = Portion(200, 0, size)  # section 14.2 allows it; the parts with their heads would have no such coding
     headers.setRawHeaders(b"ETag", [etag])
     headers.setRawHeaders(b"Last-Modified", [datetimeToString(modified)])
     headers.setRawHeaders(b"Accept-Ranges", [b"bytes"])
@@ -80,7 +82,8 @@ def _plan_multipart(request: Request, ranges: Iterable[tuple[int, int]], size: i
     return parts
 
 
-def _joined(request: Request, name: bytes) -> bytes | None:
+def joined(request: Request, name: bytes) -> bytes | None:
+    """A header of the request, its fields as one list (RFC 9110 section 5.3); None where it has none."""
     values = request.requestHeaders.getRawHeaders(name)
     return None if values is None else b", ".join(values)
 

@@ -17,6 +17,7 @@ help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: .venv/run.stamp .venv/members.stamp ## everything in one process on http://localhost:8080 (PORT=8080); Ctrl-C ends it
+	@echo "http://localhost:$(PORT)/ (Ctrl-C ends it)"
 	@exec $(BIN)/portico run --in-process --listen 127.0.0.1:$(PORT) --state $(STATE) \
 	--admin unix:$(STATE)/admin router/portico.toml
 

@@ -28,8 +28,8 @@ VAR = Path(__file__).resolve().parents[1] / "var/bench"
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("--full", action="store_true", help="under 40 minutes; the result is kept in bench/results")
-    parser.add_argument("--results", type=Path, help="folder for it (bench/results; of the quick form: var/bench)")
+    parser.add_argument("--full", action="store_true", help="under 40 minutes; the result is kept, unless --only is given")
+    parser.add_argument("--results", type=Path, help="folder for it (bench/results; of one that is not kept: var/bench)")
     parser.add_argument("--only", default="", metavar="NAME,NAME", help=f"contenders beside direct: {', '.join(CONTENDERS)}")
     chosen = parser.parse_args()
     only = frozenset(name for name in chosen.only.split(",") if name)
@@ -49,7 +49,7 @@ def main() -> int:
     except (Missing, Unfit) as error:
         print(f"nothing was measured: {error}", file=sys.stderr)
         return 1
-    folder = chosen.results or (record.RESULTS if chosen.full else VAR)
+    folder = chosen.results or (record.RESULTS if chosen.full and not only else VAR)
     path = record.write(result, folder)
     result = record.read(path)  # rounded: here and in the plots stands what the pages will say
     for key, measure in MEASURES.items():

@@ -11,11 +11,11 @@ from tests.support.tree import ROOT
 
 __all__ = ["PROGRAMS", "collect"]
 
-LONGEST = 240.0
+LONGEST = 300.0
 """Seconds for each."""
 PROGRAMS: dict[str, Sequence[str]] = {
-    "static": ("bench.static", "--rounds", "5", "--seconds", "1"),
-    "uploads": ("bench.uploads", "--rounds", "5", "--sizes", f"1k,1m,{512 << 20}"),
+    "static": ("bench.static", "--rounds", "7", "--seconds", "1"),
+    "uploads": ("bench.uploads", "--rounds", "9", "--sizes", f"1k,1m,{512 << 20}"),
     "websocket": ("bench.websocket", "--rounds", "2", "--seconds", "2", "--idle", "1000"),
 }
 

@@ -77,6 +77,18 @@ TARGETS = (
     Target(
         "router CPU of a new connection, handoff, of HAProxy http", 0.5, False, of("connections", "cpu", HANDOFF, HAPROXY_HTTP)
     ),
+    Target(
+        "router CPU of a new connection with a request that is not remembered, handoff, of HAProxy tcp",
+        0.25,
+        False,
+        of("unknown", "cpu", HANDOFF, HAPROXY_TCP),
+    ),
+    Target(
+        "router CPU of a new connection with a request that is not remembered, handoff, of HAProxy http",
+        0.5,
+        False,
+        of("unknown", "cpu", HANDOFF, HAPROXY_HTTP),
+    ),
     Target("requests on kept connections, handoff, of direct", 0.97, True, of("kept 1k", "rate", HANDOFF, DIRECT)),
     Target(
         "another prefix at each request, requests a second, handoff, of the best peer",

@@ -16,7 +16,7 @@ from bench.form import QUICK
 from bench.router import bulk, echoes, growth, holding
 from bench.router.clients import ask, connect
 from bench.router.echoes import round_trips
-from bench.router.measures import UNASKED, UNKNOWN, Load, Measure
+from bench.router.measures import ALL, UNASKED, Load, Measure
 from bench.router.sample import Failed, Sample, Wrong
 from bench.router.sampling import Removed, take
 from bench.router.stage import Running, Stage
@@ -95,10 +95,10 @@ def test_with_many_routes_each_is_looked_for(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr("bench.router.growth.portico.handoff", lambda *_: Running("x", None, {}))
     monkeypatch.setattr(growth, "take", lambda stage, each, measure, load: _none(asked, measure))
     growth.routes(cast(Stage, None), LOAD, (10, 1_000), 1, time.monotonic() + 60)
-    assert asked == [UNKNOWN, UNKNOWN]
+    assert asked == [ALL["unknown"]] * 2
     paths: list[object] = []
     monkeypatch.setattr("bench.router.measures.measure", lambda *found: paths.append(found[3]))
-    UNKNOWN.take(Running("x", None, {"static": 1}), LOAD)
+    ALL["unknown"].take(Running("x", None, {"static": 1}), LOAD)
     assert paths == [UNASKED]
 
 

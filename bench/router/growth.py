@@ -11,7 +11,7 @@ from tests.support.site import free_port
 
 from . import portico
 from .holding import held
-from .measures import ALL, UNKNOWN, Load, Measure
+from .measures import ALL, Load, Measure
 from .replies import SERVICES
 from .sample import Failed
 from .sampling import take
@@ -71,7 +71,7 @@ def routes(stage: Stage, load: Load, counts: Sequence[int], samples: int, deadli
         str(count): partial(portico.handoff, stage, f"portico {count} routes", None, count - len(SERVICES)) for count in counts
     }
     with _all(stage, makers) as made:
-        return _interleaved(stage, load, made, samples, deadline, UNKNOWN)
+        return _interleaved(stage, load, made, samples, deadline, ALL["unknown"])
 
 
 def replicas(stage: Stage, load: Load, counts: Sequence[int], samples: int, deadline: float) -> Grown:

@@ -10,7 +10,7 @@ from .sample import Sample
 from .stage import Running
 from .wrk import measure
 
-__all__ = ["ALL", "UNASKED", "UNKNOWN", "Load", "Measure"]
+__all__ = ["ALL", "UNASKED", "Load", "Measure"]
 
 CONNECTIONS = 64
 ECHOES = 200
@@ -42,10 +42,10 @@ class Measure:
     by_wrk: bool = False
 
 
-def _wrk(path: str, *headers: str) -> Callable[[Running, Load], Sample]:
+def _wrk(path: str, *headers: str, service: str = "static") -> Callable[[Running, Load], Sample]:
     def take(contender: Running, load: Load) -> Sample:
         assert load.wrk is not None
-        return measure(load.wrk, load.core, contender.port("static"), path, CONNECTIONS, load.seconds, *headers)
+        return measure(load.wrk, load.core, contender.port(service), path, CONNECTIONS, load.seconds, *headers)
 
     return take
 
@@ -60,8 +60,13 @@ def _echo(count: int) -> Callable[[Running, Load], Sample]:
 
 ALL: dict[str, Measure] = {
     "connections": Measure("new connections", "connection", _wrk("/static/1k", "Connection: close"), by_wrk=True),
+    "unknown": Measure(
+        "new connections with requests that are not remembered", "connection", _wrk(UNASKED, "Connection: close"), by_wrk=True
+    ),
     "kept 1k": Measure("requests of 1 KB on kept connections", "request", _wrk("/static/1k"), by_wrk=True),
-    "kept 64k": Measure("requests of 64 KB on kept connections", "request", _wrk("/static/64k"), by_wrk=True),
+    "kept 64k": Measure(
+        "requests of 64 KB on kept connections", "request", _wrk("/static/64k", service="static-bulk"), by_wrk=True
+    ),
     "each": Measure("another prefix at each request", "request", _mixed(EACH), each_prefix=True),
     "tenth": Measure("another prefix at each tenth request", "request", _mixed(TENTH), each_prefix=True),
     "down": Measure(
@@ -71,5 +76,3 @@ ALL: dict[str, Measure] = {
     "echo 1": Measure("round trips of 64 bytes, 1 connection", "round trip", _echo(1)),
     "echo 200": Measure(f"round trips of 64 bytes, {ECHOES} connections", "round trip", _echo(ECHOES)),
 }
-UNKNOWN = Measure("new connections, no request remembered", "connection", _wrk(UNASKED, "Connection: close"), by_wrk=True)
-"""No row of its own: for what remembered requests would hide."""

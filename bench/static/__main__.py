@@ -13,6 +13,8 @@ import sys
 from functools import partial
 from pathlib import Path
 
+from bench.namespace import enter
+
 from .measure import SIZES, run
 
 
@@ -39,4 +41,5 @@ def main() -> int:
 
 
 if __name__ == "__main__":
+    enter("bench.static")
     sys.exit(main())

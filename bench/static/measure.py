@@ -114,7 +114,7 @@ def _compare(
             "cpu_to_nginx": statistics.median(b / a for a, b in zip(costs[name], costs["nginx"], strict=True)),
         }
         cost = f"{one['cpu'] * scale:8.1f} {unit} ({one['cpu_to_nginx']:4.2f})"
-        tell(f"  {name:10} {one['rate']:10.1f} ({one['to_nginx']:4.2f})   {cost}")
+        tell(f"  {name:12} {one['rate']:10.1f} ({one['to_nginx']:4.2f})   {cost}")
     return found
 
 

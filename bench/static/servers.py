@@ -15,11 +15,13 @@ __all__ = ["CADDY", "Server", "start_all"]
 
 BIN = Path(sys.executable).parent
 CADDY = "caddy"
+CACHED = "nginx cached"
+"""With its cache of open files, which is off by default: a change is seen within a minute, and not at the next request."""
 _NGINX = """
-{user} worker_processes 1; daemon off; pid {folder}/nginx.pid; error_log {folder}/nginx.log;
+{user} worker_processes 1; daemon off; pid {folder}/{name}.pid; error_log {folder}/{name}.log;
 events {{ worker_connections 1024; }}
 http {{
-  access_log off; sendfile on; tcp_nopush on; keepalive_requests 1000000000;
+  access_log off; sendfile on; tcp_nopush on; keepalive_requests 1000000000; {more}
   types {{ application/octet-stream bin; }}
   client_body_temp_path {folder}/t1; proxy_temp_path {folder}/t2; fastcgi_temp_path {folder}/t3;
   uwsgi_temp_path {folder}/t4; scgi_temp_path {folder}/t5;
@@ -88,7 +90,13 @@ def start_all(folder: Path, stack: ExitStack) -> list[Server]:
     """All that are installed; they are ended with `stack`."""
     return [
         each
-        for each in (_portico(folder, stack), _nginx(folder, stack), _caddy(folder, stack), *_python(folder, stack))
+        for each in (
+            _portico(folder, stack),
+            _nginx(folder, stack, "nginx"),
+            _nginx(folder, stack, CACHED, "open_file_cache max=1000;"),
+            _caddy(folder, stack),
+            *_python(folder, stack),
+        )
         if each
     ]
 
@@ -116,16 +124,16 @@ def _portico(folder: Path, stack: ExitStack) -> Server:
     return Server("portico", port, [service.pid, router.process.pid])
 
 
-def _nginx(folder: Path, stack: ExitStack) -> Server:
+def _nginx(folder: Path, stack: ExitStack, name: str, more: str = "") -> Server:
     program = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin")
     assert program is not None, "the ratios are to nginx (on Debian: apt-get install nginx-light)"
-    port = free_port()
+    port, path = free_port(), folder / f"{name.replace(' ', '-')}.conf"
     user = "user root;" if os.getuid() == 0 else ""
-    (folder / "nginx.conf").write_text(_NGINX.format(folder=folder, port=port, user=user))
-    process = _run(stack, folder, "nginx", [program, "-c", f"{folder}/nginx.conf", "-e", f"{folder}/nginx.log"])
+    path.write_text(_NGINX.format(folder=folder, port=port, user=user, more=more, name=path.stem))
+    process = _run(stack, folder, path.stem, [program, "-c", str(path), "-e", f"{folder}/{path.stem}.log"])
     wait_for_listener("127.0.0.1", port)
     workers = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
-    return Server("nginx", port, [int(pid) for pid in workers])
+    return Server(name, port, [int(pid) for pid in workers])
 
 
 def _caddy(folder: Path, stack: ExitStack) -> Server | None:

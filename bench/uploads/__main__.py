@@ -10,6 +10,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from bench.namespace import enter
+
 from .contenders import NGINX
 from .run import LOADS, run
 
@@ -43,4 +45,5 @@ def _print(size: str, found: dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
+    enter("bench.uploads")
     main()

@@ -17,6 +17,8 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from bench.namespace import enter
+
 from .measures import Sample, check, idle, talking
 from .servers import NODE, Server, contenders
 
@@ -88,4 +90,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    enter("bench.websocket")
     main()

@@ -36,6 +36,7 @@ def test_rules_in_one_line() -> None:
     text = f"*.html: no-cache; hashed: {FOREVER} ;; /a b/*:x"
     assert rules_of(text) == {"*.html": "no-cache", "hashed": FOREVER, "/a b/*": "x"}
     assert rules_of("") == {}
+    assert rules_of("*.html: a; x: b; *.html: c") == {"*.html": "a", "x": "b"}, "the first that fits counts"
 
 
 @pytest.mark.parametrize("text", ["no-cache", "*.html", "a: b; c"])

@@ -21,6 +21,8 @@ def test_raw_answer_is_complete_and_closes() -> None:
     [
         (errno.ENOSPC, 507),
         (errno.EDQUOT, 507),
+        (errno.EMFILE, 503),
+        (errno.ENFILE, 503),
         (errno.EFBIG, 413),
         (errno.EISDIR, 409),
         (errno.EEXIST, 412),

@@ -57,5 +57,5 @@ def rules_of(text: str) -> dict[str, str]:
         if rule.strip():
             if not colon:
                 raise ValueError(f"expected PATTERN: VALUE, found {rule.strip()!r}")
-            found[pattern.strip()] = value.strip()
+            found.setdefault(pattern.strip(), value.strip())  # the first that fits counts
     return found

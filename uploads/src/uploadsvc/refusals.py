@@ -105,6 +105,7 @@ TOO_LARGE = Refusal(413, "The file is larger than this service takes.")
 CODED = Refusal(415, "A file is put as it is, without Content-Encoding.", ((b"Accept-Encoding", b"identity"),))
 FAILED = Refusal(500, "The file could not be stored.")
 BUSY = Refusal(503, "As many uploads as allowed are under way.", ((b"Retry-After", b"5"),))
+NO_DESCRIPTORS = Refusal(503, "More is under way than there are descriptors for.", ((b"Retry-After", b"5"),))
 DISK_FULL = Refusal(507, "There is no space left for the file.")
 STORE_FULL = Refusal(507, "There is as much in the store as there may be.")
 USER_FULL = Refusal(507, "You have as much in the store as you may.")
@@ -112,6 +113,8 @@ USER_FULL = Refusal(507, "You have as much in the store as you may.")
 _BY_ERRNO = {
     errno.ENOSPC: DISK_FULL,
     errno.EDQUOT: DISK_FULL,
+    errno.EMFILE: NO_DESCRIPTORS,
+    errno.ENFILE: NO_DESCRIPTORS,
     errno.EFBIG: TOO_LARGE,
     errno.EISDIR: IN_THE_WAY,
     errno.ENOTEMPTY: IN_THE_WAY,

@@ -9,6 +9,7 @@ from .router.measures import ALL
 __all__ = ["draw"]
 
 OURS, OTHERS = "#2f6f9f", "#b8b8b8"
+COLUMNS = 3
 
 
 def draw(result: Mapping[str, Any], folder: Path) -> list[Path]:
@@ -40,10 +41,11 @@ def _bars(result: Mapping[str, Any], field: str, scale: float, label: str, path:
     from matplotlib.figure import Figure
     from matplotlib.ticker import MaxNLocator
 
-    figure = Figure(figsize=(13, 11))
+    rows = -(-len(ALL) // COLUMNS)
+    figure = Figure(figsize=(13, 11 * rows / 3))
     figure.suptitle(f"{label}; {result['date']}, {result['form']} form")
     for at, (key, measure) in enumerate(ALL.items()):
-        axes = figure.add_subplot(3, 3, at + 1)
+        axes = figure.add_subplot(rows, COLUMNS, at + 1)
         found = {name: each for name, each in result["measures"].get(key, {}).items() if field != "cpu" or name != "direct"}
         names = list(reversed(found))
         unit = 1024 if field == "cpu" and measure.unit == "GiB" else 1

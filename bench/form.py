@@ -53,7 +53,7 @@ QUICK = Form(
 )
 FULL = Form(
     name="full",
-    rounds=15,
+    rounds=12,
     seconds=0.8,
     bulk=256 << 20,
     load_time=1_400,

@@ -47,7 +47,7 @@ def _bars(result: Mapping[str, Any], field: str, scale: float, label: str, path:
     for at, (key, measure) in enumerate(ALL.items()):
         axes = figure.add_subplot(rows, COLUMNS, at + 1)
         found = {name: each for name, each in result["measures"].get(key, {}).items() if field != "cpu" or name != "direct"}
-        names = list(reversed(found))
+        names = [name for name in reversed(result["contenders"]) if name in found]
         unit = 1024 if field == "cpu" and measure.unit == "GiB" else 1
         values = [found[name][field] * scale / unit for name in names]
         axes.barh(names, values, color=[OURS if name.startswith("portico") else OTHERS for name in names])

@@ -11,6 +11,10 @@ from pathlib import Path
 from .runs import CLIENTS, make_file, upload
 from .stage import stage
 
+DRAIN_TIME = 10.0
+"""What services have unless they are told otherwise. A client that has sent all its parts asks once for the whole, and never
+again; that takes seconds on a disk that is busy with them."""
+
 
 def main() -> int:
     """Exit status 0 if every file came as it was sent, and nothing else is left."""
@@ -24,7 +28,7 @@ def main() -> int:
         folder = Path(name)
         digest = make_file(folder / "source", chosen.size)
         for number, client in enumerate(CLIENTS if chosen.modules else CLIENTS[:1]):
-            with stage(folder / str(number), folder / f"root{number}") as made:
+            with stage(folder / str(number), folder / f"root{number}", DRAIN_TIME) as made:
                 run = upload(made, client, folder / "source", digest, chosen.cuts, chosen.modules)
             print(run, f"(left over: {run.left})", flush=True)
             failed = failed or not run.same or bool(run.left) or run.cuts != chosen.cuts or run.replicas != [1, 3, 1]

@@ -26,8 +26,10 @@ folder = "{folder}/run/uploads"
 class Stage:
     """All of it, under one folder, whose name is short: Unix sockets lie in it."""
 
-    def __init__(self, folder: Path, root: Path, **options: object) -> None:
+    def __init__(self, folder: Path, root: Path, drain_time: float = 1.0, **options: object) -> None:
+        """`drain_time`: seconds that a replica has to end; what it is at by then is cut, the joining of parts, too."""
         self.folder, self.root, self.port = folder, root, free_port()
+        self._drain_time = drain_time
         self._options = [f"PORTICO_OPTION_{name.upper()}={value}" for name, value in options.items()]
         self._programs = Path(sys.executable).parent
         self._count = 0
@@ -44,7 +46,7 @@ class Stage:
         while len(self.replicas) < replicas:
             self._count += 1
             settings = [f"PORTICO_RUN={self.folder}/run", f"PORTICO_OPTION_ROOT={self.root}", "PORTICO_OPTION_WRITES=anyone"]
-            settings += [f"PORTICO_REPLICA=r{self._count}", "PORTICO_DRAIN_TIME=1", *self._options]
+            settings += [f"PORTICO_REPLICA=r{self._count}", f"PORTICO_DRAIN_TIME={self._drain_time:g}", *self._options]
             service = [*settings, str(self._programs / "svckit"), "run", "uploads"]
             self.replicas.append(self._start(f"uploads-{self._count}", *service))
         while len(self.replicas) > replicas:
@@ -91,10 +93,10 @@ class Stage:
 
 
 @contextmanager
-def stage(folder: Path, root: Path, **options: object) -> Iterator[Stage]:
+def stage(folder: Path, root: Path, drain_time: float = 1.0, **options: object) -> Iterator[Stage]:
     """One replica that answers; all is ended at the end."""
     (folder / "run").mkdir(parents=True)
-    made = Stage(folder, root, **options)
+    made = Stage(folder, root, drain_time, **options)
     try:
         made.scale(1)
         made.wait(1)
